@@ -1,0 +1,143 @@
+//! The one error type of the library.
+//!
+//! `kind` is for control flow, `context` says what was being done and to what, `source` keeps the cause. Advice on what to
+//! do next is the command line's to give, from the kind and the advice that the library attaches where only it knows.
+//!
+//! An unreadable sector is *not* an error: it is an outcome, recorded in the map (see [`crate::source::Outcome`]).
+
+use std::{fmt, io};
+
+/// What went wrong, coarsely: enough to choose an exit status and what to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The operating system refused or failed.
+    Io,
+    /// Something read from a disk, image or companion file contradicts its own format.
+    Corrupt,
+    /// Valid, but not in this version.
+    Unsupported,
+    /// A limit was reached: the target's space, a file system's largest file, a bound on memory.
+    Limit,
+    /// Refused for safety: the source is in use, the target exists, the target is the source.
+    Refused,
+    /// The source or a companion file is not what it was.
+    Changed,
+    /// The device vanished or its medium was taken out.
+    Gone,
+    /// The caller asked to stop.
+    Cancelled,
+}
+
+impl Kind {
+    /// The kind's stable name, as it appears in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Io => "io",
+            Kind::Corrupt => "corrupt",
+            Kind::Unsupported => "unsupported",
+            Kind::Limit => "limit",
+            Kind::Refused => "refused",
+            Kind::Changed => "changed",
+            Kind::Gone => "gone",
+            Kind::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// An error of any operation of this library.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    context: String,
+    offset: Option<u64>,
+    advice: Vec<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The library's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of this kind, with a sentence that says what happened and to what.
+    pub fn new(kind: Kind, context: impl Into<String>) -> Self {
+        Error { kind, context: context.into(), offset: None, advice: Vec::new(), source: None }
+    }
+
+    /// An I/O error; `context` says what was being done, as in `reading /dev/sr0`.
+    pub fn io(context: impl Into<String>, source: io::Error) -> Self {
+        Error::new(Kind::Io, context).because(source)
+    }
+
+    /// Refused for safety.
+    pub fn refused(context: impl Into<String>) -> Self {
+        Error::new(Kind::Refused, context)
+    }
+
+    /// Valid, but not in this version.
+    pub fn unsupported(context: impl Into<String>) -> Self {
+        Error::new(Kind::Unsupported, context)
+    }
+
+    /// A structure at byte `offset` contradicts its format.
+    pub fn corrupt(offset: u64, context: impl Into<String>) -> Self {
+        Error { offset: Some(offset), ..Error::new(Kind::Corrupt, context) }
+    }
+
+    /// Adds the cause.
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Adds a line that says what to do, where only the library knows it.
+    pub fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice.push(advice.into());
+        self
+    }
+
+    /// Adds the byte position that the error is about.
+    pub fn at(mut self, offset: u64) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+
+    /// What went wrong, coarsely.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The byte position that the error is about, where there is one.
+    pub fn offset(&self) -> Option<u64> {
+        self.offset
+    }
+
+    /// What to do, one proposal a line.
+    pub fn advice(&self) -> &[String] {
+        &self.advice
+    }
+
+    /// The cause where it is an I/O error: `raw_os_error` tells a full target from a failing one.
+    pub fn io_cause(&self) -> Option<&io::Error> {
+        self.source.as_deref().and_then(|source| source.downcast_ref())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.context)?;
+        if let Some(offset) = self.offset {
+            write!(f, " (at byte {offset})")?;
+        }
+        if let Some(source) = &self.source {
+            write!(f, ": {source}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,238 @@
+//! Extents: ranges of bytes, and ordered sets of them.
+//!
+//! Offsets and lengths are bytes everywhere in this library. Sectors may have 512, 2048, 2352 or 4096 bytes, so alignment
+//! divides; it never masks.
+
+use std::fmt;
+
+/// The bytes `[offset, offset + len)`. `offset + len` never overflows: [`Extent::new`] clips.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Extent {
+    /// The first byte.
+    pub offset: u64,
+    /// How many bytes.
+    pub len: u64,
+}
+
+impl Extent {
+    /// The extent of `len` bytes from `offset`, clipped so that its end fits in a `u64`.
+    pub const fn new(offset: u64, len: u64) -> Self {
+        let room = u64::MAX - offset;
+        Extent { offset, len: if len > room { room } else { len } }
+    }
+
+    /// The extent `[start, end)`; empty when `end` lies before `start`.
+    pub const fn between(start: u64, end: u64) -> Self {
+        Extent { offset: start, len: end.saturating_sub(start) }
+    }
+
+    /// The first byte behind the extent.
+    pub const fn end(self) -> u64 {
+        self.offset + self.len
+    }
+
+    /// Whether there is no byte in it.
+    pub const fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether `offset` lies in it.
+    pub const fn contains(self, offset: u64) -> bool {
+        offset >= self.offset && offset < self.end()
+    }
+
+    /// Whether all of `other` lies in it.
+    pub const fn covers(self, other: Extent) -> bool {
+        other.is_empty() || (other.offset >= self.offset && other.end() <= self.end())
+    }
+
+    /// What both have in common; empty where they do not meet.
+    pub fn intersect(self, other: Extent) -> Extent {
+        Extent::between(self.offset.max(other.offset), self.end().min(other.end()))
+    }
+
+    /// The smallest extent around it that begins and ends on multiples of `unit` bytes, clipped to `u64`.
+    pub fn align_out(self, unit: u64) -> Extent {
+        if self.is_empty() {
+            return self;
+        }
+        let start = self.offset - self.offset % unit;
+        Extent::between(start, self.end().checked_next_multiple_of(unit).unwrap_or(u64::MAX))
+    }
+
+    /// The largest extent inside it that begins and ends on multiples of `unit` bytes; perhaps empty.
+    pub fn align_in(self, unit: u64) -> Extent {
+        match self.offset.checked_next_multiple_of(unit) {
+            Some(start) => Extent::between(start, self.end() - self.end() % unit),
+            None => Extent::new(self.offset, 0),
+        }
+    }
+}
+
+impl fmt::Debug for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}+{:#x}", self.offset, self.len)
+    }
+}
+
+/// An ordered set of bytes: extents that are sorted, disjoint, never empty and never adjacent.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Extents {
+    list: Vec<Extent>,
+}
+
+impl Extents {
+    /// The empty set.
+    pub const fn new() -> Self {
+        Extents { list: Vec::new() }
+    }
+
+    /// The extents in ascending order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Extent> + ExactSizeIterator + '_ {
+        self.list.iter().copied()
+    }
+
+    /// How many extents there are.
+    pub fn count(&self) -> usize {
+        self.list.len()
+    }
+
+    /// How many bytes there are.
+    pub fn bytes(&self) -> u64 {
+        self.list.iter().map(|extent| extent.len).sum()
+    }
+
+    /// Whether the set is empty.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Adds the bytes of `extent`.
+    pub fn insert(&mut self, extent: Extent) {
+        if extent.is_empty() {
+            return;
+        }
+        // The extents that touch or meet the new one are the run [first, last) of the list.
+        let first = self.list.partition_point(|known| known.end() < extent.offset);
+        let last = self.list.partition_point(|known| known.offset <= extent.end());
+        let mut joined = extent;
+        if first < last {
+            joined = Extent::between(
+                self.list[first].offset.min(extent.offset),
+                self.list[last - 1].end().max(extent.end()),
+            );
+        }
+        self.list.splice(first..last, [joined]);
+    }
+
+    /// Takes the bytes of `extent` out.
+    pub fn remove(&mut self, extent: Extent) {
+        if extent.is_empty() {
+            return;
+        }
+        let first = self.list.partition_point(|known| known.end() <= extent.offset);
+        let last = self.list.partition_point(|known| known.offset < extent.end());
+        if first >= last {
+            return;
+        }
+        let head = Extent::between(self.list[first].offset, extent.offset);
+        let tail = Extent::between(extent.end(), self.list[last - 1].end());
+        self.list.splice(first..last, [head, tail].into_iter().filter(|rest| !rest.is_empty()));
+    }
+
+    /// Whether `offset` is in the set.
+    pub fn contains(&self, offset: u64) -> bool {
+        let index = self.list.partition_point(|known| known.end() <= offset);
+        self.list.get(index).is_some_and(|known| known.contains(offset))
+    }
+
+    /// Whether every byte of `extent` is in the set.
+    pub fn covers(&self, extent: Extent) -> bool {
+        let index = self.list.partition_point(|known| known.end() <= extent.offset);
+        extent.is_empty() || self.list.get(index).is_some_and(|known| known.covers(extent))
+    }
+
+    /// Whether any byte of `extent` is in the set.
+    pub fn touches(&self, extent: Extent) -> bool {
+        let index = self.list.partition_point(|known| known.end() <= extent.offset);
+        self.list.get(index).is_some_and(|known| !known.intersect(extent).is_empty())
+    }
+
+    /// The bytes that are in either.
+    pub fn union(&self, other: &Extents) -> Extents {
+        let mut all: Vec<Extent> = self.iter().chain(other.iter()).collect();
+        all.sort_unstable();
+        all.into_iter().collect()
+    }
+
+    /// The bytes that are in both.
+    pub fn intersect(&self, other: &Extents) -> Extents {
+        let (mut a, mut b) = (self.list.iter().peekable(), other.list.iter().peekable());
+        let mut both = Vec::new();
+        while let (Some(&&x), Some(&&y)) = (a.peek(), b.peek()) {
+            let common = x.intersect(y);
+            if !common.is_empty() {
+                both.push(common);
+            }
+            if x.end() <= y.end() {
+                a.next()
+            } else {
+                b.next()
+            };
+        }
+        // Pieces cut from disjoint extents can be adjacent only if an input had adjacent ones, which no set has.
+        Extents { list: both }
+    }
+
+    /// The bytes that are in this set and not in `other`.
+    pub fn subtract(&self, other: &Extents) -> Extents {
+        let mut left = Vec::new();
+        let mut holes = other.list.iter().peekable();
+        for &extent in &self.list {
+            let mut start = extent.offset;
+            while let Some(&&hole) = holes.peek() {
+                if hole.offset >= extent.end() {
+                    break;
+                }
+                if hole.offset > start {
+                    left.push(Extent::between(start, hole.offset));
+                }
+                start = start.max(hole.end());
+                if hole.end() > extent.end() {
+                    break;
+                }
+                holes.next();
+            }
+            if start < extent.end() {
+                left.push(Extent::between(start, extent.end()));
+            }
+        }
+        Extents { list: left }
+    }
+
+    /// The set with every extent widened to multiples of `unit` bytes.
+    pub fn align_out(&self, unit: u64) -> Extents {
+        self.iter().map(|extent| extent.align_out(unit)).collect()
+    }
+
+    /// The set with every extent narrowed to multiples of `unit` bytes.
+    pub fn align_in(&self, unit: u64) -> Extents {
+        self.iter().map(|extent| extent.align_in(unit)).collect()
+    }
+}
+
+impl FromIterator<Extent> for Extents {
+    fn from_iter<I: IntoIterator<Item = Extent>>(extents: I) -> Self {
+        let mut set = Extents::new();
+        for extent in extents {
+            set.insert(extent);
+        }
+        set
+    }
+}
+
+impl fmt::Debug for Extents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.list).finish()
+    }
+}

@@ -1,0 +1,157 @@
+//! Positioned reading and writing: how every room speaks of bytes at rest.
+//!
+//! A parser, a verifier and a converter see a [`ReadAt`]; an image under construction sees a [`Storage`]. Nobody shares a
+//! cursor. A medium that is being imaged is a [`crate::source::Source`], which knows of failures; this is for the rest.
+
+use crate::extent::Extent;
+use std::io;
+use std::sync::Arc;
+
+/// What lies at an offset, as far as it is known without reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Bytes that have to be read.
+    Data,
+    /// Zeros, guaranteed.
+    Zero,
+    /// Space that its owner does not use; reads as zeros in an image.
+    Unused,
+}
+
+/// Anything that can be read at random: a file, a device, a partition, an image.
+pub trait ReadAt: Send + Sync {
+    /// The length in bytes.
+    fn size(&self) -> u64;
+
+    /// Fills all of `buf` from `offset`, or fails. Reading past the end is `UnexpectedEof`.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// What lies at `offset`, and up to which offset (exclusive, greater than `offset`) that holds. The default knows
+    /// nothing: data up to the end.
+    fn content_at(&self, offset: u64) -> io::Result<(Content, u64)> {
+        Ok((Content::Data, self.size().max(offset.saturating_add(1))))
+    }
+}
+
+/// Anything that can be written at random.
+pub trait WriteAt: Send + Sync {
+    /// Writes all of `data` at `offset`, growing the target where needed.
+    fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Makes the bytes of `at` zeros: a hole where the target can hold one, written zeros elsewhere.
+    fn zero_at(&self, at: Extent) -> io::Result<()>;
+
+    /// Returns once everything written before is durable.
+    fn flush(&self) -> io::Result<()>;
+
+    /// Sets the length; what is gained reads as zeros.
+    fn set_size(&self, size: u64) -> io::Result<()>;
+
+    /// Whether gaps that were never written take no space and read as zeros, so that they need not be written.
+    fn holds_holes(&self) -> bool;
+}
+
+/// Where an image is kept: read, written, and asked for its length.
+pub trait Storage: ReadAt + WriteAt {}
+impl<T: ReadAt + WriteAt + ?Sized> Storage for T {}
+
+macro_rules! forward_read_at {
+    ($($pointer:ty),*) => {$(
+        impl<T: ReadAt + ?Sized> ReadAt for $pointer {
+            fn size(&self) -> u64 {
+                (**self).size()
+            }
+            fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+                (**self).read_at(buf, offset)
+            }
+            fn content_at(&self, offset: u64) -> io::Result<(Content, u64)> {
+                (**self).content_at(offset)
+            }
+        }
+    )*};
+}
+forward_read_at!(&T, Box<T>, Arc<T>);
+
+macro_rules! forward_write_at {
+    ($($pointer:ty),*) => {$(
+        impl<T: WriteAt + ?Sized> WriteAt for $pointer {
+            fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
+                (**self).write_at(data, offset)
+            }
+            fn zero_at(&self, at: Extent) -> io::Result<()> {
+                (**self).zero_at(at)
+            }
+            fn flush(&self) -> io::Result<()> {
+                (**self).flush()
+            }
+            fn set_size(&self, size: u64) -> io::Result<()> {
+                (**self).set_size(size)
+            }
+            fn holds_holes(&self) -> bool {
+                (**self).holds_holes()
+            }
+        }
+    )*};
+}
+forward_write_at!(&T, Box<T>, Arc<T>);
+
+impl ReadAt for [u8] {
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        let bytes = usize::try_from(offset)
+            .ok()
+            .and_then(|start| self.get(start..start.checked_add(buf.len())?))
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        buf.copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl ReadAt for Vec<u8> {
+    fn size(&self) -> u64 {
+        self.as_slice().size()
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.as_slice().read_at(buf, offset)
+    }
+}
+
+/// A part of something readable, as a partition is of a disk; offsets are relative to the part.
+pub struct Window<R> {
+    whole: R,
+    part: Extent,
+}
+
+impl<R: ReadAt> Window<R> {
+    /// The bytes `part` of `whole`, clipped to its end.
+    pub fn new(whole: R, part: Extent) -> Self {
+        let part = part.intersect(Extent::new(0, whole.size()));
+        Window { whole, part }
+    }
+}
+
+impl<R: ReadAt> ReadAt for Window<R> {
+    fn size(&self) -> u64 {
+        self.part.len
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        let end = offset.checked_add(buf.len() as u64).ok_or(io::ErrorKind::UnexpectedEof)?;
+        if end > self.part.len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.whole.read_at(buf, self.part.offset + offset)
+    }
+
+    fn content_at(&self, offset: u64) -> io::Result<(Content, u64)> {
+        if offset >= self.part.len {
+            return Ok((Content::Data, offset.saturating_add(1)));
+        }
+        let (content, until) = self.whole.content_at(self.part.offset + offset)?;
+        Ok((content, until.min(self.part.end()) - self.part.offset))
+    }
+}

@@ -1,0 +1,6 @@
+//! Linux: block devices by /sys and ioctl, files with holes and O_DIRECT.
+
+pub mod disk;
+pub mod file;
+pub mod host;
+pub mod optical;

@@ -1,0 +1,121 @@
+//! The operating system: the only room with `unsafe` and with `cfg(target_os)`.
+//!
+//! ```text
+//!   mod.rs      the words that all systems share: Device, Medium, Mount …
+//!   buffer.rs   memory aligned for direct I/O
+//!   linux/      file  disk  optical  volume  host      every system's folder exports the same names
+//!   other/      plain files only: Windows and macOS until their rooms are built
+//! ```
+
+pub mod buffer;
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub use linux::{disk, file, host, optical};
+
+#[cfg(not(target_os = "linux"))]
+mod other;
+#[cfg(not(target_os = "linux"))]
+pub use other::{disk, file, host, optical};
+
+use std::path::PathBuf;
+
+/// The kind of a medium, which decides precaution and format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Medium {
+    /// A CD, DVD or Blu-ray disc.
+    Optical,
+    /// A writable medium that is taken out: stick, card, floppy.
+    Removable,
+    /// A disk that stays, loop devices included.
+    Fixed,
+    /// A plain file.
+    File,
+}
+
+impl Medium {
+    /// The stable name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Medium::Optical => "optical",
+            Medium::Removable => "removable",
+            Medium::Fixed => "fixed",
+            Medium::File => "file",
+        }
+    }
+}
+
+/// A place where (a part of) a device is mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Where.
+    pub target: PathBuf,
+    /// The node that is mounted, as `/dev/sdb1`.
+    pub node: PathBuf,
+    /// The file system's type as the kernel names it.
+    pub filesystem: String,
+    /// Whether it is mounted read-only, so that nothing can change through it.
+    pub read_only: bool,
+}
+
+/// A partition as the kernel sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The partition's number.
+    pub number: u32,
+    /// Its node, as `/dev/sdb1`.
+    pub node: PathBuf,
+    /// Its first byte on the whole disk.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub len: u64,
+}
+
+/// A block device: a whole disk, or with `whole` set, a part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// The node, as `/dev/sdb`.
+    pub path: PathBuf,
+    /// The kernel's name, as `sdb`.
+    pub name: String,
+    /// The whole disk's node when this is a partition.
+    pub whole: Option<PathBuf>,
+    /// What kind of medium it is.
+    pub medium: Medium,
+    /// How it is attached: `usb`, `ata`, `nvme`, `scsi`, `virtio`, `mmc`, `loop`, `dm`, `md` …; empty when unknown.
+    pub bus: String,
+    /// Vendor and model; the backing file for a loop device; empty when unknown.
+    pub model: String,
+    /// The serial number; empty when unknown.
+    pub serial: String,
+    /// Whether the medium or the device can be taken out.
+    pub removable: bool,
+    /// Whether it turns (so that seeks cost); false for optical drives without a medium.
+    pub rotational: bool,
+    /// Whether writing to it is impossible.
+    pub read_only: bool,
+    /// Whether the running system lives on it: `/`, `/usr`, `/var`, `/boot`, an active swap.
+    pub system: bool,
+    /// Its length in bytes; 0 without a medium.
+    pub size: u64,
+    /// The logical sector in bytes: the unit of addressing.
+    pub sector_size: u32,
+    /// The physical sector in bytes: the unit that fails as one.
+    pub physical_sector_size: u32,
+    /// The kernel's sequence number of the medium in the device: changes with every medium; valid until reboot.
+    pub diskseq: Option<u64>,
+    /// Its mounts and those of its partitions and of what is stacked on it.
+    pub mounts: Vec<Mount>,
+    /// What holds it or a partition of it: `dm-0 (vg-root)`, `md0`, `swap on /dev/sdb2` …
+    pub holders: Vec<String>,
+    /// Its partitions as the kernel sees them.
+    pub parts: Vec<Part>,
+}
+
+impl Device {
+    /// Whether something could write to it while it is being read: a writable mount, a holder, swap.
+    pub fn in_use(&self) -> bool {
+        !self.holders.is_empty() || self.mounts.iter().any(|mount| !mount.read_only)
+    }
+}

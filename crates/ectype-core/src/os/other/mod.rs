@@ -1,0 +1,6 @@
+//! Systems whose devices are not read yet (Windows, macOS): plain files work, a device is refused by name.
+
+pub mod disk;
+pub mod file;
+pub mod host;
+pub mod optical;

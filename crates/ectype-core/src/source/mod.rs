@@ -1,0 +1,87 @@
+//! Where bytes come from: a medium that is being imaged.
+//!
+//! A [`Source`] takes requests and gives their answers in the order of asking, several in flight while the medium is
+//! healthy. A read that fails is an *answer*, not an error: [`Outcome`] says what it means, and whoever records it as the
+//! medium's fault has first asked [`Source::alive`], because a drive that vanished also fails every read.
+
+use crate::extent::Extent;
+use crate::io::Content;
+use crate::os::buffer::Buffer;
+use std::io;
+use std::time::Duration;
+
+/// Sizes of a medium, validated once when it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// The length in bytes. A file may end in the middle of a sector; a device does not.
+    pub size: u64,
+    /// The unit of addressing in bytes; 1 for a file.
+    pub sector: u32,
+    /// The unit that fails as one, in bytes: a multiple of `sector`.
+    pub physical_sector: u32,
+}
+
+/// What became of a read.
+#[derive(Debug)]
+pub struct Read {
+    /// How many bytes from the start of the request are valid.
+    pub good: u64,
+    /// Whether it was all, and if not, why.
+    pub outcome: Outcome,
+    /// How long the answer took.
+    pub took: Duration,
+}
+
+/// Why a read ended as it did.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Everything was read.
+    Ok,
+    /// The medium could not give a sector; the first bad byte where the drive told it.
+    Medium {
+        /// The offset of the first unreadable byte, known from sense data only.
+        first_bad: Option<u64>,
+    },
+    /// The device is no longer there, or its medium is another.
+    Gone(io::Error),
+    /// The drive refuses to give these sectors (copy protection): not damage. The text names it.
+    Protected(String),
+    /// The system failed in a way that says nothing of the medium.
+    Failed(io::Error),
+}
+
+/// An answered request.
+pub struct Answer {
+    /// What was asked for.
+    pub at: Extent,
+    /// The buffer that came with the request; its first `read.good` bytes are valid.
+    pub buffer: Buffer,
+    /// What became of it.
+    pub read: Read,
+}
+
+/// A medium that is being imaged.
+pub trait Source: Send {
+    /// Its sizes.
+    fn geometry(&self) -> Geometry;
+
+    /// Asks for the bytes of `at`, which begins on a sector and ends on one or at the end of the medium, and which fits in
+    /// `buffer`. Never waits.
+    fn submit(&mut self, at: Extent, buffer: Buffer);
+
+    /// How many requests are unanswered or their answers not taken.
+    fn in_flight(&self) -> usize;
+
+    /// The answer to the oldest request, or `None` if it has not come within `wait` or nothing was asked.
+    fn complete(&mut self, wait: Duration) -> Option<Answer>;
+
+    /// What is known to lie at `offset` without reading, and up to where; see [`crate::io::ReadAt::content_at`].
+    fn content_at(&mut self, offset: u64) -> (Content, u64) {
+        (Content::Data, self.geometry().size.max(offset.saturating_add(1)))
+    }
+
+    /// Whether the device still is the one that was opened and answers: same size, same medium, and `known_good`, a sector
+    /// that was read before, can be read again past all caches. The error says what changed ([`crate::error::Kind::Gone`]).
+    /// Called with nothing in flight.
+    fn alive(&mut self, known_good: Option<Extent>) -> crate::error::Result<()>;
+}

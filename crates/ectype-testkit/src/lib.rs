@@ -1,0 +1,1 @@
+//! Disks for tests: sick, torn, recorded, terabytes large.
