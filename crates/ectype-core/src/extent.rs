@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+/// The unit of reading and of the proof, in bytes.
+pub const PIECE: u64 = 1 << 20;
+
 /// The bytes `[offset, offset + len)`. `offset + len` never overflows: [`Extent::new`] clips.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Extent {

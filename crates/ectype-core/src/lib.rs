@@ -11,12 +11,16 @@
 //!
 //! The library prints nothing and reads no environment. `ARCHITECTURE.md` has the laws.
 
+pub mod copy;
 pub mod error;
 pub mod extent;
+pub mod image;
 pub mod io;
 pub mod os;
 pub mod proof;
 pub mod source;
+pub mod watch;
+pub mod plan;
 
 pub use error::{Error, Kind, Result};
 pub use extent::{Extent, Extents};

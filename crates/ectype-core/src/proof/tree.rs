@@ -14,11 +14,9 @@
 //! height, so holes cost the logarithm of their length. The last piece may be short; no content at all is one empty piece.
 
 use super::digest::hex;
+use crate::extent::PIECE;
 use std::fmt;
 use std::sync::LazyLock;
-
-/// The length of a piece in bytes.
-pub const PIECE: u64 = 1 << 20;
 
 /// A record keeps the lowest level that has at most this many nodes.
 pub const MOST_NODES: u64 = 65_536;
@@ -39,6 +37,22 @@ static ZEROS: LazyLock<[Hash; 64]> = LazyLock::new(|| {
 /// A node of the tree.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hash(pub [u8; 32]);
+
+impl Hash {
+    /// Reads 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Hash> {
+        let digits = text.as_bytes().as_chunks::<2>();
+        let mut hash = [0; 32];
+        if digits.0.len() != hash.len() || !digits.1.is_empty() {
+            return None;
+        }
+        for (byte, pair) in hash.iter_mut().zip(digits.0) {
+            let digit = |digit: u8| char::from(digit).to_digit(16);
+            *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
+        }
+        Some(Hash(hash))
+    }
+}
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

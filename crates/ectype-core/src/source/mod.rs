@@ -4,22 +4,19 @@
 //! healthy. A read that fails is an *answer*, not an error: [`Outcome`] says what it means, and whoever records it as the
 //! medium's fault has first asked [`Source::alive`], because a drive that vanished also fails every read.
 
+mod device;
+mod file;
+mod queue;
+
+pub use device::{DeviceReader, DeviceSource};
+pub use file::FileSource;
+
 use crate::extent::Extent;
 use crate::io::Content;
+pub use crate::io::Geometry;
 use crate::os::buffer::Buffer;
 use std::io;
 use std::time::Duration;
-
-/// Sizes of a medium, validated once when it is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Geometry {
-    /// The length in bytes. A file may end in the middle of a sector; a device does not.
-    pub size: u64,
-    /// The unit of addressing in bytes; 1 for a file.
-    pub sector: u32,
-    /// The unit that fails as one, in bytes: a multiple of `sector`.
-    pub physical_sector: u32,
-}
 
 /// What became of a read.
 #[derive(Debug)]
@@ -48,6 +45,15 @@ pub enum Outcome {
     Protected(String),
     /// The system failed in a way that says nothing of the medium.
     Failed(io::Error),
+}
+
+/// What the system's error says: that the medium is bad there, that the device is gone, or nothing of either.
+fn medium_or_not(error: io::Error) -> Outcome {
+    match crate::os::file::blame(&error) {
+        crate::os::Blame::Medium => Outcome::Medium { first_bad: None },
+        crate::os::Blame::Gone => Outcome::Gone(error),
+        crate::os::Blame::Other => Outcome::Failed(error),
+    }
 }
 
 /// An answered request.

@@ -5,6 +5,7 @@
 
 use crate::extent::Extent;
 use crate::io::{Content, ReadAt, WriteAt};
+use crate::os::Blame;
 use rustix::fs::{Advice, FallocateFlags, FlockOperation, OFlags, SeekFrom};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
@@ -29,6 +30,12 @@ impl PlainFile {
         let file = File::open(path)?;
         // Readahead grows faster when it knows; an error means only that it does not.
         let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
+        Ok(PlainFile { file, holds_holes: false, can_punch: false })
+    }
+
+    /// Opens a file for reading around the page cache; an error where its file system has no such reading.
+    pub fn open_direct(path: &Path) -> io::Result<PlainFile> {
+        let file = OpenOptions::new().read(true).custom_flags(OFlags::DIRECT.bits() as i32).open(path)?;
         Ok(PlainFile { file, holds_holes: false, can_punch: false })
     }
 
@@ -286,6 +293,19 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     }
     written?;
     sync_dir(folder(path))
+}
+
+/// Whom an error of a read blames. A medium that cannot give a sector answers EIO, or what its driver makes of the sense
+/// data: ENODATA (sd, sr), EREMOTEIO (USB bridges), ETIMEDOUT, EILSEQ (CRC on a bus), EBADMSG (ECC).
+pub fn blame(error: &io::Error) -> Blame {
+    let is = |codes: &[Errno]| codes.iter().any(|code| error.raw_os_error() == Some(code.raw_os_error()));
+    if is(&[Errno::IO, Errno::NODATA, Errno::REMOTEIO, Errno::TIMEDOUT, Errno::ILSEQ, Errno::BADMSG]) {
+        Blame::Medium
+    } else if is(&[Errno::NODEV, Errno::NXIO, Errno::NOMEDIUM, Errno::SHUTDOWN, Errno::NOTCONN]) {
+        Blame::Gone
+    } else {
+        Blame::Other
+    }
 }
 
 /// Whether an error says that the target is full.

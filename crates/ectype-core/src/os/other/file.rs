@@ -2,6 +2,7 @@
 
 use crate::extent::Extent;
 use crate::io::{ReadAt, WriteAt};
+use crate::os::Blame;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,11 @@ impl PlainFile {
     /// Opens a file for reading alone.
     pub fn open(path: &Path) -> io::Result<PlainFile> {
         Ok(PlainFile { file: File::open(path)? })
+    }
+
+    /// Not on this system.
+    pub fn open_direct(_path: &Path) -> io::Result<PlainFile> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// Creates a file that must not exist.
@@ -206,6 +212,11 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_data()?;
     drop(file);
     std::fs::rename(&temporary, path)
+}
+
+/// Whom an error of a read blames: the medium, as far as it is known here.
+pub fn blame(_error: &io::Error) -> Blame {
+    Blame::Medium
 }
 
 /// Whether an error says that the target is full.

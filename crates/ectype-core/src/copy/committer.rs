@@ -1,0 +1,185 @@
+//! The committer: owns sink and ledger, takes the steps in reading order, and makes them durable.
+
+use super::pipeline::{Packed, Step};
+use super::pool::Block;
+use crate::error::Result;
+use crate::extent::Extent;
+use crate::image::Sink;
+use crate::plan::map::Status;
+use crate::proof::digest::{Algorithm, Digester};
+use crate::proof::ledger::Ledger;
+use crate::watch::Watch;
+use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Takes every step until the reader is done. An error is the sink's or the ledger's.
+pub(super) fn commit(
+    sink: &mut dyn Sink,
+    ledger: &mut Ledger,
+    digests: &Digests<'_>,
+    steps: Receiver<Step>,
+    checkpoint_every: Duration,
+) -> Result<()> {
+    let mut last = Instant::now();
+    for step in steps {
+        match step {
+            Step::Data(packed) => {
+                let packed = packed.recv().expect("a packer answers for every block");
+                put(sink, ledger, &packed)?;
+                digests.data(&packed.block);
+            }
+            Step::Zero(at) => {
+                zero(sink, ledger, at, false)?;
+                digests.zeros(at);
+            }
+            Step::Unused(at) => {
+                zero(sink, ledger, at, true)?;
+                digests.zeros(at);
+            }
+            Step::Status(at, status) => {
+                if status == Status::Bad {
+                    sink.unreadable(at)?;
+                }
+                ledger.status(at, status);
+                digests.zeros(at);
+            }
+        }
+        if last.elapsed() >= checkpoint_every {
+            sink.checkpoint()?;
+            ledger.checkpoint()?;
+            last = Instant::now();
+        }
+    }
+    Ok(())
+}
+
+fn put(sink: &mut dyn Sink, ledger: &mut Ledger, packed: &Packed) -> Result<()> {
+    let at = packed.block.at();
+    if packed.is_zero() {
+        return zero(sink, ledger, at, false);
+    }
+    if packed.leaf.is_some_and(|leaf| ledger.holds(at, leaf)) {
+        return ledger.put(at, packed.leaf, packed.zeros());
+    }
+    ledger.before_change(at)?;
+    let bytes = packed.block.bytes();
+    for &(start, len, is_zero) in &packed.runs {
+        let offset = at.offset + start as u64;
+        if is_zero {
+            sink.zero(Extent::new(offset, len as u64))?;
+        } else {
+            sink.put(offset, &bytes[start..start + len])?;
+        }
+    }
+    ledger.put(at, packed.leaf, packed.zeros())
+}
+
+fn zero(sink: &mut dyn Sink, ledger: &mut Ledger, at: Extent, unused: bool) -> Result<()> {
+    if !ledger.holds_zeros(at) {
+        ledger.before_change(at)?;
+        if unused { sink.unused(at)? } else { sink.zero(at)? }
+    }
+    ledger.zero(at)
+}
+
+/// What a digest thread is given.
+enum Piece {
+    Data(Arc<Block>),
+    Zeros(Extent),
+}
+
+impl Piece {
+    fn at(&self) -> Extent {
+        match self {
+            Piece::Data(block) => block.at(),
+            Piece::Zeros(at) => *at,
+        }
+    }
+}
+
+/// Zeros are handed to the digests in parts of this many bytes, so that a hole of terabytes can be interrupted.
+const ZEROS_AT_ONCE: u64 = 64 << 20;
+
+/// The linear digests, each on a thread of its own.
+pub(super) struct Digests<'a> {
+    takers: Vec<(Algorithm, Sender<Piece>, JoinHandle<(Digester, u64)>)>,
+    watch: &'a Watch,
+}
+
+impl<'a> Digests<'a> {
+    pub(super) fn start(algorithms: &[Algorithm], room: usize, watch: &'a Watch) -> Digests<'a> {
+        let start = |&algorithm: &Algorithm| {
+            let (sender, pieces) = bounded(room);
+            let thread = std::thread::Builder::new()
+                .name(format!("ectype-{algorithm}"))
+                .spawn(move || take(Digester::new(algorithm), pieces))
+                .expect("a thread can be started");
+            (algorithm, sender, thread)
+        };
+        Digests { takers: algorithms.iter().map(start).collect(), watch }
+    }
+
+    fn data(&self, block: &Arc<Block>) {
+        for (_, sender, _) in &self.takers {
+            self.offer(sender, Piece::Data(Arc::clone(block)));
+        }
+    }
+
+    fn zeros(&self, at: Extent) {
+        for (_, sender, _) in &self.takers {
+            let mut offset = at.offset;
+            while offset < at.end() {
+                let part = Extent::new(offset, (at.end() - offset).min(ZEROS_AT_ONCE));
+                if !self.offer(sender, Piece::Zeros(part)) {
+                    break;
+                }
+                offset = part.end();
+            }
+        }
+    }
+
+    /// False when the digest takes no more: it met a gap, or the run is to stop.
+    fn offer(&self, sender: &Sender<Piece>, mut piece: Piece) -> bool {
+        loop {
+            match sender.send_timeout(piece, Duration::from_millis(50)) {
+                Ok(()) => return true,
+                Err(SendTimeoutError::Disconnected(_)) => return false,
+                Err(SendTimeoutError::Timeout(_)) if self.watch.stop_asked() => return false,
+                Err(SendTimeoutError::Timeout(back)) => piece = back,
+            }
+        }
+    }
+
+    /// The digests of those that saw all `size` bytes in order.
+    pub(super) fn finish(self, size: u64, whole: bool) -> Vec<(Algorithm, Option<String>)> {
+        let finish = |(algorithm, sender, thread): (Algorithm, Sender<Piece>, JoinHandle<(Digester, u64)>)| {
+            drop(sender);
+            if !whole {
+                // It may have much to do before it sees that nobody wants the answer: it is left behind.
+                return (algorithm, None);
+            }
+            let (digester, seen) = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (algorithm, (whole && seen == size).then(|| digester.finish()))
+        };
+        self.takers.into_iter().map(finish).collect()
+    }
+}
+
+/// Digests as long as the bytes come in order, and returns how many did.
+fn take(mut digester: Digester, pieces: Receiver<Piece>) -> (Digester, u64) {
+    let mut seen = 0;
+    for piece in pieces {
+        let at = piece.at();
+        if at.offset != seen {
+            break;
+        }
+        match &piece {
+            Piece::Data(block) => digester.update(block.bytes()),
+            Piece::Zeros(at) => digester.update_zeros(at.len),
+        }
+        seen = at.end();
+    }
+    (digester, seen)
+}

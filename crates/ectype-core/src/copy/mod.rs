@@ -1,0 +1,128 @@
+//! The engine: one reader, packers, one committer.
+//!
+//! ```text
+//!  reader ──── order queue: step, or a one-shot of the packed block ────► committer ──► sink
+//!    │ owns source, strategy, map                                            │ owns sink and ledger
+//!    └──── work queue: block ──► packers (zero test, leaf) ──── one-shot ────┤
+//!                                                                            └─► a thread per linear digest
+//!         pool: a fixed number of buffers; the last owner's drop returns one, and that is the only back-pressure
+//! ```
+//!
+//! Order comes from the queue of one-shots in reading order, so there is no reorder buffer, and the oldest block is always
+//! already with a packer, so nothing can wait in a circle. Zero and unused runs never become buffers. The reader's map says
+//! what was *tried*, the ledger's what is *held*; at the end they must be equal.
+//!
+//! While the medium is healthy several reads are in flight. After the first failure the engine drains them, asks whether the
+//! device lives, and reads one at a time until it has seen enough good pieces again.
+
+mod committer;
+mod pipeline;
+mod pool;
+mod reader;
+
+use crate::error::{Error, Kind, Result};
+use crate::image::Sink;
+use crate::plan::Strategy;
+use crate::plan::map::RescueMap;
+use crate::proof::digest::Algorithm;
+use crate::proof::ledger::Ledger;
+use crate::source::Source;
+use crate::watch::Watch;
+use std::time::Duration;
+
+/// The knobs of the engine. The defaults suit every machine; tests turn them.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// Reads in flight while the medium is healthy.
+    pub depth: usize,
+    /// Buffers of one piece each: what bounds the memory.
+    pub buffers: usize,
+    /// Threads that test for zeros and hash.
+    pub packers: usize,
+    /// At least this often what was copied is made durable and recorded.
+    pub checkpoint_every: Duration,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        Tuning {
+            depth: 4,
+            buffers: 16,
+            packers: cores.min(4),
+            checkpoint_every: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What is to be copied, from where to where.
+pub struct Job<'a> {
+    /// The medium.
+    pub source: &'a mut dyn Source,
+    /// In which order it is read.
+    pub strategy: &'a mut dyn Strategy,
+    /// The image.
+    pub sink: &'a mut dyn Sink,
+    /// What of the image is held: where a resumed copy goes on.
+    pub ledger: &'a mut Ledger,
+    /// Linear digests to take on the way.
+    pub digests: &'a [Algorithm],
+    /// The knobs.
+    pub tuning: Tuning,
+    /// Where progress is told and a stop is asked for.
+    pub watch: &'a Watch,
+}
+
+/// What a copy came to.
+#[derive(Debug)]
+pub struct Copied {
+    /// Bytes that were read from the medium, zeros among them.
+    pub read: u64,
+    /// Linear digests; `None` for one that must be computed from the image, because not every byte came once and in order.
+    pub digests: Vec<(Algorithm, Option<String>)>,
+    /// Why the copy ended before its strategy did: a vanished device, a full target, a protected sector, a wish to stop.
+    /// What was copied until then is durable and recorded.
+    pub stopped: Option<Error>,
+}
+
+/// Copies. An error means that not even the state of an ordered stop could be recorded; what the last checkpoint recorded
+/// still holds.
+pub fn copy(job: Job<'_>) -> Result<Copied> {
+    let tuning = job.tuning;
+    let mut map: RescueMap = job.ledger.map().clone();
+    let watch = job.watch;
+    watch.begin(&map);
+    let takers = committer::Digests::start(job.digests, tuning.buffers, watch);
+    let (reader_end, committed) = std::thread::scope(|scope| {
+        let (steps, arrivals) = crossbeam_channel::bounded(tuning.buffers * 2);
+        let belt = pipeline::Belt::start(scope, &tuning, map.size(), steps);
+        let reading = reader::Reader::new(job.source, job.strategy, &mut map, belt, &tuning, watch);
+        let reader = std::thread::Builder::new()
+            .name("ectype-copy".into())
+            .spawn_scoped(scope, move || reading.run())
+            .expect("a thread can be started");
+        let committed = committer::commit(job.sink, job.ledger, &takers, arrivals, tuning.checkpoint_every);
+        let reader_end = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (reader_end, committed)
+    });
+    let digests = takers.finish(job.ledger.map().size(), reader_end.stopped.is_none() && committed.is_ok());
+    let stopped = match (committed, reader_end.stopped) {
+        (Err(error), _) => {
+            // The sink failed: whatever it holds is recorded as far as it can still be made durable.
+            let _ = job.sink.checkpoint().and_then(|()| job.ledger.checkpoint());
+            Some(error)
+        }
+        (Ok(()), stopped) => {
+            assert!(*job.ledger.map() == map, "what is held is what was tried");
+            job.sink.checkpoint()?;
+            job.ledger.checkpoint()?;
+            stopped
+        }
+    };
+    Ok(Copied { read: reader_end.read, digests, stopped })
+}
+
+/// The error of a copy that was asked to stop.
+fn cancelled() -> Error {
+    Error::new(Kind::Cancelled, "interrupted")
+}

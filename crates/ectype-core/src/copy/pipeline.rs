@@ -1,0 +1,178 @@
+//! The conveyor between reader and committer: packers that work on one block each, and the order kept by one-shots.
+
+use super::Tuning;
+use super::pool::Block;
+use crate::extent::{Extent, PIECE};
+use crate::plan::map::Status;
+use crate::proof::tree::{self, Hash};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::sync::Arc;
+use std::thread::Scope;
+
+/// Zeros are looked for in cells of this many bytes: large enough that an image is not torn to shreds, small enough to
+/// find most of what a file system leaves empty.
+const CELL: u64 = 64 << 10;
+
+/// What the committer is told, in reading order.
+pub(super) enum Step {
+    /// Bytes, once a packer is done with them.
+    Data(Receiver<Packed>),
+    /// Zeros that needed no reading.
+    Zero(Extent),
+    /// Space that its owner does not use.
+    Unused(Extent),
+    /// What a failed read made of these sectors.
+    Status(Extent, Status),
+}
+
+/// A block with what is known of it.
+pub(super) struct Packed {
+    pub(super) block: Arc<Block>,
+    /// Its parts in order: offset within the block, length, and whether it is zeros.
+    pub(super) runs: Vec<(usize, usize, bool)>,
+    /// Its leaf, where the block is a whole piece with data in it.
+    pub(super) leaf: Option<Hash>,
+}
+
+impl Packed {
+    /// How many bytes are in runs of zeros.
+    pub(super) fn zeros(&self) -> u64 {
+        self.runs.iter().filter(|run| run.2).map(|run| run.1 as u64).sum()
+    }
+
+    pub(super) fn is_zero(&self) -> bool {
+        matches!(self.runs[..], [(_, _, true)])
+    }
+}
+
+/// The reader's end of the conveyor.
+pub(super) struct Belt {
+    work: Sender<(Arc<Block>, Sender<Packed>)>,
+    steps: Sender<Step>,
+}
+
+/// The committer is gone: it met an error, which it reports itself.
+pub(super) struct CommitterGone;
+
+impl Belt {
+    pub(super) fn start<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        tuning: &Tuning,
+        size: u64,
+        steps: Sender<Step>,
+    ) -> Belt {
+        let (work, waiting) = bounded::<(Arc<Block>, Sender<Packed>)>(tuning.buffers);
+        for _ in 0..tuning.packers.max(1) {
+            let waiting = waiting.clone();
+            let pack_all = move || {
+                while let Ok((block, done)) = waiting.recv() {
+                    // Has room for its one answer; nobody waits for it when the committer is gone.
+                    let _ = done.send(pack(block, size));
+                }
+            };
+            std::thread::Builder::new()
+                .name("ectype-pack".into())
+                .spawn_scoped(scope, pack_all)
+                .expect("a thread can be started");
+        }
+        Belt { work, steps }
+    }
+
+    pub(super) fn data(&self, block: Block) -> Result<(), CommitterGone> {
+        let (done, packed) = bounded(1);
+        self.work.send((Arc::new(block), done)).map_err(|_| CommitterGone)?;
+        self.step(Step::Data(packed))
+    }
+
+    pub(super) fn step(&self, step: Step) -> Result<(), CommitterGone> {
+        self.steps.send(step).map_err(|_| CommitterGone)
+    }
+}
+
+/// `size` is the length of the whole content: its last piece may be short.
+fn pack(block: Arc<Block>, size: u64) -> Packed {
+    let (at, bytes) = (block.at(), block.bytes());
+    let mut runs: Vec<(usize, usize, bool)> = Vec::new();
+    let mut start = 0;
+    while start < bytes.len() {
+        let to_boundary = CELL - (at.offset + start as u64) % CELL;
+        let len = to_boundary.min((bytes.len() - start) as u64) as usize;
+        let zero = is_zero(&bytes[start..start + len]);
+        match runs.last_mut() {
+            Some((_, run, known)) if *known == zero => *run += len,
+            _ => runs.push((start, len, zero)),
+        }
+        start += len;
+    }
+    let whole = at.offset.is_multiple_of(PIECE) && (at.len == PIECE || at.end() == size);
+    let all_zero = matches!(runs[..], [(_, _, true)]);
+    let leaf = (whole && !all_zero).then(|| tree::leaf(bytes));
+    Packed { runs, leaf, block }
+}
+
+/// Whether all bytes are zero. Data betrays itself in its first bytes; zeros are looked through in strides wide enough for
+/// the compiler to use vectors.
+fn is_zero(bytes: &[u8]) -> bool {
+    const STRIDE: usize = 512;
+    let strides = bytes.chunks_exact(STRIDE);
+    let rest = strides.remainder();
+    for stride in strides {
+        let mut any = 0_u64;
+        for word in stride.as_chunks::<8>().0 {
+            any |= u64::from_ne_bytes(*word);
+        }
+        if any != 0 {
+            return false;
+        }
+    }
+    rest.iter().all(|&byte| byte == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pool::Pool;
+    use super::*;
+    use std::time::Duration;
+
+    fn packed(offset: u64, bytes: &[u8]) -> Packed {
+        let pool = Pool::new(1, PIECE as usize);
+        let mut buffer = pool.take(Duration::ZERO).unwrap();
+        buffer[..bytes.len()].copy_from_slice(bytes);
+        pack(Arc::new(pool.block(Extent::new(offset, bytes.len() as u64), buffer)), 3 * PIECE + 4096)
+    }
+
+    #[test]
+    fn a_byte_anywhere_is_found() {
+        for len in [1, 7, 511, 512, 513, 4096, 4099] {
+            let mut bytes = vec![0; len];
+            assert!(is_zero(&bytes));
+            for index in [0, len / 2, len - 1] {
+                bytes[index] = 1;
+                assert!(!is_zero(&bytes), "byte {index} of {len}");
+                bytes[index] = 0;
+            }
+        }
+    }
+
+    #[test]
+    fn runs_follow_the_cells_of_the_disk_not_of_the_block() {
+        let mut bytes = vec![0; 3 * CELL as usize];
+        bytes[CELL as usize] = 1;
+        let offset = CELL - 512;
+        // The byte lies in the disk's second cell: 512 .. 512 + CELL of the block.
+        let runs = packed(offset, &bytes).runs;
+        let cell = CELL as usize;
+        assert_eq!(runs, [(0, 512, true), (512, cell, false), (512 + cell, 2 * cell - 512, true)]);
+    }
+
+    #[test]
+    fn only_whole_pieces_with_data_have_a_leaf() {
+        let mut piece = vec![0; PIECE as usize];
+        assert!(packed(0, &piece).is_zero() && packed(0, &piece).leaf.is_none());
+        piece[9] = 1;
+        assert_eq!(packed(PIECE, &piece).leaf, Some(tree::leaf(&piece)));
+        assert_eq!(packed(512, &piece).leaf, None);
+        assert_eq!(packed(PIECE, &piece[..4096]).leaf, None);
+        assert_eq!(packed(3 * PIECE, &piece[..4096]).leaf, Some(tree::leaf(&piece[..4096])));
+    }
+}

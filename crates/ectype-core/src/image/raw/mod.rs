@@ -1,0 +1,124 @@
+//! Raw and ISO images: byte n of the disk is byte n of the file.
+//!
+//! ```text
+//!   0 ┌──────────┬ ─ ─ ─ ─ ─ ┬────────┬ ─ ─ ┐ size
+//!     │   data   │   hole    │  data  │hole │      zeros are holes where the target can hold them,
+//!     └──────────┴ ─ ─ ─ ─ ─ ┴────────┴ ─ ─ ┘      written zeros elsewhere
+//! ```
+//!
+//! There are no tables: a checkpoint is a flush. `.iso`, `.img`, `.dd`, `.raw`, `.ima` and `.bin` are all this.
+
+use super::Sink;
+use crate::error::{Error, Result};
+use crate::extent::Extent;
+use crate::io::Storage;
+
+/// A raw image under construction.
+pub struct RawSink<S> {
+    storage: S,
+    size: u64,
+    /// From here on nothing was ever written: zeros there are holes already.
+    fresh_from: u64,
+}
+
+impl<S: Storage> RawSink<S> {
+    /// A new image of `size` bytes in an empty storage.
+    pub fn create(storage: S, size: u64) -> Result<Self> {
+        let sink = RawSink { storage, size, fresh_from: 0 };
+        if sink.storage.holds_holes() {
+            sink.storage.set_size(size).map_err(|error| sink.failed("setting the size of", error))?;
+        }
+        Ok(sink)
+    }
+
+    /// Goes on with an unfinished image of `size` bytes, of which only what `held` covers counts: the rest is made zeros.
+    pub fn resume(storage: S, size: u64, held: &crate::Extents) -> Result<Self> {
+        let sink = RawSink { storage, size, fresh_from: size };
+        let whole: crate::Extents = [Extent::new(0, size)].into_iter().collect();
+        let set = |error| sink.failed("setting the size of", error);
+        if sink.storage.holds_holes() {
+            sink.storage.set_size(size).map_err(set)?;
+            for stale in whole.subtract(held).iter() {
+                sink.storage.zero_at(stale).map_err(|error| sink.failed("clearing the rest of", error))?;
+            }
+            return Ok(sink);
+        }
+        // Without holes a cleared tail would have to be written twice: it is cut off, and grows forward again.
+        let end = held.iter().next_back().map_or(0, Extent::end);
+        sink.storage.set_size(end.min(sink.storage.size())).map_err(set)?;
+        for stale in whole.subtract(held).iter().filter(|stale| stale.offset < end) {
+            sink.storage.zero_at(stale).map_err(|error| sink.failed("clearing the rest of", error))?;
+        }
+        Ok(RawSink { fresh_from: end, ..sink })
+    }
+
+    fn failed(&self, doing: &str, error: std::io::Error) -> Error {
+        let kind = if crate::os::file::is_full(&error) || crate::os::file::is_too_long(&error) {
+            crate::Kind::Limit
+        } else {
+            crate::Kind::Io
+        };
+        Error::new(kind, format!("{doing} the image")).because(error)
+    }
+
+    /// Without holes a file grows only by writing: what lies between its end and `offset` is written as zeros first.
+    fn fill_up_to(&mut self, offset: u64) -> Result<()> {
+        if !self.storage.holds_holes() && offset > self.fresh_from {
+            let gap = Extent::between(self.fresh_from, offset);
+            self.storage.zero_at(gap).map_err(|error| self.failed("writing zeros to", error).at(gap.offset))?;
+            self.fresh_from = offset;
+        }
+        Ok(())
+    }
+}
+
+impl<S: Storage> Sink for RawSink<S> {
+    fn put(&mut self, offset: u64, data: &[u8]) -> Result<()> {
+        assert!(offset + data.len() as u64 <= self.size, "a put within the image");
+        self.fill_up_to(offset)?;
+        self.storage.write_at(data, offset).map_err(|error| self.failed("writing", error).at(offset))?;
+        self.fresh_from = self.fresh_from.max(offset + data.len() as u64);
+        Ok(())
+    }
+
+    fn zero(&mut self, at: Extent) -> Result<()> {
+        assert!(at.end() <= self.size, "a zero within the image");
+        let written = at.intersect(Extent::between(0, self.fresh_from));
+        if !written.is_empty() {
+            self.storage
+                .zero_at(written)
+                .map_err(|error| self.failed("writing zeros to", error).at(written.offset))?;
+        }
+        // The rest is a hole already, or will be filled by what comes after it.
+        Ok(())
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<()> {
+        let held = self.storage.size().saturating_sub(offset).min(buf.len() as u64) as usize;
+        let (held, rest) = buf.split_at_mut(held);
+        if !held.is_empty() {
+            self.storage.read_at(held, offset).map_err(|error| self.failed("reading back", error).at(offset))?;
+        }
+        rest.fill(0);
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) -> Result<()> {
+        self.storage.flush().map_err(|error| self.failed("flushing", error))
+    }
+
+    fn set_end(&mut self, size: u64) -> Result<()> {
+        self.size = size;
+        self.fresh_from = self.fresh_from.min(size);
+        if self.storage.size() > size {
+            self.storage.set_size(size).map_err(|error| self.failed("cutting", error))?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        self.fill_up_to(self.size)?;
+        self.storage.set_size(self.size).map_err(|error| self.failed("setting the size of", error))?;
+        self.checkpoint()
+    }
+}

@@ -1,0 +1,201 @@
+//! The policy: what kind of image a medium becomes, under which name, and why.
+//!
+//! ```text
+//!   medium               default image            precaution              what is read
+//!   optical              .iso, one data track     none needed             every sector of the track
+//!   removable, writable  .img                     exclusive               every sector
+//!   fixed                .img (named by the user) exclusive               every sector; in use: refused
+//!   file                 raw, or by extension     none                    data extents
+//! ```
+
+use crate::error::{Error, Result};
+use crate::os::Medium;
+use crate::proof::identity::VolumeId;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// An image format that this version writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Byte for byte, holes for zeros.
+    Raw,
+    /// The sectors of a data disc: byte for byte too.
+    Iso,
+}
+
+/// The formats that are known by name but not written in this version.
+const LATER: [&str; 7] = ["vhd", "vhdx", "qcow2", "vmdk", "e01", "cue", "zst"];
+
+impl Format {
+    /// The name in options, records and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Raw => "raw",
+            Format::Iso => "iso",
+        }
+    }
+
+    /// The extension of a file that is named for the user.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Format::Raw => "img",
+            Format::Iso => "iso",
+        }
+    }
+
+    /// The format of that name.
+    pub fn parse(name: &str) -> Result<Format> {
+        match name.to_ascii_lowercase().as_str() {
+            "raw" => Ok(Format::Raw),
+            "iso" => Ok(Format::Iso),
+            later if LATER.contains(&later) => Err(not_yet(later)),
+            other => Err(Error::unsupported(format!("there is no image format {other:?}")).advise("formats: raw, iso")),
+        }
+    }
+
+    /// The format that a file's extension asks for; `None` where it has no extension.
+    fn of_extension(image: &Path) -> Result<Option<Format>> {
+        let Some(extension) = image.extension().and_then(OsStr::to_str) else { return Ok(None) };
+        match extension.to_ascii_lowercase().as_str() {
+            "img" | "dd" | "raw" | "bin" | "ima" => Ok(Some(Format::Raw)),
+            "iso" => Ok(Some(Format::Iso)),
+            later if LATER.contains(&later) => Err(not_yet(later)),
+            _ => Err(Error::refused(format!("the extension .{extension} of {} names no image format", image.display()))
+                .advise("choose one of .img .dd .raw .bin .ima .iso, or say --format raw")),
+        }
+    }
+}
+
+fn not_yet(format: &str) -> Error {
+    Error::unsupported(format!("{format} images are not written in this version"))
+        .advise("raw images (.img) are; most tools convert them")
+}
+
+/// The format of the image, and lines that say why where that is not plain.
+pub fn format(medium: Medium, asked: Option<Format>, image: Option<&Path>) -> Result<(Format, Vec<String>)> {
+    let named = match (asked, image) {
+        (Some(format), _) => Some(format),
+        (None, Some(image)) => Format::of_extension(image)?,
+        (None, None) => None,
+    };
+    let Some(format) = named else {
+        return Ok(match medium {
+            Medium::Optical => (Format::Iso, vec!["a data disc becomes an ISO".to_owned()]),
+            _ => (Format::Raw, Vec::new()),
+        });
+    };
+    let why = match (medium, format) {
+        (Medium::Fixed, Format::Iso) => {
+            return Err(Error::refused("a hard disk does not become an ISO: that is the form of an optical disc")
+                .advise("name the image .img for a raw image of the disk"));
+        }
+        (Medium::Removable, Format::Iso) => vec!["not an optical disc: the .iso is a raw image of it".to_owned()],
+        _ => Vec::new(),
+    };
+    Ok((format, why))
+}
+
+/// A name for the image in the folder `dir`, from the label or the model; refused where a slip would cost much.
+pub fn name(
+    medium: Medium,
+    format: Format,
+    volumes: &[VolumeId],
+    model: &str,
+    dir: &Path,
+) -> Result<PathBuf> {
+    match medium {
+        Medium::Fixed => {
+            return Err(Error::refused("the image of a fixed disk is large and wants a name of your own")
+                .advise("name it: ectype create SOURCE IMAGE.img"));
+        }
+        Medium::File => {
+            return Err(Error::refused("a copy of a file wants a name of your own")
+                .advise("name it: ectype create SOURCE IMAGE.img"));
+        }
+        Medium::Optical | Medium::Removable => {}
+    }
+    const SYSTEM: [&str; 11] =
+        ["/", "/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/sbin", "/sys", "/usr", "/var"];
+    let is_system = SYSTEM.iter().any(|folder| {
+        dir == Path::new(folder) || (*folder != "/" && *folder != "/var" && dir.starts_with(folder))
+    });
+    if is_system {
+        return Err(Error::refused(format!("{} is a folder of the system", dir.display()))
+            .advise("go to a folder of yours, or name the image with its path"));
+    }
+    let label = volumes.iter().map(|volume| volume.label.as_str()).find(|label| !safe(label).is_empty());
+    let stem = label.map(safe).unwrap_or_else(|| safe(model));
+    let stem = if stem.is_empty() { "image".to_owned() } else { stem };
+    Ok(dir.join(format!("{stem}.{}", format.extension())))
+}
+
+/// A name that every file system and shell takes: letters, digits, `-`, `_`, `.`; none at the edges, none reserved.
+fn safe(text: &str) -> String {
+    const LONGEST: usize = 64;
+    let mut name = String::new();
+    for character in text.chars().take(LONGEST) {
+        let keep = character.is_alphanumeric() || "-_.".contains(character);
+        match (keep, name.ends_with('_')) {
+            (true, _) => name.push(character),
+            (false, false) => name.push('_'),
+            (false, true) => {}
+        }
+    }
+    let name = name.trim_matches(['_', '.', '-']).to_owned();
+    // Windows keeps these for devices, whatever the extension.
+    let base = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
+    let numbered = |prefix: &str| base.len() == 4 && base.starts_with(prefix) && base.ends_with(|c: char| c.is_ascii_digit());
+    let reserved = ["CON", "PRN", "AUX", "NUL"].contains(&base.as_str()) || numbered("COM") || numbered("LPT");
+    if reserved { format!("{name}_disc") } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_safe_everywhere() {
+        for (label, name) in [
+            ("PHOTOS_2004", "PHOTOS_2004"),
+            ("../../etc/passwd", "etc_passwd"),
+            ("a/b\\c:d*e?f\"g<h>i|j", "a_b_c_d_e_f_g_h_i_j"),
+            ("CON", "CON_disc"),
+            ("com1", "com1_disc"),
+            ("  Größe  ", "Größe"),
+            ("\u{0}\n\u{1b}[31m", "31m"),
+            ("...", ""),
+        ] {
+            assert_eq!(safe(label), name, "{label:?}");
+        }
+    }
+
+    #[test]
+    fn an_iso_is_of_discs_and_sticks_only() {
+        let iso = Path::new("x.iso");
+        assert!(format(Medium::Fixed, None, Some(iso)).is_err());
+        assert_eq!(format(Medium::Optical, None, Some(iso)).unwrap().0, Format::Iso);
+        assert!(!format(Medium::Removable, None, Some(iso)).unwrap().1.is_empty());
+        assert_eq!(format(Medium::Optical, None, None).unwrap().0, Format::Iso);
+        assert_eq!(format(Medium::Removable, None, Some(Path::new("stick"))).unwrap().0, Format::Raw);
+    }
+
+    #[test]
+    fn formats_of_later_versions_are_named() {
+        for name in LATER {
+            let error = format(Medium::Fixed, None, Some(&PathBuf::from(format!("x.{name}")))).unwrap_err();
+            assert!(error.to_string().contains("not written in this version"), "{error}");
+        }
+        assert!(format(Medium::Fixed, None, Some(Path::new("x.txt"))).is_err());
+    }
+
+    #[test]
+    fn system_folders_and_fixed_disks_want_a_name() {
+        let volumes = [VolumeId { kind: "vfat".into(), label: "STICK".into(), uuid: String::new() }];
+        let name = |medium, dir| name(medium, Format::Raw, &volumes, "Model", Path::new(dir));
+        assert_eq!(name(Medium::Removable, "/home/x").unwrap(), Path::new("/home/x/STICK.img"));
+        assert!(name(Medium::Removable, "/etc").is_err());
+        assert!(name(Medium::Removable, "/usr/share").is_err());
+        assert!(name(Medium::Removable, "/").is_err());
+        assert!(name(Medium::Fixed, "/home/x").is_err());
+    }
+}

@@ -1,0 +1,579 @@
+//! The ledger of an unfinished image: what of it is held, and the leaves of what is held.
+//!
+//! ```text
+//!   IMAGE.map     a pure GNU ddrescue mapfile: replaced as a whole at every checkpoint
+//!   IMAGE.state   0       64 KiB  128 KiB
+//!                 ┌───────┬───────┬──────────┬──────────┬──────────┬ ─ ─
+//!                 │slot A │slot B │ leaf 0   │ leaf 1   │ leaf 2   │        32 bytes a piece of 1 MiB
+//!                 └───────┴───────┴──────────┴──────────┴──────────┴ ─ ─
+//!   slot          magic, generation, length, BLAKE3, then JSON: facts of source and plan, hash of the map
+//!   leaf          of a piece that the map holds whole: 00…00 zeros · FF…FF "compute it from the image" · else the leaf
+//! ```
+//!
+//! A checkpoint goes: image, flush, leaves and the older slot, flush, map. A slot names the map that it belongs to and the
+//! one before, so a crash between the last two steps is no contradiction; a map that neither names was continued by another
+//! program, and then no leaf is believed. The map never claims a byte that the image does not durably hold.
+//!
+//! When a medium that may have changed is read again, what was held before is `held_before`: still in the image, proven by
+//! its leaf, and kept if the medium gives the same. Before such a piece is overwritten the intent to do so is made durable,
+//! because after a crash in between its leaf would be a lie.
+
+use super::digest::{Algorithm, Digester};
+use super::tree::{self, Hash, Tree, TreeBuilder};
+use crate::error::{Error, Kind, Result};
+use crate::extent::{Extent, Extents, PIECE};
+use crate::io::Storage;
+use crate::plan::map::{RescueMap, Status};
+use crate::watch::{Phase, Watch};
+use serde::{Deserialize, Serialize};
+use zerocopy::byteorder::little_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+const MAGIC: [u8; 16] = *b"ectype state 1\n\0";
+const SLOT: u64 = 64 << 10;
+const LEAVES: u64 = 2 * SLOT;
+const HASH: u64 = 32;
+const ZERO_SLOT: Hash = Hash([0; 32]);
+const STALE_SLOT: Hash = Hash([0xff; 32]);
+
+/// An intent to overwrite covers this many pieces at once, so that it costs a flush only now and then.
+const INTENT: u64 = 256 * PIECE;
+
+/// Leaves are looked through in batches of this many.
+const BATCH: u64 = 1 << 13;
+
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct SlotHead {
+    magic: [u8; 16],
+    generation: U64,
+    len: U32,
+    /// BLAKE3 of the generation's eight bytes and the JSON.
+    hash: [u8; 32],
+}
+
+const HEAD: usize = size_of::<SlotHead>();
+
+/// The JSON of a slot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Slot<F> {
+    size: u64,
+    map: String,
+    map_before: String,
+    zeros: u64,
+    zeros_before: u64,
+    intent: Option<(u64, u64)>,
+    held_before: Vec<(u64, u64)>,
+    facts: F,
+}
+
+/// Saves the map where the next run finds it, all or nothing.
+pub type SaveMap = Box<dyn FnMut(&RescueMap) -> Result<()> + Send>;
+
+struct Kept {
+    state: Box<dyn Storage>,
+    save_map: SaveMap,
+    generation: u64,
+    map: String,
+    zeros: u64,
+    facts: serde_json::Value,
+}
+
+enum Leaves {
+    /// In the state file. Leaves from `fresh_from` on were never written.
+    Stored { fresh_from: u64 },
+    /// Nowhere: the tree grows as the pieces come, which must be in order. `None` once they did not.
+    Growing(Option<TreeBuilder>),
+}
+
+/// What of an unfinished image is held.
+pub struct Ledger {
+    map: RescueMap,
+    leaves: Leaves,
+    kept: Option<Kept>,
+    held_before: Extents,
+    intent: Extent,
+    /// How many bytes of what is held are zeros that were found or known.
+    zeros: u64,
+}
+
+/// The state file of an unfinished run, as it was left.
+pub struct Left {
+    /// Whether map and leaves belong together; if not, another program went on with the map.
+    pub leaves_valid: bool,
+    generation: u64,
+    held_before: Extents,
+    fresh_from: u64,
+    zeros: u64,
+}
+
+impl Ledger {
+    /// A ledger that lives as long as the run: for comparing and proving, where nothing can be resumed. What is not
+    /// [`Status::NonTried`] in `map` is left alone.
+    pub fn passing(map: RescueMap) -> Ledger {
+        Ledger {
+            leaves: Leaves::Growing(Some(TreeBuilder::new(map.size()))),
+            map,
+            kept: None,
+            held_before: Extents::new(),
+            intent: Extent::new(0, 0),
+            zeros: 0,
+        }
+    }
+
+    /// The ledger of a new image; returns once it is durable.
+    pub fn create<F: Serialize>(state: Box<dyn Storage>, save_map: SaveMap, size: u64, facts: &F) -> Result<Ledger> {
+        state.set_size(0).and_then(|()| state.set_size(LEAVES)).map_err(writing)?;
+        let kept = Kept { state, save_map, generation: 0, map: String::new(), zeros: 0, facts: to_value(facts)? };
+        let mut ledger = Ledger {
+            map: RescueMap::new(size),
+            leaves: Leaves::Stored { fresh_from: 0 },
+            kept: Some(kept),
+            held_before: Extents::new(),
+            intent: Extent::new(0, 0),
+            zeros: 0,
+        };
+        ledger.checkpoint()?;
+        Ok(ledger)
+    }
+
+    /// Reads what an earlier run left in its state file, for a content of `size` bytes and the map found beside it.
+    pub fn load<F: for<'a> Deserialize<'a>>(state: &dyn Storage, map: &RescueMap) -> Result<(Left, F)> {
+        let slots = [read_slot::<F>(state, 0), read_slot::<F>(state, SLOT)];
+        let newest = slots.into_iter().flatten().max_by_key(|(generation, _)| *generation);
+        let Some((generation, slot)) = newest else {
+            return Err(Error::corrupt(0, "neither slot of the state file is whole"));
+        };
+        if slot.size != map.size() {
+            let context = format!("the state is of {} bytes, the map of {}", slot.size, map.size());
+            return Err(Error::new(Kind::Corrupt, context));
+        }
+        let known = map_hash(map);
+        let mut held_before: Extents =
+            slot.held_before.iter().map(|&(offset, len)| Extent::new(offset, len)).collect();
+        if let Some((offset, len)) = slot.intent {
+            held_before.remove(Extent::new(offset, len));
+        }
+        let fresh_from = state.size().saturating_sub(LEAVES).div_ceil(HASH);
+        let leaves_valid = known == slot.map || known == slot.map_before;
+        let zeros = if known == slot.map { slot.zeros } else { slot.zeros_before };
+        Ok((Left { leaves_valid, generation, held_before, fresh_from, zeros }, slot.facts))
+    }
+
+    /// Goes on with an earlier run. With `compare` everything is read again, and what is held already is overwritten only
+    /// where the medium now gives something else; without, what the map holds is believed.
+    pub fn resume<F: Serialize>(
+        state: Box<dyn Storage>,
+        save_map: SaveMap,
+        map: RescueMap,
+        before: Left,
+        facts: &F,
+        compare: bool,
+    ) -> Result<Ledger> {
+        let known = map_hash(&map);
+        let size = map.size();
+        let mut held_before = Extents::new();
+        if before.leaves_valid && compare {
+            // Only whole pieces have leaves.
+            held_before = map.extents(Status::Finished).union(&before.held_before).align_in(PIECE);
+        }
+        let mut ledger = Ledger {
+            map: if compare { RescueMap::new(size) } else { map },
+            leaves: Leaves::Stored { fresh_from: before.fresh_from },
+            kept: Some(Kept {
+                state,
+                save_map,
+                generation: before.generation,
+                map: known,
+                zeros: before.zeros,
+                facts: to_value(facts)?,
+            }),
+            held_before,
+            intent: Extent::new(0, 0),
+            zeros: 0,
+        };
+        if before.leaves_valid && !compare {
+            ledger.zeros = before.zeros;
+        }
+        if !before.leaves_valid {
+            let held = ledger.map.extents(Status::Finished);
+            for extent in held.iter() {
+                ledger.set_stale(extent)?;
+            }
+        }
+        ledger.checkpoint()?;
+        Ok(ledger)
+    }
+
+    /// The ledger of an image that another program began: its map is believed, and every leaf is computed at the end.
+    pub fn adopt<F: Serialize>(
+        state: Box<dyn Storage>,
+        save_map: SaveMap,
+        map: RescueMap,
+        facts: &F,
+    ) -> Result<Ledger> {
+        let before = Left { leaves_valid: false, generation: 0, held_before: Extents::new(), fresh_from: 0, zeros: 0 };
+        state.set_size(0).and_then(|()| state.set_size(LEAVES)).map_err(writing)?;
+        Ledger::resume(state, save_map, map, before, facts, false)
+    }
+
+    /// What is held, and what is known of the rest.
+    pub fn map(&self) -> &RescueMap {
+        &self.map
+    }
+
+    /// What an earlier run left in the image: what its map holds, and what was held before that.
+    pub fn held(&self) -> Extents {
+        self.map.extents(Status::Finished).union(&self.held_before)
+    }
+
+    /// How many bytes of what is held are zeros that were found or known.
+    pub fn zeros(&self) -> u64 {
+        self.zeros
+    }
+
+    /// Whether the image already holds the whole piece `at` with this leaf, from an earlier run.
+    pub(crate) fn holds(&self, at: Extent, leaf: Hash) -> bool {
+        self.held_before.covers(at) && self.leaf(at.offset / PIECE).is_ok_and(|known| known == leaf)
+    }
+
+    /// Whether the image already holds zeros in all of `at`, from an earlier run.
+    pub(crate) fn holds_zeros(&self, at: Extent) -> bool {
+        if self.held_before.is_empty() || !self.held_before.covers(at) || at.align_in(PIECE) != at {
+            return false;
+        }
+        let (mut index, end) = (at.offset / PIECE, at.end() / PIECE);
+        while index < end {
+            let batch = (end - index).min(BATCH);
+            match self.leaves_at(index, batch) {
+                Ok(leaves) if leaves.iter().all(|leaf| *leaf == ZERO_SLOT) => index += batch,
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// Must be called before the image changes in `at`: makes durable that leaves there are not to be believed.
+    pub(crate) fn before_change(&mut self, at: Extent) -> Result<()> {
+        if !self.held_before.touches(at) || self.intent.covers(at) {
+            return Ok(());
+        }
+        let start = at.offset - at.offset % PIECE;
+        self.intent = Extent::new(start, INTENT.max(at.end() - start));
+        let Some(kept) = &self.kept else { return Ok(()) };
+        let map = kept.map.clone();
+        self.write_slot(map.clone(), map)?;
+        self.flush_state()
+    }
+
+    /// The image now holds data in `at`, `zeros` bytes of it in runs of zeros.
+    pub(crate) fn put(&mut self, at: Extent, leaf: Option<Hash>, zeros: u64) -> Result<()> {
+        self.zeros += zeros;
+        match leaf {
+            Some(leaf) => self.set_leaf(at, leaf)?,
+            None => self.set_stale(at)?,
+        }
+        self.now_held(at);
+        Ok(())
+    }
+
+    /// The image now holds zeros in `at`.
+    pub(crate) fn zero(&mut self, at: Extent) -> Result<()> {
+        self.zeros += at.len;
+        let head = Extent::between(at.offset, at.end().min(at.offset.next_multiple_of(PIECE)));
+        self.set_stale(head)?;
+        let tail = Extent::between((at.end() - at.end() % PIECE).max(head.end()), at.end());
+        self.set_zeros(Extent::between(head.end(), tail.offset))?;
+        if tail.end() == self.map.size() && !tail.is_empty() {
+            self.set_leaf(tail, tree::leaf(&vec![0; tail.len as usize]))?;
+        } else {
+            self.set_stale(tail)?;
+        }
+        self.now_held(at);
+        Ok(())
+    }
+
+    fn now_held(&mut self, at: Extent) {
+        self.map.set(at, Status::Finished);
+        if !self.held_before.is_empty() {
+            self.held_before.remove(at);
+        }
+    }
+
+    /// A failed read made this of `at`.
+    pub(crate) fn status(&mut self, at: Extent, status: Status) {
+        if let Leaves::Growing(tree) = &mut self.leaves {
+            *tree = None;
+        }
+        self.map.set(at, status);
+        if !self.held_before.is_empty() {
+            self.held_before.remove(at);
+        }
+    }
+
+    /// The content ends at `size` after all.
+    pub(crate) fn set_end(&mut self, size: u64) {
+        let mut map = RescueMap::new(size);
+        for (at, status) in self.map.runs() {
+            map.set(at.intersect(Extent::new(0, size)), status);
+        }
+        self.map = map;
+    }
+
+    /// Makes what is held durable knowledge. The image must have been flushed before.
+    pub fn checkpoint(&mut self) -> Result<()> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        let (map, before) = (map_hash(&self.map), kept.map.clone());
+        self.write_slot(map.clone(), before)?;
+        self.flush_state()?;
+        let kept = self.kept.as_mut().expect("checked above");
+        (kept.save_map)(&self.map)?;
+        kept.map = map;
+        kept.zeros = self.zeros;
+        Ok(())
+    }
+
+    fn flush_state(&self) -> Result<()> {
+        match &self.kept {
+            Some(kept) => kept.state.flush().map_err(writing),
+            None => Ok(()),
+        }
+    }
+
+    fn write_slot(&mut self, map: String, map_before: String) -> Result<()> {
+        let same_map = map == map_before;
+        let Some(kept) = &mut self.kept else { return Ok(()) };
+        let kept_zeros = kept.zeros;
+        let pair = |extent: Extent| (extent.offset, extent.len);
+        let mut slot = Slot {
+            size: self.map.size(),
+            map,
+            map_before,
+            zeros: if same_map { kept_zeros } else { self.zeros },
+            zeros_before: kept.zeros,
+            intent: (!self.intent.is_empty()).then(|| pair(self.intent)),
+            held_before: self.held_before.iter().map(pair).collect(),
+            facts: &kept.facts,
+        };
+        let room = SLOT as usize - HEAD;
+        let mut json = serde_json::to_vec(&slot).map_err(|error| Error::new(Kind::Io, "writing the state").because(error))?;
+        if json.len() > room {
+            // Without the list nothing is lost but the chance to leave equal pieces alone after a second interruption.
+            slot.held_before.clear();
+            json = serde_json::to_vec(&slot).map_err(|error| Error::new(Kind::Io, "writing the state").because(error))?;
+        }
+        if json.len() > room {
+            return Err(Error::new(Kind::Limit, "the facts of this run do not fit in a state file"));
+        }
+        kept.generation += 1;
+        let head = SlotHead {
+            magic: MAGIC,
+            generation: U64::new(kept.generation),
+            len: U32::new(json.len() as u32),
+            hash: slot_hash(kept.generation, &json),
+        };
+        let mut bytes = head.as_bytes().to_vec();
+        bytes.extend_from_slice(&json);
+        kept.state.write_at(&bytes, kept.generation % 2 * SLOT).map_err(writing)
+    }
+
+    fn state(&self) -> &dyn Storage {
+        self.kept.as_ref().expect("stored leaves have a state file").state.as_ref()
+    }
+
+    fn leaf(&self, index: u64) -> Result<Hash> {
+        Ok(self.leaves_at(index, 1)?[0])
+    }
+
+    /// `count` leaves from `index`, as they stand in the state file.
+    fn leaves_at(&self, index: u64, count: u64) -> Result<Vec<Hash>> {
+        let Leaves::Stored { fresh_from } = self.leaves else {
+            return Ok(vec![STALE_SLOT; count as usize]);
+        };
+        let there = fresh_from.saturating_sub(index).min(count) as usize;
+        let mut leaves = vec![ZERO_SLOT; count as usize];
+        let mut bytes = vec![0; there * HASH as usize];
+        if there > 0 {
+            let whole = self.state().size().saturating_sub(LEAVES + index * HASH).min(bytes.len() as u64) as usize;
+            self.state()
+                .read_at(&mut bytes[..whole], LEAVES + index * HASH)
+                .map_err(|error| Error::io("reading the state file", error))?;
+        }
+        for (leaf, bytes) in leaves.iter_mut().zip(bytes.as_chunks::<32>().0) {
+            *leaf = Hash(*bytes);
+        }
+        Ok(leaves)
+    }
+
+    fn set_leaf(&mut self, at: Extent, leaf: Hash) -> Result<()> {
+        let index = at.offset / PIECE;
+        match &mut self.leaves {
+            Leaves::Growing(tree) => {
+                if tree.as_ref().is_some_and(|tree| tree.count() == index) {
+                    if let Some(tree) = tree {
+                        tree.push(leaf);
+                    }
+                } else {
+                    *tree = None;
+                }
+                Ok(())
+            }
+            Leaves::Stored { fresh_from } => {
+                *fresh_from = (*fresh_from).max(index + 1);
+                self.state().write_at(&leaf.0, LEAVES + index * HASH).map_err(writing)
+            }
+        }
+    }
+
+    /// The pieces that `at` touches have to be computed from the image.
+    fn set_stale(&mut self, at: Extent) -> Result<()> {
+        if at.is_empty() {
+            return Ok(());
+        }
+        let (mut index, end) = (at.offset / PIECE, at.end().div_ceil(PIECE));
+        match &mut self.leaves {
+            Leaves::Growing(tree) => {
+                *tree = None;
+                return Ok(());
+            }
+            Leaves::Stored { fresh_from } => *fresh_from = (*fresh_from).max(end),
+        }
+        let stale = vec![0xff; (HASH * (end - index).min(BATCH)) as usize];
+        while index < end {
+            let batch = (end - index).min(BATCH);
+            let bytes = &stale[..(HASH * batch) as usize];
+            self.state().write_at(bytes, LEAVES + index * HASH).map_err(writing)?;
+            index += batch;
+        }
+        Ok(())
+    }
+
+    fn set_zeros(&mut self, whole: Extent) -> Result<()> {
+        if whole.is_empty() {
+            return Ok(());
+        }
+        let (index, count) = (whole.offset / PIECE, whole.len / PIECE);
+        match &mut self.leaves {
+            Leaves::Growing(tree) => {
+                if tree.as_ref().is_some_and(|tree| tree.count() == index) {
+                    if let Some(tree) = tree {
+                        tree.push_zeros(count);
+                    }
+                } else {
+                    *tree = None;
+                }
+                Ok(())
+            }
+            // Beyond what was ever written all leaves are zeros already.
+            Leaves::Stored { fresh_from } => {
+                let written = (*fresh_from).saturating_sub(index).min(count);
+                if written == 0 {
+                    return Ok(());
+                }
+                let slots = Extent::new(LEAVES + index * HASH, written * HASH);
+                self.state().zero_at(slots).map_err(writing)
+            }
+        }
+    }
+
+    /// The tree of the content, and the linear digests in `missing`, read from the image where they are not known.
+    pub fn prove(
+        &self,
+        read_image: &dyn Fn(&mut [u8], u64) -> Result<()>,
+        missing: &[Algorithm],
+        watch: &Watch,
+    ) -> Result<(Tree, Vec<(Algorithm, String)>)> {
+        let size = self.map.size();
+        watch.enter(Phase::Proving, size);
+        let mut digesters: Vec<Digester> = missing.iter().map(|&algorithm| Digester::new(algorithm)).collect();
+        let mut builder = TreeBuilder::new(size);
+        let mut buffer = vec![0; PIECE as usize];
+        let pieces = tree::pieces(size);
+        let (mut index, mut zeros) = (0, 0);
+        while index < pieces {
+            let leaves = self.leaves_at(index, (pieces - index).min(BATCH))?;
+            for leaf in leaves {
+                if watch.stop_asked() {
+                    return Err(Error::new(Kind::Cancelled, "interrupted"));
+                }
+                let at = Extent::between(index * PIECE, ((index + 1) * PIECE).min(size));
+                index += 1;
+                let (run, status) = if at.is_empty() { (at, Status::Finished) } else { self.map.run_at(at.offset) };
+                let finished = status == Status::Finished && run.covers(at);
+                // Nothing was put where nothing is finished: those pieces read as zeros, as the image's own do.
+                let all_missing = !finished && self.map.next(at.offset, Status::Finished).is_none_or(|next| next.offset >= at.end());
+                if at.len == PIECE && ((finished && leaf == ZERO_SLOT) || all_missing) {
+                    zeros += 1;
+                    digesters.iter_mut().for_each(|digester| digester.update_zeros(PIECE));
+                    continue;
+                }
+                builder.push_zeros(std::mem::take(&mut zeros));
+                let known = (finished && leaf != STALE_SLOT && leaf != ZERO_SLOT).then_some(leaf);
+                if digesters.is_empty() && let Some(leaf) = known {
+                    builder.push(leaf);
+                    continue;
+                }
+                let piece = &mut buffer[..at.len as usize];
+                read_image(piece, at.offset)?;
+                let leaf = tree::leaf(piece);
+                if known.is_some_and(|known| known != leaf) {
+                    let context = "the unfinished image does not hold what was copied into it";
+                    return Err(Error::new(Kind::Changed, context).at(at.offset).advise("--restart begins anew"));
+                }
+                builder.push(leaf);
+                digesters.iter_mut().for_each(|digester| digester.update(piece));
+                watch.done(at.end());
+            }
+        }
+        builder.push_zeros(zeros);
+        let digests = digesters.into_iter().map(|digester| (digester.algorithm(), digester.finish())).collect();
+        Ok((builder.finish(), digests))
+    }
+
+    /// The tree of a passing ledger: known if everything came once and in order.
+    pub fn into_grown_tree(self) -> Option<Tree> {
+        let size = self.map.size();
+        match self.leaves {
+            Leaves::Growing(Some(tree)) if tree.count() == tree::pieces(size) => Some(tree.finish()),
+            _ => None,
+        }
+    }
+}
+
+fn writing(error: std::io::Error) -> Error {
+    let kind = if crate::os::file::is_full(&error) { Kind::Limit } else { Kind::Io };
+    Error::new(kind, "writing the state file").because(error)
+}
+
+fn to_value<F: Serialize>(facts: &F) -> Result<serde_json::Value> {
+    serde_json::to_value(facts).map_err(|error| Error::new(Kind::Io, "writing the state").because(error))
+}
+
+fn slot_hash(generation: u64, json: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&generation.to_le_bytes());
+    hasher.update(json);
+    *hasher.finalize().as_bytes()
+}
+
+fn read_slot<F: for<'a> Deserialize<'a>>(state: &dyn Storage, at: u64) -> Option<(u64, Slot<F>)> {
+    let mut bytes = vec![0; SLOT as usize];
+    state.read_at(&mut bytes, at).ok()?;
+    let (head, rest) = SlotHead::ref_from_prefix(&bytes).ok()?;
+    let json = rest.get(..head.len.get() as usize)?;
+    if head.magic != MAGIC || head.hash != slot_hash(head.generation.get(), json) {
+        return None;
+    }
+    Some((head.generation.get(), serde_json::from_slice(json).ok()?))
+}
+
+/// What a map says, without the comments that any program may rewrite.
+fn map_hash(map: &RescueMap) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (extent, status) in map.runs() {
+        hasher.update(&extent.offset.to_le_bytes());
+        hasher.update(&extent.len.to_le_bytes());
+        hasher.update(&[status.sign() as u8]);
+    }
+    hasher.finalize().to_hex().to_string()
+}

@@ -1,0 +1,181 @@
+//! A block device as a source: direct reads, and the question whether it still is the one that was opened.
+
+use super::queue::{Queue, ReadOnce};
+use super::{Answer, Geometry, Outcome, Read, Source, medium_or_not};
+use crate::error::{Error, Kind, Result};
+use crate::extent::{Extent, PIECE};
+use crate::io::ReadAt;
+use crate::os::buffer::Buffer;
+use crate::os::disk::Disk;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// On an optical medium the kernel answers run-out at the end by shrinking the device, by at most this many sectors.
+const RUN_OUT_SECTORS: u64 = 75;
+
+/// A device that is being imaged.
+pub struct DeviceSource {
+    disk: Arc<Disk>,
+    queue: Queue,
+    geometry: Geometry,
+    diskseq: Option<u64>,
+    is_optical: bool,
+}
+
+impl DeviceSource {
+    /// Reads from `disk`, which stays open and locked as long as this lives.
+    pub fn new(disk: Arc<Disk>) -> DeviceSource {
+        let is_optical = disk.device().medium == crate::os::Medium::Optical;
+        DeviceSource {
+            queue: Queue::new(Arc::new(OpenDevice { disk: Arc::clone(&disk), is_optical })),
+            geometry: disk.geometry(),
+            diskseq: disk.diskseq_now(),
+            is_optical,
+            disk,
+        }
+    }
+
+    /// The open device.
+    pub fn disk(&self) -> &Arc<Disk> {
+        &self.disk
+    }
+}
+
+struct OpenDevice {
+    disk: Arc<Disk>,
+    is_optical: bool,
+}
+
+impl ReadOnce for OpenDevice {
+    fn read_once(&self, at: Extent, buffer: &mut Buffer) -> Read {
+        let begun = Instant::now();
+        let len = at.len as usize;
+        let mut filled = 0;
+        let outcome = loop {
+            if filled == len {
+                break Outcome::Ok;
+            }
+            match self.disk.read_at(&mut buffer[filled..len], at.offset + filled as u64) {
+                // The kernel shrank the device: what lies behind the new end cannot be read.
+                Ok(0) => break Outcome::Medium { first_bad: None },
+                Ok(count) => filled += count,
+                Err(error) => break self.explain(at.offset + filled as u64, medium_or_not(error)),
+            }
+        };
+        Read { good: filled as u64, outcome, took: begun.elapsed() }
+    }
+}
+
+impl OpenDevice {
+    /// A block read only says that it failed; an optical drive is asked why, because copy protection is not damage.
+    fn explain(&self, offset: u64, outcome: Outcome) -> Outcome {
+        if !self.is_optical || !matches!(outcome, Outcome::Medium { .. }) {
+            return outcome;
+        }
+        let sector = self.disk.geometry().sector;
+        let Ok(lba) = u32::try_from(offset / u64::from(sector)) else { return outcome };
+        match crate::os::optical::sense_of(&*self.disk, lba, sector) {
+            Ok(sense) => match sense.protected() {
+                Some(reason) => Outcome::Protected(reason.to_owned()),
+                None => outcome,
+            },
+            Err(_) => outcome,
+        }
+    }
+}
+
+impl Source for DeviceSource {
+    fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    fn submit(&mut self, at: Extent, buffer: Buffer) {
+        self.queue.submit(at, buffer);
+    }
+
+    fn in_flight(&self) -> usize {
+        self.queue.in_flight()
+    }
+
+    fn complete(&mut self, wait: Duration) -> Option<Answer> {
+        self.queue.complete(wait)
+    }
+
+    fn alive(&mut self, known_good: Option<Extent>) -> Result<()> {
+        let name = self.disk.device().path.display();
+        let gone = |what: String| Error::new(Kind::Gone, what);
+        let size = self
+            .disk
+            .size_now()
+            .map_err(|error| gone(format!("{name} no longer answers")).because(error))?;
+        let lost = self.geometry.size.saturating_sub(size);
+        let run_out = self.is_optical && lost <= RUN_OUT_SECTORS * u64::from(self.geometry.sector);
+        if size != self.geometry.size && !(run_out && size < self.geometry.size) {
+            return Err(gone(format!("{name} now has {size} bytes, not {}", self.geometry.size)));
+        }
+        let diskseq = self.disk.diskseq_now();
+        if diskseq != self.diskseq {
+            return Err(gone(format!("{name} has another medium now")));
+        }
+        let Some(at) = known_good else { return Ok(()) };
+        self.disk.drop_caches();
+        let mut buffer = Buffer::new(at.len as usize);
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.disk.read_at(&mut buffer[filled..], at.offset + filled as u64) {
+                Ok(count) if count > 0 => filled += count,
+                answer => {
+                    let error = gone(format!("{name} no longer gives a sector that it gave before"));
+                    return Err(match answer {
+                        Err(cause) => error.because(cause),
+                        Ok(_) => error,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A device for parsers, which ask for any bytes: whole sectors are read around what they ask for.
+pub struct DeviceReader {
+    disk: Arc<Disk>,
+}
+
+impl DeviceReader {
+    /// Reads from `disk`.
+    pub fn new(disk: Arc<Disk>) -> DeviceReader {
+        DeviceReader { disk }
+    }
+}
+
+impl ReadAt for DeviceReader {
+    fn size(&self) -> u64 {
+        self.disk.geometry().size
+    }
+
+    fn read_at(&self, mut buf: &mut [u8], mut offset: u64) -> std::io::Result<()> {
+        let Geometry { size, sector, .. } = self.disk.geometry();
+        if offset.checked_add(buf.len() as u64).is_none_or(|end| end > size) {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        while !buf.is_empty() {
+            let part = Extent::new(offset, (buf.len() as u64).min(PIECE));
+            let around = part.align_out(sector.into());
+            let mut sectors = Buffer::new(around.len as usize);
+            let mut filled = 0;
+            while filled < sectors.len() {
+                match self.disk.read_at(&mut sectors[filled..], around.offset + filled as u64)? {
+                    0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                    count => filled += count,
+                }
+            }
+            let (head, rest) = buf.split_at_mut(part.len as usize);
+            let start = (part.offset - around.offset) as usize;
+            head.copy_from_slice(&sectors[start..start + head.len()]);
+            buf = rest;
+            offset = part.end();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! A file as a source: its bytes, never probed as a container; holes are known without reading.
+
+use super::queue::{Queue, ReadOnce};
+use super::{Answer, Geometry, Outcome, Read, Source, medium_or_not};
+use crate::error::{Error, Kind, Result};
+use crate::extent::Extent;
+use crate::io::{Content, ReadAt};
+use crate::os::buffer::Buffer;
+use crate::os::file::{FileStamp, PlainFile};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A failed read of a file is narrowed to this, in bytes: the smallest sector that a disk below it can have.
+const SECTOR: u32 = 512;
+
+/// A file that is being imaged.
+pub struct FileSource {
+    file: Arc<OpenFile>,
+    queue: Queue,
+    path: PathBuf,
+    size: u64,
+    stamp: FileStamp,
+    /// The last answer of [`Source::content_at`]: asking the kernel for every piece would cost more than reading it.
+    known: (Content, Extent),
+}
+
+struct OpenFile {
+    plain: PlainFile,
+    /// Around the page cache, which fails whole pages for one bad sector.
+    direct: Option<PlainFile>,
+}
+
+impl FileSource {
+    /// Opens the file at `path` for reading.
+    pub fn open(path: &Path) -> Result<FileSource> {
+        let failed = |error| Error::io(format!("opening {}", path.display()), error);
+        let plain = PlainFile::open(path).map_err(failed)?;
+        let stamp = plain.stamp().map_err(failed)?;
+        let file = Arc::new(OpenFile { plain, direct: PlainFile::open_direct(path).ok() });
+        Ok(FileSource {
+            queue: Queue::new(Arc::clone(&file) as Arc<dyn ReadOnce>),
+            file,
+            path: path.to_owned(),
+            size: stamp.size,
+            stamp,
+            known: (Content::Data, Extent::new(0, 0)),
+        })
+    }
+
+    /// What tells whether the file was written since it was opened.
+    pub fn stamp(&self) -> FileStamp {
+        self.stamp
+    }
+
+    /// The stamp as it is now.
+    pub fn stamp_now(&self) -> Result<FileStamp> {
+        self.file.plain.stamp().map_err(|error| Error::io(format!("asking for {}", self.path.display()), error))
+    }
+
+    /// Makes the reads that follow come from the disk below, not from the page cache. Best effort.
+    pub fn drop_cache(&self) {
+        self.file.plain.drop_cache();
+    }
+
+    /// The file for parsers.
+    pub fn reader(&self) -> &dyn ReadAt {
+        &self.file.plain
+    }
+}
+
+impl ReadOnce for OpenFile {
+    fn read_once(&self, at: Extent, buffer: &mut Buffer) -> Read {
+        let begun = Instant::now();
+        let len = at.len as usize;
+        let read = |file: &PlainFile, buffer: &mut Buffer, len: usize| file.read_some(&mut buffer[..len], at.offset);
+        let mut answer = read(&self.plain, buffer, len);
+        if let (Err(_), Some(direct)) = (&answer, &self.direct) {
+            // Direct reads want whole sectors; the file's last one is cut short by the kernel.
+            let whole = len.next_multiple_of(SECTOR as usize).min(buffer.len());
+            answer = read(direct, buffer, whole).map(|count| count.min(len));
+        }
+        let (good, outcome) = match answer {
+            Ok(count) if count == len => (at.len, Outcome::Ok),
+            Ok(count) => {
+                let shorter = std::io::Error::new(
+                    std::io::ErrorKind::UnexpectedEof,
+                    "the file became shorter while it was read",
+                );
+                (count as u64, Outcome::Failed(shorter))
+            }
+            Err(error) => (0, medium_or_not(error)),
+        };
+        Read { good, outcome, took: begun.elapsed() }
+    }
+}
+
+impl Source for FileSource {
+    fn geometry(&self) -> Geometry {
+        Geometry { size: self.size, sector: 1, physical_sector: SECTOR }
+    }
+
+    fn submit(&mut self, at: Extent, buffer: Buffer) {
+        self.queue.submit(at, buffer);
+    }
+
+    fn in_flight(&self) -> usize {
+        self.queue.in_flight()
+    }
+
+    fn complete(&mut self, wait: Duration) -> Option<Answer> {
+        self.queue.complete(wait)
+    }
+
+    fn content_at(&mut self, offset: u64) -> (Content, u64) {
+        if !self.known.1.contains(offset) {
+            // Where the file system cannot tell, everything is data.
+            let (content, until) = self.file.plain.content_at(offset).unwrap_or((Content::Data, self.size));
+            self.known = (content, Extent::between(offset, until.min(self.size).max(offset + 1)));
+        }
+        (self.known.0, self.known.1.end())
+    }
+
+    fn alive(&mut self, known_good: Option<Extent>) -> Result<()> {
+        let gone = |what: String| Error::new(Kind::Gone, what);
+        let name = self.path.display();
+        let size = self.file.plain.size();
+        if size != self.size {
+            return Err(gone(format!("{name} changed its size from {} to {size} bytes while it was read", self.size)));
+        }
+        if let Some(at) = known_good {
+            let mut buffer = Buffer::new(at.len.max(SECTOR.into()) as usize);
+            self.file.plain.drop_cache();
+            if let Outcome::Ok = self.file.read_once(at, &mut buffer).outcome {
+                return Ok(());
+            }
+            return Err(gone(format!("{name} no longer gives what it gave before: its disk seems to be gone")));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,737 @@
+//! `create`: makes an image of a device, or of a file's bytes.
+//!
+//! ```text
+//!   prepare   find, lock and identify the source; survey the target; plan      (touches nothing)
+//!   run       state and map ─► image ─► copy ─► prove ─► record ─► map and state removed
+//! ```
+//!
+//! The order in which files appear and go is what makes the same command safe to repeat: map and state exist before the
+//! image, and the record before they go. A crash anywhere leaves something that the next run understands.
+
+use super::open::{self, Consistency, How, Opened, changed};
+use super::verify::{self, Comparison};
+use crate::copy::{Job, Tuning, copy};
+use crate::error::{Error, Kind, Result};
+use crate::extent::{Extent, Extents};
+use crate::fs;
+use crate::image::Sink;
+use crate::image::raw::RawSink;
+use crate::io::{Content, ReadAt};
+use crate::os::file::{self, PlainFile};
+use crate::os::{Device, Medium};
+use crate::plan::map::{Header, MapFile, RescueMap, Status};
+use crate::plan::policy::{self, Format};
+use crate::plan::sweep::Sweep;
+use crate::proof::digest::Algorithm;
+use crate::proof::identity::{Identity, Moment};
+use crate::proof::ledger::{Ledger, SaveMap};
+use crate::proof::record::{self, ByteCounts, ImageFacts, PlanFacts, Range, Record, TreeFacts};
+use crate::source::Geometry;
+use crate::watch::{Phase, Watch};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// How many sectors at the end of a disc may be run-out: a track-at-once writer leaves two.
+const RUN_OUT_SECTORS: u64 = 2;
+
+/// A sparse file's extents are counted for the forecast up to this many; then its length is the forecast.
+const MOST_EXTENTS: usize = 100_000;
+
+/// What to make an image of, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// A device, a mount point or a file.
+    pub source: PathBuf,
+    /// The image; named after the medium where it is not given.
+    pub image: Option<PathBuf>,
+    /// The folder of an image that is not named.
+    pub folder: PathBuf,
+    /// The format; by extension or medium where it is not given.
+    pub format: Option<Format>,
+    /// Linear digests; by medium where not given.
+    pub hashes: Option<Vec<Algorithm>>,
+    /// The consistency that the user insists on.
+    pub consistency: Option<Consistency>,
+    /// Where the map is kept; beside the image where not given. One that was given is never removed.
+    pub map: Option<PathBuf>,
+    /// Discard an unfinished image.
+    pub restart: bool,
+    /// Replace a finished image.
+    pub overwrite: bool,
+    /// Believe the map of a medium that may have changed.
+    pub trust_map: bool,
+    /// Read the source again and compare.
+    pub verify: bool,
+    /// Do not look at the target's room.
+    pub no_space_check: bool,
+    /// Only plan: nothing is locked or written.
+    pub dry_run: bool,
+    /// For the map's comments.
+    pub command_line: String,
+    /// The knobs of the engine.
+    pub tuning: Tuning,
+}
+
+/// What will be done, and why.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The source.
+    pub source: Identity,
+    /// What is on it.
+    pub volumes: Vec<fs::Facts>,
+    /// The device; `None` for a file.
+    pub device: Option<Device>,
+    /// How many data tracks the disc has, for an optical medium.
+    pub tracks: Option<usize>,
+    /// The image.
+    pub image: PathBuf,
+    /// Its format.
+    pub format: Format,
+    /// `disk`, `volume` or `file`.
+    pub scope: &'static str,
+    /// What keeps the source from changing.
+    pub consistency: Consistency,
+    /// Linear digests that will be taken.
+    pub hashes: Vec<Algorithm>,
+    /// Reasons, a line each.
+    pub why: Vec<String>,
+    /// The most bytes that the image can take on the target.
+    pub worst_case: u64,
+    /// The room on the target, where it is known.
+    pub available: Option<u64>,
+    /// Bytes that an earlier run already holds, where there is one to go on with.
+    pub held: Option<u64>,
+    /// Whether what is held has to be read again and compared.
+    pub compare: bool,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Whole, incomplete or stopped.
+    pub status: Ended,
+    /// The plan that was carried out.
+    pub plan: Plan,
+    /// The length of the content.
+    pub size: u64,
+    /// Bytes by kind.
+    pub bytes: ByteCounts,
+    /// What could not be read.
+    pub unreadable: Extents,
+    /// Sectors at the end that no writer wrote; not part of the image.
+    pub run_out: Option<Extent>,
+    /// The tree's root and the linear digests; empty unless the run came to its end.
+    pub digests: BTreeMap<String, String>,
+    /// Whether it went on with an earlier run.
+    pub resumed: bool,
+    /// How long this run took.
+    pub seconds: f64,
+    /// The map, where it was kept.
+    pub map: Option<PathBuf>,
+    /// The record, where one was written.
+    pub record: Option<PathBuf>,
+    /// What `--verify` found.
+    pub verified: Option<Comparison>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// Every sector was read.
+    Whole,
+    /// It is finished, but some sectors could not be read.
+    Incomplete,
+    /// It was stopped, and the same command goes on.
+    Stopped(Error),
+}
+
+impl Ended {
+    /// The stable name in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Ended::Whole => "whole",
+            Ended::Incomplete => "incomplete",
+            Ended::Stopped(_) => "stopped",
+        }
+    }
+}
+
+/// What the state file keeps of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct RunFacts {
+    identity: Identity,
+    moment: Moment,
+    format: String,
+    began: String,
+    runs: u32,
+    /// Some of it was copied without proof that it is of this medium at this time.
+    unproven: bool,
+}
+
+/// A source that is open and a plan for it.
+pub struct Prepared {
+    options: Options,
+    opened: Opened,
+    plan: Plan,
+    files: Files,
+}
+
+/// The image and its companions.
+#[derive(Clone, Debug)]
+struct Files {
+    image: PathBuf,
+    map: PathBuf,
+    state: PathBuf,
+    keep_map: bool,
+}
+
+/// What stands at the target.
+enum Target {
+    Nothing,
+    /// A map, with the state where there is one.
+    Unfinished(Box<Unfinished>),
+}
+
+struct Unfinished {
+    map: RescueMap,
+    left: Option<(crate::proof::ledger::Left, RunFacts)>,
+    /// Whether what is held has to be read again.
+    compare: bool,
+}
+
+/// Opens the source, surveys the target, and makes the plan. Touches nothing.
+pub fn prepare(options: Options) -> Result<Prepared> {
+    if let Some(image) = &options.image {
+        refuse_device(image)?;
+    }
+    let how = How { consistency: options.consistency, look_only: options.dry_run };
+    let opened = open::open(&options.source, how)?;
+    let mut why = opened.why.clone();
+    let (format, reasons) = policy::format(opened.medium, options.format, options.image.as_deref())?;
+    why.extend(reasons);
+    let image = match &options.image {
+        Some(image) => image.clone(),
+        None => policy::name(
+            opened.medium,
+            format,
+            &opened.identity.volumes,
+            &opened.identity.model,
+            &options.folder,
+        )?,
+    };
+    refuse_device(&image)?;
+    let files = Files {
+        map: options.map.clone().unwrap_or_else(|| record::beside(&image, ".map")),
+        keep_map: options.map.is_some(),
+        state: record::beside(&image, ".state"),
+        image,
+    };
+    if let Some(device) = &opened.device {
+        match &device.whole {
+            Some(whole) => why.push(format!("one volume of {}; for all of it name that", whole.display())),
+            None if opened.medium != Medium::Optical => why.push("the whole disk, every sector".to_owned()),
+            None => {}
+        }
+        if opened.medium == Medium::Fixed {
+            why.push("raw, all blocks: disk-image formats and used blocks only are not in this version".to_owned());
+        }
+    }
+    let hashes = match &options.hashes {
+        Some(hashes) => hashes.clone(),
+        None if matches!(opened.medium, Medium::Optical | Medium::Removable) => vec![Algorithm::Sha256],
+        None => Vec::new(),
+    };
+    let target = survey(&files, &options, &opened)?;
+    let (held, compare) = match &target {
+        Target::Nothing => (None, false),
+        Target::Unfinished(unfinished) => {
+            let held = unfinished.map.bytes(Status::Finished);
+            (Some(held), unfinished.compare)
+        }
+    };
+    if compare {
+        why.push(
+            "the source may have been written to since the earlier run: it is read again, and only what differs is rewritten"
+                .to_owned(),
+        );
+    }
+    let plan = Plan {
+        source: opened.identity.clone(),
+        volumes: opened.volumes.clone(),
+        device: opened.device.clone(),
+        tracks: opened.toc.as_ref().map(|toc| toc.tracks.len()),
+        image: files.image.clone(),
+        format,
+        scope: opened.scope(),
+        consistency: opened.consistency,
+        hashes,
+        why,
+        worst_case: worst_case(&opened)?,
+        available: None,
+        held,
+        compare,
+    };
+    let mut prepared = Prepared { options, opened, plan, files };
+    prepared.check_room()?;
+    Ok(prepared)
+}
+
+/// An image that is a device would overwrite it: that is `restore`, with its questions.
+fn refuse_device(image: &Path) -> Result<()> {
+    match std::fs::metadata(image) {
+        Ok(facts) if facts.is_dir() => {
+            Err(Error::refused(format!("{} is a folder, not a name for an image", image.display()))
+                .advise(format!("name a file in it: {}", image.join("disc.img").display())))
+        }
+        Ok(facts) if !facts.is_file() => {
+            Err(Error::refused(format!("{} is a device: create never writes to one", image.display()))
+                .advise("writing an image to a device is what restore does (not in this version)"))
+        }
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let folder = file::folder(image);
+            if folder.is_dir() {
+                return Ok(());
+            }
+            Err(Error::refused(format!("there is no folder {}", folder.display()))
+                .advise(format!("make it:  mkdir -p {}", folder.display())))
+        }
+        Err(error) => Err(Error::io(format!("looking at {}", image.display()), error)),
+    }
+}
+
+/// The most that the image can take: holes of a file are left out, nothing else is known before it is read.
+fn worst_case(opened: &Opened) -> Result<u64> {
+    let size = opened.geometry().size;
+    if opened.medium != Medium::File {
+        return Ok(size);
+    }
+    let reader = opened.reader()?;
+    let (mut offset, mut data) = (0, 0);
+    for _ in 0..MOST_EXTENTS {
+        if offset >= size {
+            return Ok(data);
+        }
+        let Ok((content, until)) = reader.content_at(offset) else { return Ok(size) };
+        if content == Content::Data {
+            data += until.min(size) - offset;
+        }
+        offset = until;
+    }
+    Ok(size)
+}
+
+/// What stands at the target, and whether this run may go on with it.
+fn survey(files: &Files, options: &Options, opened: &Opened) -> Result<Target> {
+    let image = files.image.display();
+    let exists = |path: &Path| {
+        path.try_exists().map_err(|error| Error::io(format!("looking at {}", path.display()), error))
+    };
+    let same_as_source = opened.device.is_none()
+        && std::fs::canonicalize(&files.image).ok() == std::fs::canonicalize(&options.source).ok();
+    if same_as_source && exists(&files.image)? {
+        return Err(Error::refused(format!("{image} is the source itself")));
+    }
+    if exists(&files.map)? && !options.restart && !options.overwrite {
+        return Ok(Target::Unfinished(Box::new(unfinished(files, options, opened)?)));
+    }
+    if !exists(&files.image)? || options.overwrite {
+        return Ok(Target::Nothing);
+    }
+    if options.restart {
+        // Only what is known to be unfinished is discarded.
+        if exists(&files.map)? || Record::of(&files.image)?.is_some_and(|record| record.status != "whole") {
+            return Ok(Target::Nothing);
+        }
+        return Err(Error::refused(format!("{image} exists and is no unfinished image"))
+            .advise("replace it:  --overwrite"));
+    }
+    match Record::of(&files.image) {
+        Ok(Some(_)) => Err(Error::refused(format!("{image} exists and is finished"))
+            .advise(format!("check it:    ectype verify {image}"))
+            .advise("replace it:  --overwrite")),
+        _ => Err(Error::refused(format!("{image} exists")).advise("replace it:  --overwrite")),
+    }
+}
+
+fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfinished> {
+    let map_name = files.map.display();
+    let reading = |error| Error::io(format!("reading {map_name}"), error);
+    let text = std::fs::read(&files.map).map_err(reading)?;
+    let anew = "discard the unfinished image and begin anew:  --restart";
+    let wrong = |error: Error| {
+        let kind = error.kind();
+        Error::new(kind, format!("{map_name} is not the map of this image")).because(error).advise(anew)
+    };
+    let mut map = MapFile::parse(&text).map_err(wrong)?.map;
+    map.cover(opened.geometry().size).map_err(wrong)?;
+    if map.bytes(Status::Finished) > 0 && !files.image.exists() {
+        let context = format!("{map_name} speaks of an image that is not there: {}", files.image.display());
+        return Err(Error::new(Kind::Changed, context).advise(anew));
+    }
+    let has_state = std::fs::metadata(&files.state).is_ok_and(|facts| facts.len() > 0);
+    if !has_state {
+        return Ok(Unfinished { map, left: None, compare: false });
+    }
+    let state_name = files.state.display();
+    let state = PlainFile::open(&files.state).map_err(|error| Error::io(format!("reading {state_name}"), error))?;
+    let (left, facts) = Ledger::load::<RunFacts>(&state, &map).map_err(|error| {
+        let kind = error.kind();
+        Error::new(kind, format!("{state_name} is not the state of this image")).because(error).advise(anew)
+    })?;
+    let moment = opened.moment();
+    facts.identity.recognises(&opened.identity, &facts.moment, &moment).map_err(|reason| {
+        let context = format!("{} is another medium than the unfinished image is of: {reason}", opened.identity.path);
+        Error::new(Kind::Changed, context).advise(anew)
+    })?;
+    let proven = opened.immutable || options.trust_map || facts.moment.proves_unchanged(&moment);
+    Ok(Unfinished { map, left: Some((left, facts)), compare: !proven })
+}
+
+impl Prepared {
+    /// What will be done.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The worst case against the target's room and its longest file.
+    fn check_room(&mut self) -> Result<()> {
+        let folder = file::folder(&self.files.image);
+        let Ok(space) = file::space(folder) else { return Ok(()) };
+        let size = self.opened.geometry().size;
+        if let Some(longest) = space.largest_file
+            && size > longest
+        {
+            let system = space.filesystem.unwrap_or("this file system");
+            let context = format!("{} is on {system}, which holds no file of {size} bytes", folder.display());
+            return Err(Error::new(Kind::Limit, context).advise("choose a folder on another file system"));
+        }
+        let there = PlainFile::open(&self.files.image).and_then(|image| image.allocated()).unwrap_or(0);
+        self.plan.available = Some(space.available);
+        let needed = self.plan.worst_case.saturating_sub(there);
+        if needed > space.available && !self.options.no_space_check {
+            let context = format!(
+                "the image may need {needed} bytes, and {} has room for {}",
+                folder.display(),
+                space.available
+            );
+            return Err(Error::new(Kind::Limit, context)
+                .advise("make room, or choose another folder")
+                .advise("if much of the source is zeros it may fit:  --no-space-check"));
+        }
+        Ok(())
+    }
+
+    /// Carries out the plan.
+    pub fn run(mut self, watch: &Watch) -> Result<Outcome> {
+        let begun = Instant::now();
+        let state = self.lock_state()?;
+        // Between plan and lock another run may have been at work.
+        let target = survey(&self.files, &self.options, &self.opened)?;
+        let mut facts = RunFacts {
+            identity: self.opened.identity.clone(),
+            moment: self.opened.moment(),
+            format: self.plan.format.name().to_owned(),
+            began: now(),
+            runs: 1,
+            unproven: self.options.consistency == Some(Consistency::None),
+        };
+        let resumed = matches!(target, Target::Unfinished(_));
+        let (mut ledger, mut sink) = self.begin(target, Box::new(state), &mut facts)?;
+        watch.enter(if self.plan.compare { Phase::Comparing } else { Phase::Copying }, ledger.map().size());
+        let only_bad_left = resumed && ledger.map().bytes(Status::NonTried) == 0;
+        let geometry = self.opened.geometry();
+        let mut strategy = Sweep::new(geometry, only_bad_left);
+        let digests: &[Algorithm] = if resumed && !self.plan.compare { &[] } else { &self.plan.hashes };
+        let copied = copy(Job {
+            source: &mut *self.opened.source,
+            strategy: &mut strategy,
+            sink: &mut *sink,
+            ledger: &mut ledger,
+            digests,
+            tuning: self.options.tuning,
+            watch,
+        })?;
+        let mut stopped = copied.stopped;
+        if stopped.is_none() && self.was_written(&facts.moment) && !facts.unproven {
+            stopped = Some(changed(&self.plan.source.path));
+        }
+        if let Some(error) = stopped {
+            return Ok(self.outcome(Ended::Stopped(error), &ledger, resumed, begun));
+        }
+        let run_out = self.run_out(ledger.map());
+        if let Some(run_out) = run_out {
+            sink.set_end(run_out.offset)?;
+            ledger.set_end(run_out.offset);
+        }
+        let mut digests: BTreeMap<String, String> = BTreeMap::new();
+        let mut missing = self.plan.hashes.clone();
+        for (algorithm, digest) in copied.digests {
+            // A digest that was taken to the end of the run-out is not that of the image.
+            if let (Some(digest), None) = (digest, run_out) {
+                digests.insert(algorithm.name().to_owned(), digest);
+                missing.retain(|other| *other != algorithm);
+            }
+        }
+        let proven = ledger.prove(&|buf, offset| sink.read_at(buf, offset), &missing, watch);
+        let (tree, more) = match proven {
+            Ok(proven) => proven,
+            Err(error) if error.kind() == Kind::Cancelled => {
+                return Ok(self.outcome(Ended::Stopped(error), &ledger, resumed, begun));
+            }
+            Err(error) => return Err(error),
+        };
+        digests.extend(more.into_iter().map(|(algorithm, digest)| (algorithm.name().to_owned(), digest)));
+        watch.enter(Phase::Finishing, 0);
+        sink.finish()?;
+        let unreadable = missing_extents(ledger.map());
+        let status = if unreadable.is_empty() { Ended::Whole } else { Ended::Incomplete };
+        let mut outcome = self.outcome(status, &ledger, resumed, begun);
+        outcome.run_out = run_out;
+        let record = Record {
+            schema: 1,
+            made_by: concat!("ectype ", env!("CARGO_PKG_VERSION")).to_owned(),
+            began: facts.began.clone(),
+            ended: now(),
+            status: outcome.status.name().to_owned(),
+            source: self.opened.identity.clone(),
+            image: ImageFacts {
+                name: self.files.image.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                format: self.plan.format.name().to_owned(),
+                content_size: tree.len,
+            },
+            plan: PlanFacts {
+                scope: self.plan.scope.to_owned(),
+                consistency: if facts.unproven { "none" } else { self.plan.consistency.name() }.to_owned(),
+                blocks: "all".to_owned(),
+                why: self.plan.why.clone(),
+            },
+            resumed,
+            bytes: outcome.bytes,
+            unreadable: unreadable.iter().map(Range::from).collect(),
+            run_out: run_out.map(Range::from),
+            digests: digests.clone(),
+            tree: TreeFacts::from(&tree),
+        };
+        record.save(&self.files.image)?;
+        outcome.record = Some(record::path_of(&self.files.image));
+        digests.insert("tree".to_owned(), tree.root.to_string());
+        outcome.digests = digests;
+        if unreadable.is_empty() {
+            self.remove_companions()?;
+            outcome.map = self.files.keep_map.then(|| self.files.map.clone());
+        }
+        if self.options.verify {
+            let source = &mut *self.opened.source;
+            let compared = verify::compare(source, &self.files.image, tree.len, &unreadable, self.options.tuning, watch);
+            outcome.verified = Some(compared?);
+        }
+        outcome.seconds = begun.elapsed().as_secs_f64();
+        Ok(outcome)
+    }
+
+    /// The state file, taken for this run alone.
+    fn lock_state(&self) -> Result<PlainFile> {
+        let name = self.files.state.display();
+        let failed = |error| Error::io(format!("writing {name}"), error);
+        let state = PlainFile::open_or_create(&self.files.state).map_err(failed)?;
+        if !state.lock().map_err(failed)? {
+            return Err(Error::refused(format!("another ectype is at work on {}", self.files.image.display())));
+        }
+        Ok(state)
+    }
+
+    /// Ledger and sink, new or gone on with; `facts` then carry what the earlier runs knew.
+    fn begin(
+        &mut self,
+        target: Target,
+        state: Box<PlainFile>,
+        facts: &mut RunFacts,
+    ) -> Result<(Ledger, Box<dyn Sink>)> {
+        let size = self.opened.geometry().size;
+        let image = &self.files.image;
+        let failed = |error| {
+            let kind = if file::is_too_long(&error) || file::is_full(&error) { Kind::Limit } else { Kind::Io };
+            Error::new(kind, format!("writing {}", image.display())).because(error)
+        };
+        let unfinished = match target {
+            Target::Nothing => {
+                self.discard()?;
+                let ledger = Ledger::create(state, self.save_map(&facts.began), size, facts)?;
+                let storage = PlainFile::create_new(image).map_err(failed)?;
+                file::sync_dir(file::folder(image)).map_err(failed)?;
+                return Ok((ledger, Box::new(RawSink::create(storage, size)?)));
+            }
+            Target::Unfinished(unfinished) => unfinished,
+        };
+        self.plan.compare = unfinished.compare;
+        let ledger = match unfinished.left {
+            None => {
+                facts.unproven = true;
+                let note = "the map came without the state of its run: that it is of this medium is not proven";
+                self.plan.why.push(note.to_owned());
+                let save_map = self.save_map(&facts.began);
+                Ledger::adopt(state, save_map, unfinished.map, facts)?
+            }
+            Some((left, before)) => {
+                facts.began = before.began;
+                facts.runs = before.runs.saturating_add(1);
+                let trusted = self.options.trust_map
+                    && !self.opened.immutable
+                    && !before.moment.proves_unchanged(&facts.moment);
+                facts.unproven |= trusted || (before.unproven && !unfinished.compare);
+                let save_map = self.save_map(&facts.began);
+                Ledger::resume(state, save_map, unfinished.map, left, facts, unfinished.compare)?
+            }
+        };
+        let storage = if image.exists() {
+            PlainFile::open_writable(image).map_err(failed)?
+        } else {
+            PlainFile::create_new(image).map_err(failed)?
+        };
+        let sink = RawSink::resume(storage, size, &ledger.held())?;
+        Ok((ledger, Box::new(sink)))
+    }
+
+    /// Removes what an earlier run left, on the user's word. The record goes first: it must never speak of other bytes.
+    fn discard(&self) -> Result<()> {
+        let image = &self.files.image;
+        let goners = [record::path_of(image), record::beside(image, ".sha256"), self.files.map.clone(), image.clone()];
+        for path in goners {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io(format!("removing {}", path.display()), error));
+                }
+                _ => {}
+            }
+        }
+        file::sync_dir(file::folder(image)).map_err(|error| Error::io("flushing the folder", error))
+    }
+
+    /// The image is whole: first the map goes, then the state, so that no map ever stands without it.
+    fn remove_companions(&self) -> Result<()> {
+        let mut goners = vec![&self.files.state];
+        if !self.files.keep_map {
+            goners.insert(0, &self.files.map);
+        }
+        for path in goners {
+            std::fs::remove_file(path).map_err(|error| Error::io(format!("removing {}", path.display()), error))?;
+        }
+        Ok(())
+    }
+
+    fn save_map(&self, began: &str) -> SaveMap {
+        let path = self.files.map.clone();
+        let began = began.to_owned();
+        let command_line = self.options.command_line.clone();
+        Box::new(move |map: &RescueMap| {
+            let header = Header {
+                command_line: command_line.clone(),
+                start_time: began.clone(),
+                current_time: now(),
+                remark: String::new(),
+            };
+            let text = MapFile::new(map.clone()).to_text(&header);
+            file::replace(&path, text.as_bytes()).map_err(|error| {
+                let kind = if file::is_full(&error) { Kind::Limit } else { Kind::Io };
+                Error::new(kind, format!("writing {}", path.display())).because(error)
+            })
+        })
+    }
+
+    fn was_written(&self, before: &Moment) -> bool {
+        let now = self.opened.moment();
+        let differs = |before: Option<u64>, now: Option<u64>| before.is_some() && now.is_some() && before != now;
+        !self.opened.immutable && (differs(before.writes, now.writes) || before.file != now.file)
+    }
+
+    /// Unreadable sectors at the very end of a disc, behind the end of every file system on it, were never written: they are
+    /// the run-out of a track-at-once recording.
+    fn run_out(&self, map: &RescueMap) -> Option<Extent> {
+        if self.opened.medium != Medium::Optical {
+            return None;
+        }
+        let Geometry { size, sector, .. } = self.opened.geometry();
+        run_out(map, size, sector.into(), fs::end_of_data(&self.opened.volumes)?)
+    }
+
+    fn outcome(&self, status: Ended, ledger: &Ledger, resumed: bool, begun: Instant) -> Outcome {
+        let map = ledger.map();
+        let unreadable = missing_extents(map);
+        let finished = map.bytes(Status::Finished);
+        let zero = ledger.zeros().min(finished);
+        Outcome {
+            bytes: ByteCounts {
+                read: finished - zero,
+                zero,
+                unused: 0,
+                unreadable: if matches!(status, Ended::Stopped(_)) {
+                    unreadable.bytes() - map.bytes(Status::NonTried)
+                } else {
+                    unreadable.bytes()
+                },
+            },
+            status,
+            plan: self.plan.clone(),
+            size: map.size(),
+            unreadable,
+            run_out: None,
+            digests: BTreeMap::new(),
+            resumed,
+            seconds: begun.elapsed().as_secs_f64(),
+            map: Some(self.files.map.clone()),
+            record: None,
+            verified: None,
+        }
+    }
+}
+
+/// What is neither read nor known otherwise.
+fn missing_extents(map: &RescueMap) -> Extents {
+    map.runs().filter(|(_, status)| *status != Status::Finished).map(|(at, _)| at).collect()
+}
+
+/// The run-out of a disc of `size` bytes whose file systems end at `end_of_data`.
+fn run_out(map: &RescueMap, size: u64, sector: u64, end_of_data: u64) -> Option<Extent> {
+    let (last, status) = map.run_at(size.checked_sub(1)?);
+    let is_run_out = status == Status::Bad
+        && last.end() == size
+        && last.len <= RUN_OUT_SECTORS * sector
+        && last.offset >= end_of_data
+        && last.offset > 0;
+    is_run_out.then_some(last)
+}
+
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_out_is_at_most_two_sectors_behind_all_file_systems() {
+        let size = 2048 * 1000;
+        let map = |bad: Extent| {
+            let mut map = RescueMap::new(size);
+            map.set(Extent::new(0, size), Status::Finished);
+            map.set(bad, Status::Bad);
+            map
+        };
+        let sectors = |first: u64, count: u64| Extent::new(first * 2048, count * 2048);
+        let end = |sectors: u64| sectors * 2048;
+        let two = sectors(998, 2);
+        assert_eq!(run_out(&map(two), size, 2048, end(998)), Some(two));
+        assert_eq!(run_out(&map(two), size, 2048, end(500)), Some(two));
+        // Inside the file system: damage.
+        assert_eq!(run_out(&map(two), size, 2048, end(999)), None);
+        // More than a writer leaves: damage.
+        assert_eq!(run_out(&map(sectors(997, 3)), size, 2048, end(500)), None);
+        // Not at the end: damage.
+        assert_eq!(run_out(&map(sectors(990, 2)), size, 2048, end(500)), None);
+        assert_eq!(run_out(&map(sectors(0, 1000)), size, 2048, 0), None);
+    }
+}

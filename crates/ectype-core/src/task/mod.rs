@@ -1,0 +1,11 @@
+//! The verbs: composition of the rooms below, each about a screenful.
+//!
+//! ```text
+//!   open     a SOURCE by its name: found, locked, identified
+//!   create   source → image, with map, ledger, record and proof
+//!   verify   image → nothing: against its record, or against a source
+//! ```
+
+pub mod create;
+pub mod open;
+pub mod verify;

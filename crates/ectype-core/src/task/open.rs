@@ -1,0 +1,317 @@
+//! Opening a SOURCE: found by its name, locked as its medium needs, and identified.
+
+use crate::error::{Error, Kind, Result};
+use crate::extent::{Extent, PIECE};
+use crate::io::ReadAt;
+use crate::os::disc::{self, Toc};
+use crate::os::disk::{self, Disk};
+use crate::os::{Device, Found, Lock, Medium, host, optical};
+use crate::proof::identity::{Identity, Moment, VolumeId};
+use crate::proof::tree;
+use crate::source::{DeviceReader, DeviceSource, FileSource, Geometry, Source};
+use crate::{fs, volume};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What keeps the content from changing while it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// The device is held exclusively.
+    Lock,
+    /// Nothing needs to: the medium cannot change, or is only watched for changes.
+    None,
+}
+
+impl Consistency {
+    /// The stable name in options, records and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Consistency::Lock => "lock",
+            Consistency::None => "none",
+        }
+    }
+}
+
+/// How a source is to be opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    /// The consistency that the user insists on.
+    pub consistency: Option<Consistency>,
+    /// Only to look: nothing is locked.
+    pub look_only: bool,
+}
+
+/// A source that is open.
+pub struct Opened {
+    /// For reading it whole.
+    pub source: Box<dyn Source>,
+    /// What it is.
+    pub identity: Identity,
+    /// The device; `None` for a file.
+    pub device: Option<Device>,
+    /// The kind of medium.
+    pub medium: Medium,
+    /// What keeps it from changing.
+    pub consistency: Consistency,
+    /// Whether the medium cannot be written at all.
+    pub immutable: bool,
+    /// The tracks of an optical disc.
+    pub toc: Option<Toc>,
+    /// What is on it.
+    pub volumes: Vec<fs::Facts>,
+    /// How it is divided.
+    pub table: Option<volume::Table>,
+    /// Lines that say why it was opened so.
+    pub why: Vec<String>,
+    probe: Probe,
+}
+
+enum Probe {
+    Device(Arc<Disk>),
+    File(PathBuf),
+}
+
+impl Opened {
+    /// Sizes of the medium.
+    pub fn geometry(&self) -> Geometry {
+        self.source.geometry()
+    }
+
+    /// What would prove later that nothing was written since now.
+    pub fn moment(&self) -> Moment {
+        match &self.probe {
+            Probe::Device(disk) => Moment {
+                boot_id: host::boot_id(),
+                diskseq: disk.diskseq_now(),
+                writes: disk.writes_now(),
+                file: None,
+            },
+            Probe::File(path) => {
+                let stamp = crate::os::file::PlainFile::open(path).and_then(|file| file.stamp());
+                Moment { boot_id: host::boot_id(), file: stamp.ok(), ..Moment::default() }
+            }
+        }
+    }
+
+    /// The disk, for a device.
+    pub fn disk(&self) -> Option<&Arc<Disk>> {
+        match &self.probe {
+            Probe::Device(disk) => Some(disk),
+            Probe::File(_) => None,
+        }
+    }
+
+    /// The scope in plans and JSON.
+    pub fn scope(&self) -> &'static str {
+        match &self.device {
+            None => "file",
+            Some(device) if device.whole.is_some() => "volume",
+            Some(_) => "disk",
+        }
+    }
+
+    /// A reader of the same medium for parsers.
+    pub fn reader(&self) -> Result<Box<dyn ReadAt>> {
+        match &self.probe {
+            Probe::Device(disk) => Ok(Box::new(DeviceReader::new(Arc::clone(disk)))),
+            Probe::File(path) => {
+                let file = crate::os::file::PlainFile::open(path)
+                    .map_err(|error| Error::io(format!("opening {}", path.display()), error))?;
+                Ok(Box::new(file))
+            }
+        }
+    }
+}
+
+/// Opens the source that `path` names.
+pub fn open(path: &Path, how: How) -> Result<Opened> {
+    match disk::find(path)? {
+        Found::File(file) => open_file(&file),
+        Found::Device { device, via_mount } => open_device(path, *device, via_mount, how),
+    }
+}
+
+fn open_file(path: &Path) -> Result<Opened> {
+    let source = FileSource::open(path)?;
+    let geometry = source.geometry();
+    let known = inspect(source.reader(), 512);
+    let identity = Identity {
+        path: path.display().to_string(),
+        medium: Medium::File.name().to_owned(),
+        size: geometry.size,
+        sector_size: 512,
+        ..identity(source.reader(), &known)
+    };
+    Ok(Opened {
+        source: Box::new(source),
+        identity,
+        device: None,
+        medium: Medium::File,
+        consistency: Consistency::None,
+        immutable: false,
+        toc: None,
+        volumes: known.volumes,
+        table: known.table,
+        why: vec!["a file: its bytes are copied, holes stay holes; a change while it is read is noticed".to_owned()],
+        probe: Probe::File(path.to_owned()),
+    })
+}
+
+fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How) -> Result<Opened> {
+    let mut why = Vec::new();
+    if let Some(mount) = via_mount {
+        why.push(format!("{} is where {} is mounted", mount.display(), device.path.display()));
+    }
+    let (lock, mut consistency) = precaution(&device, how, &mut why)?;
+    let mut disk = Disk::open(&device, lock)?;
+    let mut immutable = false;
+    if device.medium == Medium::Optical {
+        immutable = !optical::profile(&disk).is_some_and(disc::writable_medium);
+        if !immutable && device.mounts.is_empty() && !how.look_only && how.consistency != Some(Consistency::None) {
+            drop(disk);
+            disk = Disk::open(&device, Lock::Exclusive)?;
+            consistency = Consistency::Lock;
+            why.push("this kind of disc can be written like a disk, so it is held exclusively".to_owned());
+        } else if immutable {
+            why.push("a disc cannot change, so nothing needs locking".to_owned());
+        }
+    }
+    let disk = Arc::new(disk);
+    if !disk.direct() {
+        why.push("the device refuses direct reads: it is read through the page cache".to_owned());
+    }
+    let mut toc = None;
+    if device.medium == Medium::Optical {
+        let (found, note) = optical::toc_or_whole(&*disk, disk.geometry().size)
+            .map_err(|error| Error::io(format!("reading the table of contents of {}", path.display()), error))?;
+        why.extend(note);
+        if let Some(refusal) = disc::refusal(&found) {
+            return Err(Error::unsupported(format!("{} holds {refusal}", path.display())));
+        }
+        if disc::suspicious_size(disk.geometry().size) {
+            why.push("the drive did not tell the size of the disc; the kernel assumes one".to_owned());
+        }
+        // Best effort: many drives lock the tray by themselves while they are open.
+        let _ = optical::lock_tray(&*disk, true);
+        toc = Some(found);
+    }
+    let reader = DeviceReader::new(Arc::clone(&disk));
+    let geometry = disk.geometry();
+    let known = inspect(&reader, geometry.sector);
+    let identity = Identity {
+        path: device.path.display().to_string(),
+        medium: device.medium.name().to_owned(),
+        model: device.model.clone(),
+        serial: device.serial.clone(),
+        size: geometry.size,
+        sector_size: geometry.sector,
+        ..identity(&reader, &known)
+    };
+    Ok(Opened {
+        source: Box::new(DeviceSource::new(Arc::clone(&disk))),
+        identity,
+        medium: device.medium,
+        consistency,
+        immutable,
+        toc,
+        volumes: known.volumes,
+        table: known.table,
+        why,
+        probe: Probe::Device(disk),
+        device: Some(device),
+    })
+}
+
+/// How the device must be held while it is read.
+fn precaution(device: &Device, how: How, why: &mut Vec<String>) -> Result<(Lock, Consistency)> {
+    let name = device.path.display();
+    if how.look_only {
+        return Ok((Lock::Shared, if device.in_use() { Consistency::None } else { Consistency::Lock }));
+    }
+    if how.consistency == Some(Consistency::None) {
+        why.push("nothing keeps the content from changing while it is copied (--consistency none)".to_owned());
+        return Ok((Lock::Shared, Consistency::None));
+    }
+    if device.in_use() {
+        return Err(in_use(device));
+    }
+    if !device.mounts.is_empty() {
+        if how.consistency == Some(Consistency::Lock) {
+            return Err(in_use(device));
+        }
+        why.push(format!("{name} is mounted read-only, so nothing can change through that mount; it is not locked"));
+        return Ok((Lock::Shared, Consistency::None));
+    }
+    if device.medium == Medium::Optical {
+        return Ok((Lock::Shared, Consistency::None));
+    }
+    why.push(format!("{name} is held exclusively while it is copied"));
+    Ok((Lock::Exclusive, Consistency::Lock))
+}
+
+/// The refusal of a device whose content may change, with the ways out.
+fn in_use(device: &Device) -> Error {
+    let name = device.path.display();
+    let writable: Vec<_> = device.mounts.iter().filter(|mount| !mount.read_only).collect();
+    let what = match (&writable[..], &device.holders[..]) {
+        ([mount, ..], _) => format!("is mounted on {} ({})", mount.target.display(), mount.node.display()),
+        ([], [holder, ..]) => format!("is in use by {holder}"),
+        ([], []) => match &device.mounts[..] {
+            [mount, ..] => format!("is mounted on {} (read-only)", mount.target.display()),
+            [] => "is in use".to_owned(),
+        },
+    };
+    let mut error = Error::refused(format!("{name} {what}, so its content may change while it is copied"));
+    if device.system {
+        error = error.advise("the running system lives on it: images of a system in use are not in this version");
+    }
+    for mount in writable {
+        error = error.advise(format!("unmount it:  umount {}", mount.target.display()));
+    }
+    for holder in &device.holders {
+        error = error.advise(format!("free it from {holder}"));
+    }
+    error.advise("or take it as it is, torn where it changes:  --consistency none")
+}
+
+struct Known {
+    volumes: Vec<fs::Facts>,
+    table: Option<volume::Table>,
+}
+
+/// What is on a medium. What cannot be read is not there: the copy itself will name what is unreadable.
+fn inspect(reader: &dyn ReadAt, sector: u32) -> Known {
+    Known {
+        volumes: fs::identify(reader).unwrap_or_default(),
+        table: volume::scan(reader, sector).ok().flatten(),
+    }
+}
+
+fn identity(reader: &dyn ReadAt, known: &Known) -> Identity {
+    let size = reader.size();
+    let hash = |at: Extent| {
+        let mut bytes = vec![0; at.len as usize];
+        reader.read_at(&mut bytes, at.offset).ok().map(|()| tree::leaf(&bytes).to_string())
+    };
+    let named = |facts: &fs::Facts| VolumeId {
+        kind: facts.kind.to_owned(),
+        label: facts.label.clone(),
+        uuid: facts.uuid.clone(),
+    };
+    let mut volumes: Vec<VolumeId> = known.volumes.iter().map(named).collect();
+    if let Some(table) = &known.table {
+        volumes.push(VolumeId { kind: table.scheme.to_owned(), label: String::new(), uuid: table.id.clone() });
+    }
+    Identity {
+        volumes,
+        first_mib: hash(Extent::new(0, size.min(PIECE))),
+        last_mib: hash(Extent::between(size.saturating_sub(PIECE), size)),
+        ..Identity::default()
+    }
+}
+
+/// The error of a source that is not what it was when the copy began.
+pub(super) fn changed(path: &str) -> Error {
+    Error::new(Kind::Changed, format!("{path} was written to while it was copied"))
+        .advise("run the same command again: it reads the source again and rewrites what differs")
+}

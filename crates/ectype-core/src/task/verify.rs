@@ -1,0 +1,361 @@
+//! `verify`: an image against its own record, or against a source.
+//!
+//! Both are copies into a sink that keeps nothing: the first takes the tree and the digests of the image and compares them
+//! with the record, the second compares what the source gives with what the image holds.
+
+use super::open::{self, How};
+use crate::copy::{Job, Tuning, copy};
+use crate::error::{Error, Kind, Result};
+use crate::extent::{Extent, Extents, PIECE};
+use crate::image::{self, Sink};
+use crate::io::{Content, ReadAt};
+use crate::os::file::PlainFile;
+use crate::plan::map::{RescueMap, Status};
+use crate::plan::sweep::Sweep;
+use crate::proof::digest::Algorithm;
+use crate::proof::ledger::Ledger;
+use crate::proof::record::Record;
+use crate::proof::tree::Tree;
+use crate::source::{FileSource, Source};
+use crate::watch::{Phase, Watch};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Differences are told apart down to this many bytes.
+const SECTOR: usize = 512;
+
+/// So many differing extents are listed; beyond, only their bytes are counted.
+const MOST_LISTED: usize = 10_000;
+
+/// What a comparison found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// Bytes that were compared.
+    pub compared: u64,
+    /// Bytes that the image does not hold and that were therefore not compared.
+    pub skipped_unreadable: u64,
+    /// Where they differ, sector by sector; the first 10 000 extents.
+    pub differences: Extents,
+    /// How many bytes lie in differing sectors, listed or not.
+    pub differing: u64,
+    /// Bytes that the source could not give now.
+    pub unreadable: Extents,
+    /// Sizes that are not equal: of the image's content and of the source.
+    pub sizes: Option<(u64, u64)>,
+    /// The tree of the source, where all of it was read in order.
+    pub tree: Option<Tree>,
+}
+
+impl Comparison {
+    /// Whether nothing differs.
+    pub fn is_equal(&self) -> bool {
+        self.differing == 0 && self.sizes.is_none() && self.unreadable.is_empty()
+    }
+}
+
+/// What `verify IMAGE` found.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// The image's record, where there is one.
+    pub record: Option<Record>,
+    /// Whether the image is what its record says; true where there is none to contradict.
+    pub equal: bool,
+    /// Bytes that were read.
+    pub compared: u64,
+    /// Where the image is not what the record says: nodes of the tree.
+    pub differences: Extents,
+    /// Digests as they are now, the tree's root among them.
+    pub digests: BTreeMap<String, String>,
+    /// Digests that are not those of the record.
+    pub wrong: Vec<String>,
+    /// The image's size and the record's, where they differ.
+    pub sizes: Option<(u64, u64)>,
+}
+
+/// Compares an image with its record: every byte is read, and the tree and all recorded digests are computed anew.
+pub fn verify_image(path: &Path, more: &[Algorithm], tuning: Tuning, watch: &Watch) -> Result<Verified> {
+    let record = Record::of(path)?;
+    refuse_foreign(path, record.as_ref())?;
+    refuse_unfinished(path, record.as_ref())?;
+    let mut source = FileSource::open(path)?;
+    source.drop_cache();
+    let size = source.geometry().size;
+    let recorded = |name: &str| record.as_ref().and_then(|record| record.digests.get(name));
+    let wanted: Vec<Algorithm> = Algorithm::ALL
+        .into_iter()
+        .filter(|algorithm| recorded(algorithm.name()).is_some() || more.contains(algorithm))
+        .collect();
+    let mut ledger = Ledger::passing(RescueMap::new(size));
+    watch.enter(Phase::Verifying, size);
+    let copied = copy(Job {
+        strategy: &mut Sweep::new(source.geometry(), false),
+        source: &mut source,
+        sink: &mut Nowhere,
+        ledger: &mut ledger,
+        digests: &wanted,
+        tuning,
+        watch,
+    })?;
+    if let Some(error) = copied.stopped {
+        return Err(error);
+    }
+    let lost = size - ledger.map().bytes(Status::Finished);
+    if lost > 0 {
+        let bad = ledger.map().extents(Status::Bad);
+        let first = bad.iter().next().map_or(0, |at| at.offset);
+        return Err(Error::new(Kind::Io, format!("{lost} bytes of {} cannot be read", path.display())).at(first));
+    }
+    let tree = ledger.into_grown_tree().expect("a file that was read in order has a tree");
+    let mut digests: BTreeMap<String, String> = BTreeMap::new();
+    let taken = copied.digests.into_iter().filter_map(|(algorithm, digest)| Some((algorithm.name().to_owned(), digest?)));
+    digests.extend(taken);
+    let wrong: Vec<String> = digests
+        .iter()
+        .filter(|(name, digest)| recorded(name).is_some_and(|recorded| recorded != *digest))
+        .map(|(name, _)| name.clone())
+        .collect();
+    digests.insert("tree".to_owned(), tree.root.to_string());
+    let (differences, sizes) = match &record {
+        Some(record) => against_record(&tree, record, path)?,
+        None => (Extents::new(), None),
+    };
+    Ok(Verified {
+        equal: wrong.is_empty() && differences.is_empty() && sizes.is_none(),
+        compared: size,
+        differences,
+        digests,
+        wrong,
+        sizes,
+        record,
+    })
+}
+
+/// Where the image's tree is not the recorded one.
+fn against_record(tree: &Tree, record: &Record, path: &Path) -> Result<(Extents, Option<(u64, u64)>)> {
+    let recorded = record.tree().ok_or_else(|| {
+        Error::new(Kind::Corrupt, format!("the tree in the record of {} contradicts itself", path.display()))
+    })?;
+    if tree.root == recorded.root {
+        return Ok((Extents::new(), None));
+    }
+    let sizes = (tree.len != recorded.len).then_some((tree.len, recorded.len));
+    let mut differences = Extents::new();
+    if tree.pieces_per_node == recorded.pieces_per_node {
+        let node = tree.pieces_per_node * PIECE;
+        let shared = tree.len.min(recorded.len);
+        for (index, (now, then)) in tree.nodes.iter().zip(&recorded.nodes).enumerate() {
+            if now != then {
+                let offset = index as u64 * node;
+                differences.insert(Extent::between(offset, (offset + node).min(shared)));
+            }
+        }
+    }
+    Ok((differences, sizes))
+}
+
+/// Compares an image with a source. What the image is known not to hold is skipped.
+pub fn verify_against(
+    image: &Path,
+    source: &Path,
+    tuning: Tuning,
+    watch: &Watch,
+) -> Result<(Comparison, Option<Record>)> {
+    let record = Record::of(image)?;
+    refuse_foreign(image, record.as_ref())?;
+    refuse_unfinished(image, record.as_ref())?;
+    let how = How { look_only: true, ..How::default() };
+    let mut opened = open::open(source, how)?;
+    let content = match &record {
+        Some(record) => record.image.content_size,
+        None => PlainFile::open(image)
+            .map_err(|error| Error::io(format!("opening {}", image.display()), error))?
+            .size(),
+    };
+    let unread: Extents = record.iter().flat_map(|record| &record.unreadable).map(|&range| range.into()).collect();
+    let mut comparison = compare(&mut *opened.source, image, content, &unread, tuning, watch)?;
+    let run_out = record.as_ref().and_then(|record| record.run_out).map_or(0, |range| range.length);
+    // What the record says was run-out is no difference in size.
+    if comparison.sizes.is_some_and(|(image, source)| image + run_out == source) {
+        comparison.sizes = None;
+    }
+    Ok((comparison, record))
+}
+
+/// Compares the first `content` bytes of an image with a source, except where the image is `unread`.
+pub(super) fn compare(
+    source: &mut dyn Source,
+    image: &Path,
+    content: u64,
+    unread: &Extents,
+    tuning: Tuning,
+    watch: &Watch,
+) -> Result<Comparison> {
+    let file = PlainFile::open(image).map_err(|error| Error::io(format!("opening {}", image.display()), error))?;
+    file.drop_cache();
+    let geometry = source.geometry();
+    // Whole sectors: the source may be able to give nothing less.
+    let shared = content.min(geometry.size);
+    let mut map = RescueMap::new(shared);
+    for skipped in unread.iter() {
+        map.set(skipped.intersect(Extent::new(0, shared)), Status::Bad);
+    }
+    let mut sink = Against { image: file, buffer: vec![0; PIECE as usize], found: Comparison::default() };
+    let mut ledger = Ledger::passing(map);
+    watch.enter(Phase::Verifying, shared);
+    let copied = copy(Job {
+        strategy: &mut Sweep::new(geometry, false),
+        source,
+        sink: &mut sink,
+        ledger: &mut ledger,
+        digests: &[],
+        tuning,
+        watch,
+    })?;
+    if let Some(error) = copied.stopped {
+        return Err(error);
+    }
+    let mut found = sink.found;
+    found.compared = ledger.map().bytes(Status::Finished);
+    found.skipped_unreadable = unread.bytes();
+    found.unreadable = ledger.map().extents(Status::Bad).subtract(unread);
+    found.sizes = (content != geometry.size).then_some((content, geometry.size));
+    found.tree = ledger.into_grown_tree();
+    Ok(found)
+}
+
+/// A raw image that begins like another format may be that format, or a disk whose owner wrote that header.
+fn refuse_foreign(path: &Path, record: Option<&Record>) -> Result<()> {
+    if record.is_some() {
+        return Ok(());
+    }
+    let file = PlainFile::open(path).map_err(|error| Error::io(format!("opening {}", path.display()), error))?;
+    match image::foreign(&file) {
+        Some(format) => {
+            Err(Error::unsupported(format!("{} is a {format} image, which is not read in this version", path.display())))
+        }
+        None => Ok(()),
+    }
+}
+
+/// An image that a run has not finished cannot be judged.
+fn refuse_unfinished(path: &Path, record: Option<&Record>) -> Result<()> {
+    let map: PathBuf = crate::proof::record::beside(path, ".map");
+    if record.is_none() && map.exists() && crate::proof::record::beside(path, ".state").exists() {
+        return Err(Error::refused(format!("{} is unfinished", path.display()))
+            .advise("finish it: run the command that began it again"));
+    }
+    Ok(())
+}
+
+/// A sink that keeps nothing: the tree and the digests are all that is wanted.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn put(&mut self, _offset: u64, _data: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn zero(&mut self, _at: Extent) -> Result<()> {
+        Ok(())
+    }
+
+    fn read_at(&self, _buf: &mut [u8], _offset: u64) -> Result<()> {
+        Err(Error::unsupported("nothing was kept"))
+    }
+
+    fn checkpoint(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn set_end(&mut self, _size: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A sink that compares what it is given with what an image holds.
+struct Against {
+    image: PlainFile,
+    buffer: Vec<u8>,
+    found: Comparison,
+}
+
+impl Against {
+    fn differs(&mut self, at: Extent) {
+        self.found.differing += at.len;
+        if self.found.differences.count() < MOST_LISTED || self.found.differences.touches(at) {
+            self.found.differences.insert(at);
+        }
+    }
+
+    /// Compares with the image's bytes from `offset`, which may end before.
+    fn compare(&mut self, offset: u64, data: &[u8]) -> Result<()> {
+        let held = &mut self.buffer[..data.len()];
+        let count = self
+            .image
+            .read_some(held, offset)
+            .map_err(|error| Error::io("reading the image", error).at(offset))?;
+        held[count..].fill(0);
+        if held == data {
+            return Ok(());
+        }
+        let mut wrong: Vec<Extent> = Vec::new();
+        for (index, (held, given)) in held.chunks(SECTOR).zip(data.chunks(SECTOR)).enumerate() {
+            if held != given {
+                let at = Extent::new(offset + (index * SECTOR) as u64, held.len() as u64);
+                match wrong.last_mut() {
+                    Some(last) if last.end() == at.offset => last.len += at.len,
+                    _ => wrong.push(at),
+                }
+            }
+        }
+        wrong.into_iter().for_each(|at| self.differs(at));
+        Ok(())
+    }
+}
+
+impl Sink for Against {
+    fn put(&mut self, offset: u64, data: &[u8]) -> Result<()> {
+        self.compare(offset, data)
+    }
+
+    fn zero(&mut self, at: Extent) -> Result<()> {
+        const ZEROS: [u8; PIECE as usize] = [0; PIECE as usize];
+        let mut offset = at.offset;
+        while offset < at.end() {
+            let (content, until) = self.image.content_at(offset).unwrap_or((Content::Data, at.end()));
+            let end = until.min(at.end());
+            if content == Content::Data {
+                let len = (end - offset).min(PIECE);
+                self.compare(offset, &ZEROS[..len as usize])?;
+                offset += len;
+            } else {
+                offset = end;
+            }
+        }
+        Ok(())
+    }
+
+    fn unreadable(&mut self, _at: Extent) -> Result<()> {
+        Ok(())
+    }
+
+    fn read_at(&self, _buf: &mut [u8], _offset: u64) -> Result<()> {
+        Err(Error::unsupported("nothing was kept"))
+    }
+
+    fn checkpoint(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn set_end(&mut self, _size: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! What a run tells while it runs, and how it is asked to stop.
+
+use crate::io::Content;
+use crate::plan::map::{Cell, RescueMap, Status};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The picture of the map is redrawn at most this often; counting runs of a torn map costs.
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// Cells of the one-line picture.
+const CELLS: usize = 40;
+
+/// What is being done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing yet.
+    #[default]
+    Starting,
+    /// Reading the source into the image.
+    Copying,
+    /// Reading the source again after an interruption, to find what changed.
+    Comparing,
+    /// Computing from the image what could not be computed on the way.
+    Proving,
+    /// Reading source or image to compare.
+    Verifying,
+    /// Making the image durable.
+    Finishing,
+}
+
+impl Phase {
+    /// The stable name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Starting => "starting",
+            Phase::Copying => "copying",
+            Phase::Comparing => "comparing",
+            Phase::Proving => "proving",
+            Phase::Verifying => "verifying",
+            Phase::Finishing => "finishing",
+        }
+    }
+}
+
+/// A snapshot of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// What is being done.
+    pub phase: Phase,
+    /// Bytes that need no more work in this phase.
+    pub done: u64,
+    /// Bytes that this phase is about.
+    pub total: u64,
+    /// Bytes that could not be read so far.
+    pub unreadable: u64,
+    /// The map in one line; empty in phases without one.
+    pub picture: Vec<Cell>,
+}
+
+/// Shared between a run and whoever watches it.
+#[derive(Debug, Default)]
+pub struct Watch {
+    stop: AtomicBool,
+    /// Bytes known without reading, for forecasts that should not count them as speed.
+    known: AtomicU64,
+    state: Mutex<(Progress, Option<Instant>)>,
+}
+
+impl Watch {
+    /// Nobody has asked for anything yet.
+    pub fn new() -> Watch {
+        Watch::default()
+    }
+
+    /// Asks the run to stop in order. May be called from a signal handler's thread, and more than once.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the run was asked to stop.
+    pub fn stop_asked(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// How it stands.
+    pub fn progress(&self) -> Progress {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    /// Bytes of holes and unused space that were skipped so far.
+    pub fn known(&self) -> u64 {
+        self.known.load(Ordering::Relaxed)
+    }
+
+    /// Enters a phase of `total` bytes.
+    pub(crate) fn enter(&self, phase: Phase, total: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let unreadable = state.0.unreadable;
+        *state = (Progress { phase, total, unreadable, ..Progress::default() }, None);
+    }
+
+    /// `done` bytes of the phase are done.
+    pub(crate) fn done(&self, done: u64) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0.done = done;
+    }
+
+    pub(crate) fn add_known(&self, content: Content, bytes: u64) {
+        if content != Content::Data {
+            self.known.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn begin(&self, map: &RescueMap) {
+        self.update(map, true);
+    }
+
+    pub(crate) fn update(&self, map: &RescueMap, now: bool) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (progress, drawn) = &mut *state;
+        let untried = map.bytes(Status::NonTried);
+        progress.done = map.size() - untried;
+        progress.unreadable = map.size() - untried - map.bytes(Status::Finished);
+        if now || drawn.is_none_or(|drawn| drawn.elapsed() >= REDRAW) {
+            progress.picture = map.picture(CELLS);
+            *drawn = Some(Instant::now());
+        }
+    }
+}
