@@ -18,6 +18,17 @@ pub enum Content {
     Unused,
 }
 
+/// Sizes of a medium, validated once when it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// The length in bytes. A file may end in the middle of a sector; a device does not.
+    pub size: u64,
+    /// The unit of addressing in bytes; 1 for a file.
+    pub sector: u32,
+    /// The unit that fails as one, in bytes: a multiple of `sector`.
+    pub physical_sector: u32,
+}
+
 /// Anything that can be read at random: a file, a device, a partition, an image.
 pub trait ReadAt: Send + Sync {
     /// The length in bytes.

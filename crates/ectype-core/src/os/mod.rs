@@ -3,11 +3,15 @@
 //! ```text
 //!   mod.rs      the words that all systems share: Device, Medium, Mount …
 //!   buffer.rs   memory aligned for direct I/O
+//!   control.rs  the one gate to a device's controls (ioctl, SCSI), which a test answers from a recording
+//!   disc.rs     what an optical disc tells about itself, as data
 //!   linux/      file  disk  optical  volume  host      every system's folder exports the same names
 //!   other/      plain files only: Windows and macOS until their rooms are built
 //! ```
 
 pub mod buffer;
+pub mod control;
+mod disc;
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -111,6 +115,29 @@ pub struct Device {
     pub holders: Vec<String>,
     /// Its partitions as the kernel sees them.
     pub parts: Vec<Part>,
+}
+
+/// How a device is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lock {
+    /// Nobody else may mount it, swap on it or open it exclusively; refused when somebody already does.
+    Exclusive,
+    /// Beside others, for a mounted or otherwise used device; refused only when somebody locked it whole.
+    Shared,
+}
+
+/// What a SOURCE argument names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A block device.
+    Device {
+        /// The device.
+        device: Box<Device>,
+        /// The mount point that named it, when the argument was none of its nodes.
+        via_mount: Option<PathBuf>,
+    },
+    /// A regular file.
+    File(PathBuf),
 }
 
 impl Device {

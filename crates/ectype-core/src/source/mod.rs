@@ -6,20 +6,10 @@
 
 use crate::extent::Extent;
 use crate::io::Content;
+pub use crate::io::Geometry;
 use crate::os::buffer::Buffer;
 use std::io;
 use std::time::Duration;
-
-/// Sizes of a medium, validated once when it is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Geometry {
-    /// The length in bytes. A file may end in the middle of a sector; a device does not.
-    pub size: u64,
-    /// The unit of addressing in bytes; 1 for a file.
-    pub sector: u32,
-    /// The unit that fails as one, in bytes: a multiple of `sector`.
-    pub physical_sector: u32,
-}
 
 /// What became of a read.
 #[derive(Debug)]

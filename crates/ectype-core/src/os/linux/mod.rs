@@ -1,6 +1,9 @@
 //! Linux: block devices by /sys and ioctl, files with holes and O_DIRECT.
 
+mod control;
 pub mod disk;
 pub mod file;
 pub mod host;
 pub mod optical;
+mod sysfs;
+mod volume;
