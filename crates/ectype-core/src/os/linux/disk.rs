@@ -1,1 +1,501 @@
-//! To be written.
+//! Block devices: which there are, which one is meant, and reading one that nobody else may change.
+//!
+//! ```text
+//!   devices ─┐
+//!            ├─▶ Device ──▶ Disk::open ──▶ read_at …       O_RDONLY, O_DIRECT where the device takes it
+//!   find ────┘                  ├ O_EXCL on the node       against mounts, swap, dm, md and other imagers
+//!                               └ flock on the whole disk  against udev, which would probe and mount it
+//! ```
+
+pub use crate::os::{Found, Lock};
+
+use super::sysfs::{Survey, Sysfs};
+use crate::error::{Error, Kind, Result};
+use crate::io::Geometry;
+use crate::os::buffer::ALIGNMENT;
+use crate::os::control::{Control, Request, ScsiReply};
+use crate::os::{Device, Medium, disc};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, StatxFlags};
+use rustix::io::Errno;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Every device that could be imaged here: whole disks, optical drives (with or without a disc), loop devices with a
+/// file, dm and md devices.
+///
+/// # Errors
+/// `Io` where /sys cannot be read.
+pub fn devices() -> Result<Vec<Device>> {
+    let mut devices = survey()?.devices();
+    for device in devices.iter_mut().filter(|device| device.medium == Medium::Optical) {
+        ask_drive(device);
+    }
+    Ok(devices)
+}
+
+fn survey() -> Result<Survey> {
+    Sysfs::live().survey().map_err(|error| Error::io("listing the block devices of /sys", error))
+}
+
+/// /sys keeps the size of the last disc that somebody opened: the drive knows whether there is one now.
+fn ask_drive(device: &mut Device) {
+    const NO_DISC: u32 = 1;
+    const TRAY_OPEN: u32 = 2;
+    const DISC_OK: u32 = 4;
+    let open =
+        |flags| rustix::fs::open(&device.path, OFlags::RDONLY | OFlags::CLOEXEC | flags, Mode::empty());
+    // Without NONBLOCK the drive would first be made ready, which takes seconds and fails without a disc.
+    let Ok(drive) = open(OFlags::NONBLOCK) else { return };
+    match drive.ioctl(Request::DriveStatus, &mut []) {
+        Ok(NO_DISC | TRAY_OPEN) => device.size = 0,
+        Ok(DISC_OK) if device.size == 0 => {
+            let size = open(OFlags::empty())
+                .map_err(io::Error::from)
+                .and_then(|disc| asked_u64(&disc, Request::Size));
+            device.size = size.ok().filter(|&size| !disc::suspicious_size(size)).unwrap_or(0);
+        }
+        _ => {}
+    }
+}
+
+/// What `path` means as a source: a block device's node or a link to one, a mount point, or a file.
+///
+/// # Errors
+/// `Io` where nothing is there or the way to it is barred; `Refused` for a directory that is no mount point, for a mount
+/// without a device of its own and for what is neither a block device nor a file.
+pub fn find(path: &Path) -> Result<Found> {
+    let shown = path.display();
+    let about = fs::metadata(path).map_err(|error| {
+        let missing = error.kind() == io::ErrorKind::NotFound;
+        let error = Error::io(format!("looking for the source {shown}"), error);
+        if missing { error.advise("`ectype devices` lists what can be imaged here") } else { error }
+    })?;
+    let kind = about.file_type();
+    if kind.is_file() {
+        return Ok(Found::File(path.to_path_buf()));
+    }
+    if kind.is_dir() {
+        return find_mounted(&Sysfs::live(), path);
+    }
+    if kind.is_block_device() {
+        let number = (Sysfs::live().device_of_node)(path);
+        let device = number
+            .map(|number| survey().map(|survey| survey.device_of_number(number)))
+            .transpose()?
+            .flatten();
+        let mut device = device.ok_or_else(|| {
+            Error::new(Kind::Gone, format!("{shown} is the node of a device that is not there"))
+                .advise("`ectype devices` lists what can be imaged here")
+        })?;
+        if device.medium == Medium::Optical {
+            ask_drive(&mut device);
+        }
+        return Ok(Found::Device { device: Box::new(device), via_mount: None });
+    }
+    let what = match () {
+        () if kind.is_char_device() => "a character device",
+        () if kind.is_fifo() => "a pipe",
+        () if kind.is_socket() => "a socket",
+        () => "neither a block device nor a file",
+    };
+    Err(Error::refused(format!("{shown} is {what}: only block devices and files can be imaged"))
+        .advise("`ectype devices` lists what can be imaged here"))
+}
+
+fn find_mounted(system: &Sysfs, path: &Path) -> Result<Found> {
+    let shown = path.display();
+    let target = fs::canonicalize(path)
+        .map_err(|error| Error::io(format!("looking for the source {shown}"), error))?;
+    let survey = system.survey().map_err(|error| Error::io("listing the block devices of /sys", error))?;
+    let Some((line, device)) = survey.mount_at(&target) else {
+        let error = Error::refused(format!("{shown} is a directory, not a device, a mount point or a file"));
+        return Err(match survey.mount_around(&target) {
+            Some((node, mounted)) => error.advise(format!(
+                "to image the whole file system around it, name {} (mounted at {})",
+                node.display(),
+                mounted.display()
+            )),
+            None => error.advise("`ectype devices` lists what can be imaged here"),
+        });
+    };
+    let Some(device) = device else {
+        return Err(Error::refused(format!(
+            "{shown} is a mount of {} ({}), which has no block device of its own here",
+            line.source.display(),
+            line.filesystem
+        ))
+        .advise("`ectype devices` lists what can be imaged here"));
+    };
+    // A subvolume is the usual way to mount btrfs; of any other file system this is a bind mount of a part.
+    if line.root != Path::new("/") && line.filesystem != "btrfs" {
+        return Err(Error::refused(format!(
+            "{shown} is a bind mount of the directory {} of {}, not of the whole file system",
+            line.root.display(),
+            device.path.display()
+        ))
+        .advise(format!("to image the whole file system, name {}", device.path.display())));
+    }
+    Ok(Found::Device { device: Box::new(device), via_mount: Some(target) })
+}
+
+/// An opened device: read-only, at any offset, from any thread.
+pub struct Disk {
+    device: Device,
+    node: OwnedFd,
+    /// The whole disk's node under flock, where the device is a partition.
+    _whole: Option<OwnedFd>,
+    direct: bool,
+    geometry: Geometry,
+}
+
+impl Disk {
+    /// Opens a device for reading. A disc is waited for until the drive has it ready.
+    ///
+    /// # Errors
+    /// `Refused` when somebody holds it (naming who, as far as that can be found out), when there is no medium, or when
+    /// its sizes make no sense; `Changed` when it is no longer the one that was found; `Gone` when it is not there;
+    /// `Io` otherwise, the cause `PermissionDenied` among them.
+    pub fn open(device: &Device, lock: Lock) -> Result<Disk> {
+        let shown = device.path.display().to_string();
+        let mut flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        if lock == Lock::Exclusive {
+            // On a block device, and without CREATE, this is a claim that a mount also makes.
+            flags |= OFlags::EXCL;
+        }
+        let open = |flags| rustix::fs::open(&device.path, flags, Mode::empty());
+        let (node, direct) = match open(flags | OFlags::DIRECT) {
+            Err(Errno::INVAL) => (open(flags), false),
+            other => (other, true),
+        };
+        let node = node.map_err(|errno| not_opened(device, lock, errno))?;
+        let whole = lock_whole(device, lock, &node)?;
+
+        let about = rustix::fs::fstat(&node)
+            .map_err(|errno| Error::io(format!("looking at {shown}"), errno.into()))?;
+        if FileType::from_raw_mode(about.st_mode) != FileType::BlockDevice {
+            return Err(Error::new(Kind::Changed, format!("{shown} is no longer a block device")));
+        }
+        let sequence = asked_u64(&node, Request::DiskSequence).ok();
+        // Optical drives get a new number with the first look at a new disc, which may be this one.
+        if device.medium != Medium::Optical
+            && let (Some(before), Some(now)) = (device.diskseq, sequence)
+            && before != now
+        {
+            return Err(Error::new(
+                Kind::Changed,
+                format!("{shown} is no longer the device that was found there"),
+            )
+            .advise("look at `ectype devices` again"));
+        }
+        let geometry = geometry(&node, device)?;
+        let direct = direct && keeps_direct(&node, geometry.sector);
+        Ok(Disk { device: device.clone(), node, _whole: whole, direct, geometry })
+    }
+
+    /// The device as it was found before it was opened.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The sizes, as they were when it was opened.
+    pub fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// Whether reads go past the page cache. Then `buf`, its length and the offset must be multiples of the sector, and
+    /// `buf` aligned as a [`Buffer`](crate::os::buffer::Buffer) is.
+    pub fn direct(&self) -> bool {
+        self.direct
+    }
+
+    /// One read at `offset`; how many bytes came, perhaps fewer than `buf` has, 0 at the end.
+    ///
+    /// # Errors
+    /// The system's, by `raw_os_error`: EIO and ENODATA speak of the medium, those of [`says_gone`] of the device.
+    pub fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            match rustix::io::pread(&self.node, &mut *buf, offset) {
+                Err(Errno::INTR) => {}
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    /// The size in bytes as the system has it now. A stick that was pulled keeps its size: only a read proves life.
+    ///
+    /// # Errors
+    /// What the system answered.
+    pub fn size_now(&self) -> io::Result<u64> {
+        asked_u64(&self.node, Request::Size)
+    }
+
+    /// The sequence number of the medium now; `None` before Linux 5.15.
+    pub fn diskseq_now(&self) -> Option<u64> {
+        asked_u64(&self.node, Request::DiskSequence).ok()
+    }
+
+    /// A number that stays the same as long as nothing was written to this device or discarded on it: the sum of its write
+    /// counters. Of a partition it counts what went through the partition, not through the whole disk's node. `None` where
+    /// the system does not count.
+    pub fn writes_now(&self) -> Option<u64> {
+        let dir = Path::new("/sys/class/block").join(self.device.name.replace('/', "!"));
+        writes_of(&dir, self.device.whole.is_some())
+    }
+
+    /// Makes the system forget what it cached of the device, as far as it lets us: the next read asks the medium.
+    pub fn drop_caches(&self) {
+        let _ = self.node.ioctl(Request::DropCaches, &mut []);
+        let _ = rustix::fs::fadvise(&self.node, 0, None, rustix::fs::Advice::DontNeed);
+    }
+}
+
+impl AsFd for Disk {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.node.as_fd()
+    }
+}
+
+impl Control for Disk {
+    fn ioctl(&self, request: Request, arg: &mut [u8]) -> io::Result<u32> {
+        self.node.ioctl(request, arg)
+    }
+
+    fn scsi(&self, cdb: &[u8], data: &mut [u8], timeout: Duration) -> io::Result<ScsiReply> {
+        self.node.scsi(cdb, data, timeout)
+    }
+}
+
+/// Whether an error says that the device or its medium is no longer there, rather than that a sector is bad.
+pub fn says_gone(error: &io::Error) -> bool {
+    let gone = [Errno::NODEV, Errno::NXIO, Errno::NOMEDIUM];
+    error.raw_os_error().is_some_and(|code| gone.iter().any(|errno| errno.raw_os_error() == code))
+}
+
+fn asked_u64(control: &dyn Control, request: Request) -> io::Result<u64> {
+    let mut answer = [0; 8];
+    control.ioctl(request, &mut answer)?;
+    Ok(u64::from_ne_bytes(answer))
+}
+
+fn asked_u32(control: &dyn Control, request: Request) -> io::Result<u32> {
+    let mut answer = [0; 4];
+    control.ioctl(request, &mut answer)?;
+    Ok(u32::from_ne_bytes(answer))
+}
+
+/// The sizes of an open device, as far as they make sense.
+fn geometry(control: &dyn Control, device: &Device) -> Result<Geometry> {
+    let shown = device.path.display();
+    let failed = |error| Error::io(format!("asking {shown} for its size"), error);
+    let size = asked_u64(control, Request::Size).map_err(failed)?;
+    let sector = asked_u32(control, Request::SectorSize).map_err(failed)?;
+    let physical = asked_u32(control, Request::PhysicalSectorSize).unwrap_or(sector);
+    if size == 0 {
+        return Err(no_medium(device));
+    }
+    if device.medium == Medium::Optical && disc::suspicious_size(size) {
+        return Err(Error::refused(format!("the drive {shown} does not tell how large its disc is"))
+            .advise("the disc may be blank, unfinished or unreadable: clean it, or try another drive"));
+    }
+    if sector == 0 || size % u64::from(sector) != 0 {
+        return Err(Error::refused(format!(
+            "{shown} claims a size of {size} bytes, which is no multiple of its sector of {sector} bytes"
+        )));
+    }
+    let physical_sector =
+        if physical >= sector && physical.is_multiple_of(sector) { physical } else { sector };
+    Ok(Geometry { size, sector, physical_sector })
+}
+
+fn no_medium(device: &Device) -> Error {
+    let error = Error::refused(format!("no medium in {}", device.path.display()));
+    match device.medium {
+        Medium::Optical => error.advise("insert a disc and wait until the drive has read it"),
+        Medium::Removable => error.advise("insert a medium"),
+        _ => error,
+    }
+}
+
+/// Whether direct reads of whole sectors into our buffers work; where they do not, the descriptor is made a buffered one.
+fn keeps_direct(node: &OwnedFd, sector: u32) -> bool {
+    // STATX_DIOALIGN is in the flags only of newer headers.
+    let mask = StatxFlags::from_bits_retain(0x2000);
+    let fits = match rustix::fs::statx(node, "", AtFlags::EMPTY_PATH, mask) {
+        Ok(about) if about.stx_mask & mask.bits() != 0 => {
+            let (memory, offset) = (about.stx_dio_mem_align as usize, about.stx_dio_offset_align);
+            offset != 0 && sector.is_multiple_of(offset) && memory <= ALIGNMENT
+        }
+        // Before Linux 6.1 sectors and pages are the rule for block devices.
+        _ => true,
+    };
+    if !fits && let Ok(flags) = rustix::fs::fcntl_getfl(node) {
+        return rustix::fs::fcntl_setfl(node, flags - OFlags::DIRECT).is_err();
+    }
+    fits
+}
+
+/// Takes the advisory lock that udev respects, on the whole disk's node; the result keeps it for a partition.
+fn lock_whole(device: &Device, lock: Lock, node: &OwnedFd) -> Result<Option<OwnedFd>> {
+    let whole = match &device.whole {
+        None => None,
+        Some(path) => {
+            match rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty()) {
+                Ok(whole) => Some(whole),
+                // Who may read only the partition goes without: the claim on it stands.
+                Err(_) => return Ok(None),
+            }
+        }
+    };
+    let operation = match lock {
+        Lock::Exclusive => FlockOperation::NonBlockingLockExclusive,
+        Lock::Shared => FlockOperation::NonBlockingLockShared,
+    };
+    // udev holds it for a moment after every change.
+    let patience = Instant::now() + Duration::from_secs(2);
+    loop {
+        match rustix::fs::flock(whole.as_ref().unwrap_or(node), operation) {
+            Ok(()) => return Ok(whole),
+            Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < patience => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(Errno::WOULDBLOCK) => {
+                let locked = device.whole.as_ref().unwrap_or(&device.path);
+                return Err(held(
+                    device,
+                    format!("another program has locked {}", locked.display()),
+                    &|process| {
+                        // Our own descriptor is open, too, and proves nothing.
+                        process.id != std::process::id() || process.count > 1 + usize::from(whole.is_some())
+                    },
+                ));
+            }
+            Err(errno) => {
+                return Err(Error::io(format!("locking {}", device.path.display()), errno.into()));
+            }
+        }
+    }
+}
+
+/// The error of an open that failed.
+fn not_opened(device: &Device, lock: Lock, errno: Errno) -> Error {
+    let shown = device.path.display();
+    match errno {
+        Errno::BUSY if lock == Lock::Exclusive => held(device, format!("{shown} is in use"), &|_| true),
+        Errno::NOMEDIUM => no_medium(device),
+        Errno::NXIO | Errno::NODEV | Errno::NOENT => {
+            Error::new(Kind::Gone, format!("{shown} is not there")).because(io::Error::from(errno))
+        }
+        _ => Error::io(format!("opening {shown}"), errno.into()),
+    }
+}
+
+/// The refusal of a device that others hold: who they are, and what to do about each.
+fn held(device: &Device, what: String, counts: &dyn Fn(&Process) -> bool) -> Error {
+    // What was known when the device was found may be old by now.
+    let now = survey().ok().and_then(|survey| survey.device(&device.name)).unwrap_or_else(|| device.clone());
+    let (mut who, mut advice) = (Vec::new(), Vec::new());
+    for mount in &now.mounts {
+        who.push(format!("{} is mounted at {}", mount.node.display(), mount.target.display()));
+        advice.push(format!("unmount it: umount {}", quoted(&mount.target)));
+    }
+    for holder in &now.holders {
+        who.push(match holder.strip_prefix("swap ") {
+            Some(on) => format!("swap is active {on}"),
+            None => format!("it is part of {holder}"),
+        });
+        advice.push(match (holder.strip_prefix("swap on "), holder.split_once(" (")) {
+            (Some(node), _) => format!("switch the swap off: swapoff {node}"),
+            (None, Some((dm, alias))) if dm.starts_with("dm-") => {
+                format!("close what is stacked on it: dmsetup remove {}", alias.trim_end_matches(')'))
+            }
+            (None, _) if holder.starts_with("md") => format!("stop the array: mdadm --stop /dev/{holder}"),
+            (None, Some((name, _))) if name.starts_with("loop") => {
+                format!("detach it: losetup -d /dev/{name}")
+            }
+            _ => format!("close what holds it: {holder}"),
+        });
+    }
+    // Descriptors are worth a look only where no mount and no holder explains it.
+    if who.is_empty() {
+        let nodes: BTreeSet<PathBuf> = [now.path.clone()]
+            .into_iter()
+            .chain(now.whole.clone())
+            .chain(now.parts.iter().map(|part| part.node.clone()))
+            .collect();
+        for process in processes_with(Path::new("/proc"), &nodes).iter().filter(|process| counts(process)) {
+            who.push(format!("pid {} ({}) has it open", process.id, process.name));
+        }
+        advice.push(match who.is_empty() {
+            true if super::host::is_privileged() => {
+                "another program holds it exclusively, perhaps in another mount namespace: end it, and try again".to_owned()
+            }
+            true => "another program holds it exclusively; root can see which: sudo fuser -v".to_owned() + " " + &quoted(&now.path),
+            false => "end that program, and try again".to_owned(),
+        });
+    }
+    advice.dedup();
+    let reason =
+        if who.is_empty() { "by a program that could not be found out".to_owned() } else { who.join("; ") };
+    advice.into_iter().fold(Error::refused(format!("{what}: {reason}")), Error::advise)
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// A process with a device open.
+struct Process {
+    id: u32,
+    name: String,
+    /// How many of its descriptors are of the device.
+    count: usize,
+}
+
+/// The processes that have one of `nodes` open, as far as we may look.
+fn processes_with(proc_: &Path, nodes: &BTreeSet<PathBuf>) -> Vec<Process> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(proc_).into_iter().flatten().flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let descriptors = fs::read_dir(entry.path().join("fd")).into_iter().flatten().flatten();
+        let count = descriptors
+            .filter(|fd| fs::read_link(fd.path()).is_ok_and(|target| nodes.contains(&target)))
+            .count();
+        if count > 0 {
+            let name = fs::read(entry.path().join("comm")).unwrap_or_default();
+            let name = String::from_utf8_lossy(&name).trim().replace(char::is_control, "?");
+            found.push(Process { id, name, count });
+        }
+    }
+    found.sort_by_key(|process| process.id);
+    found
+}
+
+/// The sum of a device's write counters in /sys.
+fn writes_of(dir: &Path, partition: bool) -> Option<u64> {
+    let dir = fs::canonicalize(dir).ok()?;
+    let queue = if partition { dir.parent()?.join("queue") } else { dir.join("queue") };
+    // Switched off, the counters stand still whatever is written.
+    if fs::read_to_string(queue.join("iostats")).is_ok_and(|text| text.trim() == "0") {
+        return None;
+    }
+    let text = fs::read_to_string(dir.join("stat")).ok()?;
+    let fields: Vec<u64> = text.split_whitespace().map_while(|field| field.parse().ok()).collect();
+    // Writes and sectors written, discards and sectors discarded (since Linux 4.18); flushes change nothing.
+    let (requests, sectors) = (fields.get(4)?, fields.get(6)?);
+    let discards = [11, 13].map(|index| fields.get(index).copied().unwrap_or(0));
+    Some(discards.iter().fold(requests.wrapping_add(*sectors), |sum, count| sum.wrapping_add(*count)))
+}
+
+#[cfg(test)]
+mod tests;
