@@ -110,12 +110,15 @@ pub fn only_reads(cdb: &[u8]) -> bool {
     cdb.len() <= 16 && cdb.first().is_some_and(|opcode| known.contains(opcode))
 }
 
+/// A request, the first byte of its argument where that matters, and the answer: argument and result, or errno.
+#[cfg(test)]
+pub(crate) type RecordedIoctl = (Request, Option<u8>, Result<(Vec<u8>, u32), i32>);
+
 /// The answers of a drive, as they were once seen.
 #[cfg(test)]
 #[derive(Default)]
 pub(crate) struct Recorded {
-    /// Request, first byte of the argument where it matters, and the answer: argument and result, or errno.
-    pub(crate) ioctls: Vec<(Request, Option<u8>, Result<(Vec<u8>, u32), i32>)>,
+    pub(crate) ioctls: Vec<RecordedIoctl>,
     /// The start of the command, the answer, the data.
     pub(crate) scsi: Vec<(Vec<u8>, ScsiReply, Vec<u8>)>,
 }

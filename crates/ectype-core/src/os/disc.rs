@@ -103,7 +103,7 @@ impl Profile {
     /// The name that people know it by.
     pub fn name(self) -> &'static str {
         match self.0 {
-            0x03 | 0x04 | 0x05 => "MO",
+            0x03..=0x05 => "MO",
             0x08 => "CD-ROM",
             0x09 => "CD-R",
             0x0a => "CD-RW",

@@ -291,9 +291,9 @@ fn asked_u32(control: &dyn Control, request: Request) -> io::Result<u32> {
 /// The sizes of an open device, as far as they make sense.
 fn geometry(control: &dyn Control, device: &Device) -> Result<Geometry> {
     let shown = device.path.display();
-    let asking = |what| move |error| Error::io(format!("asking {shown} for its {what}"), error);
-    let size = asked_u64(control, Request::Size).map_err(asking("size"))?;
-    let sector = asked_u32(control, Request::SectorSize).map_err(asking("sector size"))?;
+    let failed = |error| Error::io(format!("asking {shown} for its size"), error);
+    let size = asked_u64(control, Request::Size).map_err(failed)?;
+    let sector = asked_u32(control, Request::SectorSize).map_err(failed)?;
     let physical = asked_u32(control, Request::PhysicalSectorSize).unwrap_or(sector);
     if size == 0 {
         return Err(no_medium(device));
@@ -307,7 +307,8 @@ fn geometry(control: &dyn Control, device: &Device) -> Result<Geometry> {
             "{shown} claims a size of {size} bytes, which is no multiple of its sector of {sector} bytes"
         )));
     }
-    let physical_sector = if physical >= sector && physical % sector == 0 { physical } else { sector };
+    let physical_sector =
+        if physical >= sector && physical.is_multiple_of(sector) { physical } else { sector };
     Ok(Geometry { size, sector, physical_sector })
 }
 

@@ -148,12 +148,12 @@ pub fn lock_tray(control: &dyn Control, lock: bool) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::os::control::{Recorded, ScsiReply};
+    use crate::os::control::{Recorded, RecordedIoctl, ScsiReply};
 
     const EIO: i32 = 5;
     const ENOMEDIUM: i32 = 123;
 
-    fn entry(number: u8, lba: i32, data: bool) -> (Request, Option<u8>, Result<(Vec<u8>, u32), i32>) {
+    fn entry(number: u8, lba: i32, data: bool) -> RecordedIoctl {
         let control: u8 = if data { 4 } else { 0 };
         let bits = if cfg!(target_endian = "little") { control << 4 | 1 } else { 0x10 | control };
         let mut bytes = vec![number, bits, 1, 0];

@@ -454,13 +454,12 @@ fn is_system_place(target: &Path) -> bool {
 
 /// Whole devices with something to read: no memory disks, no loop device without a file, no path of a multipath NVMe.
 fn worth_showing(name: &str, node: &Node) -> bool {
-    let empty = || bytes(&node.dir.join("size")) == 0;
-    let memory = ["ram", "zram", "mtdblock"].iter().any(|prefix| name.starts_with(prefix));
-    node.partition.is_none()
-        && !memory
-        && !(name.starts_with("loop") && node.backing.is_none())
-        && !(name.starts_with("nbd") && empty())
-        && integer(&node.dir.join("hidden")) != Some(1)
+    let nothing = match name {
+        _ if name.starts_with("loop") => node.backing.is_none(),
+        _ if name.starts_with("nbd") => bytes(&node.dir.join("size")) == 0,
+        _ => ["ram", "zram", "mtdblock"].iter().any(|memory| name.starts_with(memory)),
+    };
+    node.partition.is_none() && !nothing && integer(&node.dir.join("hidden")) != Some(1)
 }
 
 fn medium(name: &str, dir: &Path, bus: &str, removable: bool) -> Medium {

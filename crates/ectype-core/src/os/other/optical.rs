@@ -1,1 +1,48 @@
-//! To be written.
+//! Optical drives are not read on this system in this version: every call says so.
+
+pub use crate::os::disc::{Profile, Sense, Toc, Track, refusal, suspicious_size, writable_medium};
+
+use super::disk::REFUSAL;
+use crate::os::control::Control;
+use std::io;
+
+fn unsupported<T>() -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, REFUSAL))
+}
+
+/// The disc's table of contents.
+///
+/// # Errors
+/// `Unsupported`, always.
+pub fn toc(_control: &dyn Control) -> io::Result<Toc> {
+    unsupported()
+}
+
+/// The disc's table of contents, or one data track.
+///
+/// # Errors
+/// `Unsupported`, always.
+pub fn toc_or_whole(_control: &dyn Control, _size: u64) -> io::Result<(Toc, Option<String>)> {
+    unsupported()
+}
+
+/// The kind of disc in the drive.
+pub fn profile(_control: &dyn Control) -> Option<Profile> {
+    None
+}
+
+/// Why a sector cannot be read.
+///
+/// # Errors
+/// `Unsupported`, always.
+pub fn sense_of(_control: &dyn Control, _lba: u32, _sector: u32) -> io::Result<Sense> {
+    unsupported()
+}
+
+/// Locks or unlocks the tray.
+///
+/// # Errors
+/// `Unsupported`, always.
+pub fn lock_tray(_control: &dyn Control, _lock: bool) -> io::Result<()> {
+    unsupported()
+}
