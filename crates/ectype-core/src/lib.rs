@@ -15,6 +15,7 @@ pub mod error;
 pub mod extent;
 pub mod io;
 pub mod os;
+pub mod plan;
 pub mod source;
 
 pub use error::{Error, Kind, Result};
