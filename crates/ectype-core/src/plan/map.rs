@@ -179,8 +179,12 @@ impl RescueMap {
             Some((&first, _)) if offset < self.end => first,
             _ => self.end,
         };
-        let ends = self.runs.range((Excluded(first), Unbounded)).map(|(&end, _)| end).chain(iter::once(self.end));
-        self.runs.range(first..).zip(ends).map(|((&start, &status), end)| (Extent::between(start, end), status))
+        let ends =
+            self.runs.range((Excluded(first), Unbounded)).map(|(&end, _)| end).chain(iter::once(self.end));
+        self.runs
+            .range(first..)
+            .zip(ends)
+            .map(|((&start, &status), end)| (Extent::between(start, end), status))
     }
 
     /// The bytes that have this status.
@@ -367,7 +371,7 @@ const END_OF_SPACE: u64 = i64::MAX as u64;
 const MAX_RUNS: usize = 1 << 24;
 
 /// How many bytes of a line count, without the blanks before its first sign; ddrescue cuts the rest off.
-const LINE: usize = 126;
+const LINE: usize = 127;
 
 impl MapFile {
     /// A rescue of this map that is about to begin.
@@ -375,37 +379,39 @@ impl MapFile {
         MapFile { current_pos: 0, current_status: Phase::default(), current_pass: 1, map }
     }
 
-    /// Reads a mapfile. Files without any block give an empty map.
+    /// Reads a mapfile. A file without any block gives an empty map.
     pub fn parse(text: &[u8]) -> Result<MapFile> {
-        let mut file = None;
+        let mut file: Option<MapFile> = None;
+        let mut first = true;
         let mut offset = 0;
         for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
             let wrong = |what: &str| Error::corrupt(offset, format!("mapfile, line {}: {what}", index + 1));
-            let content = line.trim_ascii_start_with_vertical_tab();
-            if !content.is_empty() && content[0] != b'#' {
-                let mut fields = Fields::of(content);
-                match &mut file {
-                    None => file = Some(fields.status_line().ok_or_else(|| wrong("bad or missing status line"))?),
-                    Some(file) => {
-                        let (at, status) = fields.block().ok_or_else(|| wrong("not a block: position, size, status"))?;
-                        let map: &mut RescueMap = &mut file.map;
-                        if map.runs.is_empty() && map.end == 0 {
-                            (map.start, map.end) = (at.offset, at.offset);
-                        }
-                        if at.offset != map.end {
-                            return Err(wrong("the block does not begin where the one before it ends"));
-                        }
-                        map.append(at.len, status);
-                        if map.runs.len() > MAX_RUNS {
-                            let many = format!("the mapfile has more than {MAX_RUNS} blocks");
-                            return Err(Error::new(Kind::Limit, many).at(offset));
-                        }
+            if let Some(mut fields) = Fields::of(line) {
+                if let Some(MapFile { map, .. }) = &mut file {
+                    let (at, status) =
+                        fields.block().ok_or_else(|| wrong("not a block (position, size, status)"))?;
+                    if std::mem::take(&mut first) {
+                        (map.start, map.end) = (at.offset, at.offset);
                     }
+                    if at.offset != map.end {
+                        return Err(wrong("the block does not begin where the one before it ends"));
+                    }
+                    map.append(at.len, status);
+                    if map.runs.len() > MAX_RUNS {
+                        let many = format!("the mapfile has more than {MAX_RUNS} blocks");
+                        return Err(Error::new(Kind::Limit, many).at(offset));
+                    }
+                } else {
+                    file = Some(fields.status_line().ok_or_else(|| wrong("bad or missing status line"))?);
                 }
             }
             offset += line.len() as u64 + 1;
         }
-        Ok(file.unwrap_or_else(|| MapFile::new(RescueMap::default())))
+        let mut file = file.unwrap_or_else(|| MapFile::new(RescueMap::default()));
+        if file.map.runs.is_empty() {
+            file.map = RescueMap::default();
+        }
+        Ok(file)
     }
 
     /// Writes the mapfile in ddrescue's form.
@@ -446,3 +452,86 @@ fn one_line(text: &str) -> String {
         line
     })
 }
+
+/// What is left to scan of one line. The rules are those of C's `scanf`, for ddrescue's mapfiles are read by it: numbers in
+/// C notation end where they end, blanks may be missing, and whatever follows the last field is ignored.
+struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of a line, unless it is blank or a comment.
+    fn of(line: &'a [u8]) -> Option<Self> {
+        let start = line.iter().position(|&byte| !is_blank(byte))?;
+        let line = &line[start..];
+        (line[0] != b'#').then(|| Fields { rest: &line[..line.len().min(LINE)] })
+    }
+
+    /// `position phase [pass]`. Writers from before ddrescue 1.20 leave the pass out; it is 1 then.
+    fn status_line(&mut self) -> Option<MapFile> {
+        let current_pos = u64::try_from(self.number(false)?).ok()?;
+        let current_status = Phase::from_sign(self.sign()?)?;
+        // C's `int` takes the low 32 bits of a number that is too large.
+        let pass = self.number(true).unwrap_or(1) as i32;
+        let current_pass = u32::try_from(pass).ok().filter(|&pass| pass > 0)?;
+        Some(MapFile { current_pos, current_status, current_pass, map: RescueMap::default() })
+    }
+
+    /// `position size status`. Only a block at 0 may be empty.
+    fn block(&mut self) -> Option<(Extent, Status)> {
+        let offset = u64::try_from(self.number(false)?).ok()?;
+        let len = u64::try_from(self.number(false)?).ok()?;
+        let status = Status::from_sign(self.sign()?)?;
+        let at = Extent::between(offset, offset.saturating_add(len).min(END_OF_SPACE));
+        (len > 0 || offset == 0).then_some((at, status))
+    }
+
+    fn skip_blanks(&mut self) {
+        while let [byte, rest @ ..] = self.rest
+            && is_blank(*byte)
+        {
+            self.rest = rest;
+        }
+    }
+
+    fn sign(&mut self) -> Option<char> {
+        self.skip_blanks();
+        let (&sign, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(char::from(sign))
+    }
+
+    /// A number: decimal, or in C's notation also `0x` hexadecimal and `0` octal. One too large is the largest.
+    fn number(&mut self, decimal: bool) -> Option<i64> {
+        self.skip_blanks();
+        let (negative, unsigned) = match self.rest {
+            [b'-', rest @ ..] => (true, rest),
+            [b'+', rest @ ..] => (false, rest),
+            rest => (false, rest),
+        };
+        let (radix, digits) = match unsigned {
+            [b'0', b'x' | b'X', rest @ ..] if !decimal => (16, rest),
+            [b'0', ..] if !decimal => (8, unsigned),
+            _ => (10, unsigned),
+        };
+        let count = digits.iter().take_while(|&&digit| char::from(digit).is_digit(radix)).count();
+        // `0x` without a digit is 0, as glibc has it.
+        if count == 0 && radix != 16 {
+            return None;
+        }
+        self.rest = &digits[count..];
+        let sign = if negative { -1 } else { 1 };
+        Some(digits[..count].iter().fold(0_i64, |number, &digit| {
+            let digit = char::from(digit).to_digit(radix).expect("counted as a digit");
+            number.saturating_mul(i64::from(radix)).saturating_add(sign * i64::from(digit))
+        }))
+    }
+}
+
+/// The blanks of C's `isspace`.
+fn is_blank(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == 0x0b
+}
+
+#[cfg(test)]
+mod tests;
