@@ -33,7 +33,8 @@ fuzz_target!(|data: &[u8]| {
     let (mut sets, mut models) = ([Extents::new(), Extents::new()], [[false; SPACE]; 2]);
     for step in data.chunks_exact(4).take(64) {
         let which = usize::from(step[1] & 1);
-        let extent = Extent::new(u64::from(step[2]), u64::from(step[3]).min(SPACE as u64 - u64::from(step[2])));
+        let extent =
+            Extent::new(u64::from(step[2]), u64::from(step[3]).min(SPACE as u64 - u64::from(step[2])));
         let range = extent.offset as usize..extent.end() as usize;
         let [a, b] = models;
         let each = |f: fn(bool, bool) -> bool| -> Model { std::array::from_fn(|i| f(a[i], b[i])) };

@@ -77,7 +77,9 @@ impl BadDisk {
             argument
         };
         let mut server = command("nbdkit");
-        server.args(["--foreground", "--exit-with-parent", "--readonly", "--threads", "4", "--unix"]).arg(&socket);
+        server
+            .args(["--foreground", "--exit-with-parent", "--readonly", "--threads", "4", "--unix"])
+            .arg(&socket);
         server.arg("--pidfile").arg(&pid).arg("cc").arg(&plugin);
         server.arg(pair("disk=", &fs::canonicalize(disk)?)).arg(pair("bad=", &made.list()));
         server.arg(pair("counts=", &made.folder.join("counts")));
@@ -125,7 +127,9 @@ impl BadDisk {
         let text = fs::read_to_string(self.folder.join("counts"))?;
         let number = |key: &str| {
             let value = text.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
-            value.and_then(|value| value.parse().ok()).ok_or_else(|| io::Error::new(ErrorKind::InvalidData, key))
+            value
+                .and_then(|value| value.parse().ok())
+                .ok_or_else(|| io::Error::new(ErrorKind::InvalidData, key))
         };
         Ok(Counts { reads: number("reads")?, errors: number("errors")?, bytes: number("bytes")? })
     }
