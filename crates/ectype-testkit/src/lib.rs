@@ -1,1 +1,3 @@
 //! Disks for tests: sick, torn, recorded, terabytes large.
+
+pub mod need;

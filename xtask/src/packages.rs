@@ -1,0 +1,121 @@
+//! The Debian packages that chores need: one list, with a reason for each.
+
+use crate::{Result, run};
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
+
+pub(crate) const HELP: &str = "\
+cargo xtask install [GROUP...]
+
+Installs Debian packages, as root or through sudo; what is there already is left alone.
+Groups: tests, checks, bench. Without one: all of them.";
+
+/// A group's name, and its packages with their reasons.
+type Group = (&'static str, &'static [(&'static str, &'static str)]);
+
+const GROUPS: &[Group] = &[("tests", TESTS), ("checks", CHECKS), ("bench", BENCH)];
+
+/// What `cargo xtask test --install` needs.
+const TESTS: &[(&str, &str)] = &[
+    ("b3sum", "foreign BLAKE3"),
+    ("btrfs-progs", "mkfs.btrfs"),
+    ("dosfstools", "mkfs.vfat, fsck.vfat"),
+    ("e2fsprogs", "mkfs.ext4, debugfs, dumpe2fs, e2fsck"),
+    ("exfatprogs", "mkfs.exfat, fsck.exfat"),
+    ("f2fs-tools", "mkfs.f2fs: a file system that is not understood"),
+    ("fdisk", "sfdisk: partition tables by another hand"),
+    ("fuse3", "fusermount3, for the disk with bad sectors"),
+    ("gcc", "nbdkit compiles the bad-sector plugin"),
+    ("gddrescue", "ddrescue, ddrescuelog: the mapfile's own authors"),
+    ("genisoimage", "ISO 9660 with Joliet and Rock Ridge"),
+    ("jq", "JSON read by another hand"),
+    ("libc6-dev", "headers for the plugin"),
+    ("libnbd-bin", "nbdfuse, for the disk with bad sectors"),
+    ("man-db", "the man pages must format"),
+    ("mount", "mount, umount, losetup"),
+    ("nbdkit", "serves the disk with bad sectors"),
+    ("nbdkit-plugin-dev", "its C header"),
+    ("ntfs-3g", "mkntfs, ntfsinfo, ntfsclone"),
+    ("qemu-utils", "qemu-img: raw and foreign containers"),
+    ("squashfs-tools", "mksquashfs"),
+    ("udftools", "mkudffs"),
+    ("util-linux", "blockdev, lsblk, wipefs, mkswap"),
+    ("xfsprogs", "mkfs.xfs, xfs_db"),
+    ("xorriso", "ISO 9660 with several sessions, El Torito"),
+    ("xxd", "bytes made readable in failures"),
+];
+
+/// What `cargo xtask ci` needs besides.
+const CHECKS: &[(&str, &str)] = &[
+    ("g++", "libFuzzer is C++"),
+    ("gcc", "the linker, and the digests' assembly"),
+    ("gcc-mingw-w64-x86-64", "C parts for the Windows target"),
+    ("git", "tidy asks which files are tracked"),
+    ("libc6-dev", "C headers"),
+    ("musl-tools", "C parts for the musl target"),
+];
+
+/// The other tools that `cargo xtask bench` runs.
+const BENCH: &[(&str, &str)] = &[
+    ("dc3dd", "copy with digests"),
+    ("dcfldd", "copy with digests"),
+    ("gddrescue", "ddrescue"),
+    ("libnbd-bin", "nbdcopy"),
+    ("mount", "losetup"),
+    ("openssl", "the digest by itself"),
+    ("qemu-utils", "qemu-img"),
+    ("time", "CPU time and peak memory of a run"),
+    ("util-linux", "blockdev"),
+];
+
+pub(crate) fn main(args: &[String]) -> Result {
+    let names: Vec<&str> = args.iter().map(String::as_str).collect();
+    install(if names.is_empty() { &["tests", "checks", "bench"] } else { &names })
+}
+
+/// Installs what these groups need.
+pub(crate) fn install(groups: &[&str]) -> Result {
+    let mut wanted = BTreeSet::new();
+    for name in groups {
+        let Some((_, packages)) = GROUPS.iter().find(|(known, _)| known == name) else {
+            return Err(format!("no group is called {name}; there are tests, checks and bench"));
+        };
+        wanted.extend(packages.iter().map(|(package, _)| *package));
+    }
+    let absent: Vec<&str> = wanted.into_iter().filter(|package| !installed(package)).collect();
+    if absent.is_empty() {
+        println!("packages: all there ({})", groups.join(", "));
+        return Ok(());
+    }
+    println!("packages: installing {}", absent.join(" "));
+    retried(apt().arg("update"))?;
+    retried(apt().args(["install", "--yes", "--no-install-recommends"]).args(&absent))
+}
+
+fn installed(package: &str) -> bool {
+    let mut query = Command::new("dpkg-query");
+    query.args(["--show", "--showformat", "${db:Status-Status}", package]);
+    run::output(&mut query).is_ok_and(|status| status == "installed")
+}
+
+fn apt() -> Command {
+    let mut apt = run::as_root("apt-get");
+    // Another installation on the machine may hold the lock for a while.
+    apt.env("DEBIAN_FRONTEND", "noninteractive").args(["-qq", "-o", "DPkg::Lock::Timeout=300"]);
+    apt.args(["-o", "Acquire::Retries=3"]);
+    apt
+}
+
+/// A mirror may hiccup, and the lists have a lock of their own.
+fn retried(command: &mut Command) -> Result {
+    let mut tries = 1;
+    loop {
+        match run::run(command) {
+            Err(error) if tries < 3 => eprintln!("{error}; once more"),
+            done => return done,
+        }
+        std::thread::sleep(Duration::from_secs(5 * tries));
+        tries += 1;
+    }
+}
