@@ -14,11 +14,14 @@
 pub mod copy;
 pub mod error;
 pub mod extent;
+pub mod fs;
 pub mod image;
 pub mod io;
 pub mod os;
 pub mod proof;
 pub mod source;
+pub mod task;
+pub mod volume;
 pub mod watch;
 pub mod plan;
 

@@ -1,2 +1,44 @@
-//! The command line.
-fn main() {}
+//! `ectype`: faithful images of discs and disks.
+//!
+//! ```text
+//!   args      what may be asked           report    sizes, plans and results in words
+//!   create verify devices info demo       json      the same as JSON
+//!                 one verb a file         progress  the moving line, or a log, or JSON lines
+//! ```
+//!
+//! The library does the work and prints nothing; everything that a person or a program reads is composed here.
+
+mod args;
+mod create;
+mod devices;
+mod exit;
+mod info;
+mod json;
+mod progress;
+mod report;
+mod verify;
+
+use args::{Cli, Verb};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if let Some(refusal) = args::asked_for_later(std::env::args_os().skip(1)) {
+        return exit::refused(&refusal, args::wants_json());
+    }
+    let cli = Cli::parse();
+    let output = progress::Output::new(&cli.common);
+    let code = match &cli.verb {
+        None => devices::overview(&output),
+        Some(Verb::Create(args)) => create::run(args, &output),
+        Some(Verb::Verify(args)) => verify::run(args, &output),
+        Some(Verb::Devices) => devices::run(&output),
+        Some(Verb::Info(args)) => info::run(args, &output),
+        Some(Verb::Completions(args)) => args::completions(args),
+        Some(Verb::Man(args)) => args::man(args),
+    };
+    match code {
+        Ok(code) => code.into(),
+        Err(error) => exit::failed(&error, &output).into(),
+    }
+}

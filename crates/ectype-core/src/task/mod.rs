@@ -3,9 +3,11 @@
 //! ```text
 //!   open     a SOURCE by its name: found, locked, identified
 //!   create   source → image, with map, ledger, record and proof
+//!   devices  what is there, and what is on it
 //!   verify   image → nothing: against its record, or against a source
 //! ```
 
 pub mod create;
+pub mod devices;
 pub mod open;
 pub mod verify;

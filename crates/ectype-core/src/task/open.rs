@@ -3,9 +3,10 @@
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, PIECE};
 use crate::io::ReadAt;
-use crate::os::disc::{self, Toc};
+
 use crate::os::disk::{self, Disk};
-use crate::os::{Device, Found, Lock, Medium, host, optical};
+use crate::os::optical::{self, Toc};
+use crate::os::{Device, Found, Lock, Medium, host};
 use crate::proof::identity::{Identity, Moment, VolumeId};
 use crate::proof::tree;
 use crate::source::{DeviceReader, DeviceSource, FileSource, Geometry, Source};
@@ -166,7 +167,7 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
     let mut disk = Disk::open(&device, lock)?;
     let mut immutable = false;
     if device.medium == Medium::Optical {
-        immutable = !optical::profile(&disk).is_some_and(disc::writable_medium);
+        immutable = !optical::profile(&disk).is_some_and(optical::writable_medium);
         if !immutable && device.mounts.is_empty() && !how.look_only && how.consistency != Some(Consistency::None) {
             drop(disk);
             disk = Disk::open(&device, Lock::Exclusive)?;
@@ -185,10 +186,10 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         let (found, note) = optical::toc_or_whole(&*disk, disk.geometry().size)
             .map_err(|error| Error::io(format!("reading the table of contents of {}", path.display()), error))?;
         why.extend(note);
-        if let Some(refusal) = disc::refusal(&found) {
+        if let Some(refusal) = optical::refusal(&found) {
             return Err(Error::unsupported(format!("{} holds {refusal}", path.display())));
         }
-        if disc::suspicious_size(disk.geometry().size) {
+        if optical::suspicious_size(disk.geometry().size) {
             why.push("the drive did not tell the size of the disc; the kernel assumes one".to_owned());
         }
         // Best effort: many drives lock the tray by themselves while they are open.

@@ -1,0 +1,296 @@
+//! What may be asked: verbs, options, and the names that later versions will give meaning to.
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use ectype_core::plan::policy::Format;
+use ectype_core::proof::digest::Algorithm;
+use ectype_core::task::open::Consistency;
+use ectype_core::{Error, Result};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::exit::Code;
+
+const EXAMPLES: &str = "\
+Examples:
+  ectype create /dev/sr0                  the disc in the drive, as an ISO named after it
+  ectype create /dev/sdb stick.img        a stick, held exclusively while it is copied
+  ectype verify disc.iso /dev/sr0         is that what is on the disc?
+  ectype devices                          what can be imaged here
+
+The same command goes on with an unfinished image.";
+
+/// Faithful images of discs and disks: copied, resumed and proven.
+#[derive(Debug, Parser)]
+#[command(name = "ectype", version, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Options of every verb.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Common {
+    /// Print the result as one JSON object on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// How progress is shown; json: every line on standard error is an object
+    #[arg(long, global = true, value_name = "HOW", default_value = "auto")]
+    pub(crate) progress: ProgressKind,
+    /// Only errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// Colour: NO_COLOR in the environment means never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: When,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressKind {
+    Auto,
+    Bar,
+    Json,
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Make an image of a device, or of a file's bytes
+    #[command(after_help = "\
+Examples:
+  ectype create /dev/sr0                       an ISO, named after the disc
+  ectype create --verify /dev/sdb stick.img    read the stick twice and compare")]
+    Create(CreateArgs),
+    /// Check an image against its record, or against a device, a file or another image
+    #[command(after_help = "\
+Examples:
+  ectype verify disc.iso                       is it still what was recorded?
+  ectype verify stick.img /dev/sdb             is it what is on the stick?")]
+    Verify(VerifyArgs),
+    /// List what can be imaged here
+    Devices,
+    /// Tell what an image, a device or a map is
+    #[command(after_help = "\
+Examples:
+  ectype info disc.iso                         format, file system, record, damage
+  ectype info disc.iso.map                     a map as a picture and in numbers")]
+    Info(InfoArgs),
+    /// Print a completion script for a shell
+    #[command(hide = true)]
+    Completions(CompletionsArgs),
+    /// Write the manual pages into a folder
+    #[command(hide = true)]
+    Man(ManArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateArgs {
+    /// A device (/dev/sr0, /dev/disk/by-id/…), a mount point or a file
+    pub(crate) source: PathBuf,
+    /// The image; without it, a name from the volume's label or the model
+    pub(crate) image: Option<PathBuf>,
+    /// Image format: raw or iso; else by the extension (.img .dd .raw .bin .ima .iso), else by the medium
+    #[arg(short, long, short_alias = 'O', value_name = "FORMAT", value_parser = parse_format)]
+    pub(crate) format: Option<Format>,
+    /// Precaution against changes while copying: auto, lock or none
+    #[arg(long, value_name = "HOW", default_value = "auto", value_parser = parse_consistency)]
+    pub(crate) consistency: Choice<Consistency>,
+    /// Digests as sha256sum, b3sum … print them: md5,sha1,sha256,blake3 or none [default: sha256 for optical and removable media]
+    #[arg(long, value_name = "LIST", value_parser = parse_hashes)]
+    pub(crate) hash: Option<Hashes>,
+    /// The rescue map (a GNU ddrescue mapfile) [default: IMAGE.map, removed when the image is whole]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) map: Option<PathBuf>,
+    /// Discard an unfinished image and begin anew
+    #[arg(long)]
+    pub(crate) restart: bool,
+    /// Replace a finished image
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Go on with a writable medium without reading again what was finished (for dying disks)
+    #[arg(long)]
+    pub(crate) trust_map: bool,
+    /// Afterwards read the source again, under the same lock, and compare
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Do not look whether the target has room
+    #[arg(long)]
+    pub(crate) no_space_check: bool,
+    /// Print the plan, its reasons and a forecast; touch nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Make progress durable at least every so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, hide = true)]
+    pub(crate) checkpoint: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The image
+    pub(crate) image: PathBuf,
+    /// A device, a file or another image to compare with, around the page cache
+    pub(crate) source: Option<PathBuf>,
+    /// Further digests to take: md5,sha1,sha256,blake3
+    #[arg(long, value_name = "LIST", value_parser = parse_hashes)]
+    pub(crate) hash: Option<Hashes>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InfoArgs {
+    /// An image, a device or a mapfile
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// An existing folder
+    pub(crate) folder: PathBuf,
+}
+
+/// `auto`, or what was chosen.
+pub(crate) type Choice<T> = Auto<T>;
+
+/// A choice that may be left to the policy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Auto<T> {
+    Auto,
+    Chosen(T),
+}
+
+impl<T> Auto<T> {
+    pub(crate) fn chosen(self) -> Option<T> {
+        match self {
+            Auto::Auto => None,
+            Auto::Chosen(value) => Some(value),
+        }
+    }
+}
+
+/// A list of digests; clap would take a bare vector for a repeated option.
+#[derive(Clone, Debug)]
+pub(crate) struct Hashes(pub(crate) Vec<Algorithm>);
+
+fn parse_format(text: &str) -> Result<Format> {
+    Format::parse(text)
+}
+
+fn parse_hashes(text: &str) -> Result<Hashes, String> {
+    if text == "none" {
+        return Ok(Hashes(Vec::new()));
+    }
+    let mut list: Vec<Algorithm> = Vec::new();
+    for name in text.split(',').filter(|name| !name.is_empty()) {
+        let algorithm = Algorithm::parse(&name.to_ascii_lowercase())
+            .ok_or_else(|| format!("{name:?} is none of md5, sha1, sha256, blake3, none"))?;
+        if !list.contains(&algorithm) {
+            list.push(algorithm);
+        }
+    }
+    Ok(Hashes(list))
+}
+
+fn parse_consistency(text: &str) -> Result<Choice<Consistency>, String> {
+    match text {
+        "auto" => Ok(Auto::Auto),
+        "lock" => Ok(Auto::Chosen(Consistency::Lock)),
+        "none" => Ok(Auto::Chosen(Consistency::None)),
+        "snapshot" | "live" => Err(format!("{text} is not in this version")),
+        _ => Err("one of auto, lock, none".to_owned()),
+    }
+}
+
+/// What later versions bring, by the names that they will have: asked for now, it is refused by name and not as a slip.
+const LATER_VERBS: [&str; 14] = [
+    "convert", "restore", "map", "clone", "list", "extract", "mount", "serve", "try", "backup", "versions", "recover",
+    "forget", "check",
+];
+const LATER_OPTIONS: [&str; 24] = [
+    "--subformat", "--compress", "--blocks", "--unmount", "--domain", "--offset", "--size", "--retries", "--no-scrape",
+    "--reverse", "--max-errors", "--max-time", "--base", "--through", "--preallocate", "--eject", "--bare", "--parents",
+    "--source-format", "--confirm", "--changed-only", "--no-verify", "--fix-gpt", "--unused",
+];
+
+/// The refusal of something that only a later version does.
+pub(crate) fn asked_for_later(args: impl Iterator<Item = OsString>) -> Option<Error> {
+    let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).take_while(|arg| arg != "--").collect();
+    let verb = args.iter().find(|arg| !arg.starts_with('-'));
+    if let Some(verb) = verb.filter(|verb| LATER_VERBS.contains(&verb.as_str())) {
+        return Some(Error::unsupported(format!("ectype {verb} is not in this version")));
+    }
+    let named = |arg: &&String| LATER_OPTIONS.contains(&arg.split('=').next().unwrap_or_default());
+    let option = args.iter().find(named)?;
+    let name = option.split('=').next().unwrap_or_default();
+    Some(Error::unsupported(format!("the option {name} is not in this version")))
+}
+
+/// Whether the command line asks for JSON, for errors that come before it is parsed.
+pub(crate) fn wants_json() -> bool {
+    std::env::args_os().any(|arg| arg == "--json")
+}
+
+pub(crate) fn completions(args: &CompletionsArgs) -> Result<Code> {
+    clap_complete::generate(args.shell, &mut Cli::command(), "ectype", &mut std::io::stdout());
+    Ok(Code::Done)
+}
+
+pub(crate) fn man(args: &ManArgs) -> Result<Code> {
+    clap_mangen::generate_to(Cli::command(), &args.folder)
+        .map_err(|error| Error::io(format!("writing manual pages to {}", args.folder.display()), error))?;
+    Ok(Code::Done)
+}
+
+/// The command line as it was typed, for maps and for advice.
+pub(crate) fn command_line() -> String {
+    let quoted = |arg: OsString| {
+        let text = arg.to_string_lossy().into_owned();
+        let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+        if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    };
+    let mut words: Vec<String> = std::env::args_os().map(quoted).collect();
+    if let Some(program) = words.first_mut() {
+        *program = "ectype".to_owned();
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn later_things_are_refused_by_name_and_only_those() {
+        let asked = |line: &str| asked_for_later(line.split(' ').map(OsString::from));
+        assert!(asked("restore a.img /dev/sdz").unwrap().to_string().contains("ectype restore"));
+        assert!(asked("create --base=x /dev/sdz y.img").unwrap().to_string().contains("--base"));
+        assert!(asked("create /dev/sdz restore").is_none());
+        assert!(asked("create -- --base y.img").is_none());
+        for verb in Cli::command().get_subcommands() {
+            assert!(!LATER_VERBS.contains(&verb.get_name()), "{} works", verb.get_name());
+            for option in verb.get_arguments().filter_map(clap::Arg::get_long) {
+                assert!(!LATER_OPTIONS.contains(&format!("--{option}").as_str()), "--{option} works");
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! `ectype create`.
+
+use crate::args::{self, CreateArgs};
+use crate::exit::{self, Code};
+use crate::progress::Output;
+use crate::{json, report};
+use ectype_core::copy::Tuning;
+use ectype_core::task::create::{Ended, Options, Outcome, prepare};
+use ectype_core::watch::Watch;
+use ectype_core::{Error, Kind, Result};
+use std::time::Duration;
+
+pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
+    let folder = std::env::current_dir().map_err(|error| Error::io("asking for the current folder", error))?;
+    let checkpoint_every = Duration::try_from_secs_f64(args.checkpoint).unwrap_or(Duration::from_secs(30));
+    let prepared = prepare(Options {
+        source: args.source.clone(),
+        image: args.image.clone(),
+        folder,
+        format: args.format,
+        hashes: args.hash.clone().map(|hashes| hashes.0),
+        consistency: args.consistency.chosen(),
+        map: args.map.clone(),
+        restart: args.restart,
+        overwrite: args.overwrite,
+        trust_map: args.trust_map,
+        verify: args.verify,
+        no_space_check: args.no_space_check,
+        dry_run: args.dry_run,
+        command_line: args::command_line(),
+        tuning: Tuning { checkpoint_every, ..Tuning::default() },
+    })?;
+    report::plan(prepared.plan(), output);
+    let mut event = json::planned(prepared.plan());
+    event["event"] = "plan".into();
+    output.event(&event);
+    if args.dry_run {
+        report::forecast(prepared.plan(), output);
+        if output.json() {
+            output.result(&json::planned(prepared.plan()));
+        }
+        return Ok(Code::Done);
+    }
+    let watch: &'static Watch = Box::leak(Box::default());
+    let outcome = output.watched(watch, || prepared.run(watch))?;
+    Ok(tell(&outcome, output))
+}
+
+/// Tells the result and chooses the exit status.
+pub(crate) fn tell(outcome: &Outcome, output: &Output) -> Code {
+    let advice = match &outcome.status {
+        Ended::Stopped(error) => exit::advice(error),
+        Ended::Whole | Ended::Incomplete => Vec::new(),
+    };
+    report::created(outcome, output);
+    if output.json() {
+        output.result(&json::created(outcome, &advice));
+    }
+    let mut done = json::created(outcome, &advice);
+    done["event"] = "done".into();
+    output.event(&done);
+    let differs = outcome.verified.as_ref().is_some_and(|verified| !verified.is_equal());
+    match &outcome.status {
+        Ended::Stopped(error) => {
+            output.error(error, &advice);
+            if error.kind() == Kind::Cancelled { Code::Interrupted } else { Code::Stopped }
+        }
+        _ if differs => Code::Differs,
+        Ended::Incomplete => Code::Incomplete,
+        Ended::Whole => Code::Done,
+    }
+}

@@ -1,0 +1,61 @@
+//! Exit statuses, and how an error is told.
+
+use crate::args;
+use crate::progress::Output;
+use ectype_core::{Error, Kind};
+use std::process::ExitCode;
+
+/// What the process ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// Done, whole.
+    Done = 0,
+    /// Failed or refused before anything of value was made.
+    Failed = 1,
+    /// Finished, but some sectors could not be read.
+    Incomplete = 3,
+    /// The content differs.
+    Differs = 4,
+    /// Stopped part-way and resumable.
+    Stopped = 5,
+    /// Interrupted; resumable.
+    Interrupted = 130,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> ExitCode {
+        ExitCode::from(code as u8)
+    }
+}
+
+/// Tells why nothing was made.
+pub(crate) fn failed(error: &Error, output: &Output) -> Code {
+    let advice = advice(error);
+    if output.json() {
+        output.result(&crate::json::failure(error, &advice));
+    }
+    output.error(error, &advice);
+    if error.kind() == Kind::Cancelled { Code::Interrupted } else { Code::Failed }
+}
+
+/// The same before the command line was parsed.
+pub(crate) fn refused(error: &Error, json: bool) -> ExitCode {
+    if json {
+        println!("{}", crate::json::failure(error, error.advice()));
+    }
+    eprintln!("error: {error}");
+    for line in error.advice() {
+        eprintln!("  {line}");
+    }
+    Code::Failed.into()
+}
+
+/// What to do: what the library knows, and what only the command line knows.
+pub(crate) fn advice(error: &Error) -> Vec<String> {
+    let mut advice = error.advice().to_vec();
+    let denied = error.io_cause().is_some_and(|cause| cause.kind() == std::io::ErrorKind::PermissionDenied);
+    if denied && !ectype_core::os::host::is_privileged() {
+        advice.push(format!("as the administrator:  sudo {}", args::command_line()));
+    }
+    advice
+}

@@ -1,0 +1,178 @@
+//! `ectype info`: an image, a device or a map.
+
+use crate::args::InfoArgs;
+use crate::exit::Code;
+use crate::progress::Output;
+use crate::{devices, json, report};
+use ectype_core::io::ReadAt;
+use ectype_core::os::Found;
+use ectype_core::os::disk;
+use ectype_core::os::file::PlainFile;
+use ectype_core::plan::map::{Cell, MapFile, Status};
+use ectype_core::proof::record::Record;
+use ectype_core::task::devices as task;
+use ectype_core::{Error, Result, image};
+use serde_json::json;
+use std::path::Path;
+
+/// A file of this ending, or one that begins as mapfiles do, is a map.
+const MAP_SUFFIX: &str = ".map";
+
+pub(crate) fn run(args: &InfoArgs, output: &Output) -> Result<Code> {
+    match disk::find(&args.path)? {
+        Found::Device { device, .. } => {
+            let seen = task::device(&device.path)?;
+            devices::show(&seen, output);
+            if output.json() {
+                let mut value = json!({
+                    "format": "device", "subformat": null, "size": device.size, "virtual_size": device.size,
+                    "sector_size": device.sector_size, "parent": null,
+                    "partitions": json::partitions(&seen.content), "tracks": [], "facts": json::device(&seen),
+                });
+                value["facts"]["filesystems"] =
+                    seen.content.filesystems.iter().map(json::filesystem).collect::<Vec<_>>().into();
+                output.result(&value);
+            }
+            Ok(Code::Done)
+        }
+        Found::File(path) if is_map(&path) => map(&path, output),
+        Found::File(path) => image(&path, output),
+    }
+}
+
+fn is_map(path: &Path) -> bool {
+    let named = path.as_os_str().to_string_lossy().ends_with(MAP_SUFFIX);
+    let mut head = [0; 10];
+    let begins = PlainFile::open(path).and_then(|file| file.read_at(&mut head, 0)).is_ok() && &head == b"# Mapfile.";
+    named || begins
+}
+
+fn map(path: &Path, output: &Output) -> Result<Code> {
+    const MOST: u64 = 1 << 30;
+    let failed = |error| Error::io(format!("reading {}", path.display()), error);
+    if std::fs::metadata(path).map_err(failed)?.len() > MOST {
+        return Err(Error::refused(format!("{} is too large for a map", path.display())));
+    }
+    let text = std::fs::read(path).map_err(failed)?;
+    let map = MapFile::parse(&text)?.map;
+    let names = [
+        (Status::Finished, "finished"),
+        (Status::NonTried, "non-tried"),
+        (Status::NonTrimmed, "non-trimmed"),
+        (Status::NonScraped, "non-scraped"),
+        (Status::Bad, "bad"),
+    ];
+    if output.json() {
+        let bytes: serde_json::Map<_, _> =
+            names.iter().map(|(status, name)| ((*name).to_owned(), map.bytes(*status).into())).collect();
+        output.result(&json!({
+            "format": "mapfile", "subformat": null, "size": text.len(), "virtual_size": map.size(),
+            "sector_size": null, "parent": null, "partitions": [], "tracks": [], "facts": { "bytes": bytes },
+        }));
+        return Ok(Code::Done);
+    }
+    output.line(&format!("{}   rescue map of {}", path.display(), report::size(map.size())));
+    for line in map.picture(60 * 4).chunks(60) {
+        let glyph = |cell: &Cell| match cell {
+            Cell::NonTried => '░',
+            Cell::Finished => '█',
+            Cell::Mixed => '▓',
+            Cell::NonTrimmed | Cell::NonScraped => '▒',
+            Cell::Bad => '!',
+        };
+        output.line(&format!("  {}", line.iter().map(glyph).collect::<String>()));
+    }
+    for (status, name) in names {
+        if map.bytes(status) > 0 {
+            let areas = map.count(status) as u64;
+            let plural = if areas == 1 { "" } else { "s" };
+            output.line(&format!(
+                "  {name:<11} {:>12}  in {} area{plural}",
+                report::size(map.bytes(status)),
+                report::count(areas)
+            ));
+        }
+    }
+    Ok(Code::Done)
+}
+
+fn image(path: &Path, output: &Output) -> Result<Code> {
+    let file = PlainFile::open(path).map_err(|error| Error::io(format!("opening {}", path.display()), error))?;
+    let stored = file.allocated().unwrap_or(0);
+    let record = Record::of(path)?;
+    if record.is_none() && let Some(format) = image::foreign(&file) {
+        return Err(Error::unsupported(format!(
+            "{} is a {format} image, which is not read in this version",
+            path.display()
+        )));
+    }
+    let content = task::content(&file, record.as_ref().map_or(512, |record| record.source.sector_size.max(512)));
+    let format = record.as_ref().map_or("raw", |record| record.image.format.as_str());
+    if output.json() {
+        output.result(&json!({
+            "format": format,
+            "subformat": null,
+            "size": stored,
+            "virtual_size": file.size(),
+            "sector_size": record.as_ref().map(|record| record.source.sector_size),
+            "parent": null,
+            "partitions": json::partitions(&content),
+            "tracks": [],
+            "facts": {
+                "filesystems": content.filesystems.iter().map(json::filesystem).collect::<Vec<_>>(),
+                "scheme": content.scheme,
+                "notes": content.notes,
+                "record": record.as_ref().map(|record| json!({
+                    "status": record.status, "made_by": record.made_by, "began": record.began, "ended": record.ended,
+                    "source": record.source, "plan": record.plan, "digests": record.digests,
+                    "tree": record.tree.root, "unreadable": record.unreadable, "run_out": record.run_out,
+                })),
+            },
+        }));
+        return Ok(Code::Done);
+    }
+    output.line(&format!(
+        "{}   {format}, {} ({} on its disk)",
+        output.strong(&report::printable(&path.display().to_string())),
+        report::size(file.size()),
+        report::size(stored)
+    ));
+    for facts in &content.filesystems {
+        output.line(&format!("  {}", report::volume(facts)));
+    }
+    if let Some(scheme) = content.scheme {
+        output.line(&format!("  {scheme}, {} partitions", content.partitions.len()));
+    }
+    for partition in &content.partitions {
+        let mut facts = vec![format!("  {}", partition.number), report::size(partition.extent.len)];
+        facts.extend(partition.filesystems.iter().take(1).map(report::volume));
+        facts.push(report::printable(&partition.type_name));
+        output.line(&format!("  {}", facts.join("  ")));
+    }
+    for note in &content.notes {
+        output.line(&format!("  {}", report::printable(note)));
+    }
+    match &record {
+        None => output.line("  no record beside it: nothing is known of where it came from"),
+        Some(record) => {
+            output.line(&format!(
+                "  {} of {}, made {} by {}; consistency: {}",
+                record.status,
+                report::model(&record.source),
+                record.ended,
+                record.made_by,
+                record.plan.consistency
+            ));
+            for (name, digest) in &record.digests {
+                output.line(&format!("  {name:<7} {digest}"));
+            }
+            output.line(&format!("  {:<7} {}", "tree", record.tree.root));
+            if !record.unreadable.is_empty() {
+                let lost = record.unreadable.iter().map(|&range| range.into()).collect();
+                output.line("  could not be read:");
+                report::list(&lost, output);
+            }
+        }
+    }
+    Ok(Code::Done)
+}

@@ -1,0 +1,201 @@
+//! Results as JSON: the shapes of the contract. Offsets, lengths and sizes are bytes.
+
+use ectype_core::task::create::{Ended, Outcome, Plan};
+use ectype_core::task::devices::{Content, Partition, Seen};
+use ectype_core::task::verify::{Comparison, Verified};
+use ectype_core::{Error, Extent, Extents, fs};
+use serde_json::{Value, json};
+
+/// The version of all these shapes.
+const SCHEMA: u32 = 1;
+
+pub(crate) fn failure(error: &Error, advice: &[String]) -> Value {
+    json!({
+        "schema": SCHEMA,
+        "status": "failed",
+        "error": error_value(error, advice),
+    })
+}
+
+fn error_value(error: &Error, advice: &[String]) -> Value {
+    json!({
+        "kind": error.kind().name(),
+        "message": error.to_string(),
+        "advice": advice,
+        "offset": error.offset(),
+    })
+}
+
+fn extents(extents: &Extents) -> Vec<Value> {
+    extents.iter().map(extent).collect()
+}
+
+fn extent(at: Extent) -> Value {
+    json!({ "offset": at.offset, "length": at.len })
+}
+
+fn source(plan: &Plan) -> Value {
+    json!({
+        "path": plan.source.path,
+        "medium": plan.source.medium,
+        "size": plan.source.size,
+        "sector_size": plan.source.sector_size,
+        "model": plan.source.model,
+        "serial": plan.source.serial,
+    })
+}
+
+fn plan_facts(plan: &Plan) -> Value {
+    json!({
+        "scope": plan.scope,
+        "consistency": plan.consistency.name(),
+        "blocks": "all",
+        "hash": plan.hashes.iter().map(|hash| hash.name()).collect::<Vec<_>>(),
+        "worst_case": plan.worst_case,
+        "available": plan.available,
+        "held": plan.held,
+        "compare": plan.compare,
+        "why": plan.why,
+    })
+}
+
+/// A plan that was only printed.
+pub(crate) fn planned(plan: &Plan) -> Value {
+    json!({
+        "schema": SCHEMA,
+        "status": "planned",
+        "source": source(plan),
+        "image": { "path": plan.image, "format": plan.format.name() },
+        "plan": plan_facts(plan),
+    })
+}
+
+pub(crate) fn created(outcome: &Outcome, advice: &[String]) -> Value {
+    let plan = &outcome.plan;
+    let stored = std::fs::metadata(&plan.image).map_or(0, |facts| facts.len());
+    let unreadable: Vec<Value> = if matches!(outcome.status, Ended::Stopped(_)) {
+        Vec::new()
+    } else {
+        let range = |at: Extent| json!({ "offset": at.offset, "length": at.len, "files": [] });
+        outcome.unreadable.iter().map(range).collect()
+    };
+    let mut value = json!({
+        "schema": SCHEMA,
+        "status": outcome.status.name(),
+        "source": source(plan),
+        "image": {
+            "path": plan.image,
+            "files": [plan.image],
+            "format": plan.format.name(),
+            "size": stored,
+            "virtual_size": outcome.size,
+        },
+        "plan": plan_facts(plan),
+        "bytes": outcome.bytes,
+        "unreadable": unreadable,
+        "run_out": outcome.run_out.map(extent),
+        "digests": outcome.digests,
+        "resumed": outcome.resumed,
+        "seconds": outcome.seconds,
+        "map": outcome.map,
+        "record": outcome.record,
+    });
+    if let Ended::Stopped(error) = &outcome.status {
+        value["error"] = error_value(error, advice);
+    }
+    if let Some(verified) = &outcome.verified {
+        value["verified"] = comparison(verified);
+    }
+    value
+}
+
+pub(crate) fn comparison(found: &Comparison) -> Value {
+    let mut digests = serde_json::Map::new();
+    if let Some(tree) = &found.tree {
+        digests.insert("tree".to_owned(), tree.root.to_string().into());
+    }
+    json!({
+        "schema": SCHEMA,
+        "equal": found.is_equal(),
+        "compared": found.compared,
+        "skipped": { "unused": 0, "unreadable": found.skipped_unreadable },
+        "differences": extents(&found.differences),
+        "differing": found.differing,
+        "source_unreadable": extents(&found.unreadable),
+        "sizes": found.sizes.map(|(image, source)| json!({ "image": image, "source": source })),
+        "digests": digests,
+    })
+}
+
+pub(crate) fn verified(found: &Verified) -> Value {
+    json!({
+        "schema": SCHEMA,
+        "equal": found.equal,
+        "compared": found.compared,
+        "skipped": { "unused": 0, "unreadable": 0 },
+        "differences": extents(&found.differences),
+        "wrong": found.wrong,
+        "sizes": found.sizes.map(|(image, record)| json!({ "image": image, "record": record })),
+        "digests": found.digests,
+        "record": found.record.is_some(),
+        "status": found.record.as_ref().map(|record| record.status.clone()),
+    })
+}
+
+pub(crate) fn devices(seen: &[Seen]) -> Value {
+    json!({ "devices": seen.iter().map(device).collect::<Vec<_>>() })
+}
+
+pub(crate) fn device(seen: &Seen) -> Value {
+    let device = &seen.device;
+    let first = seen.content.filesystems.first();
+    json!({
+        "path": device.path,
+        "medium": device.medium.name(),
+        "bus": device.bus,
+        "removable": device.removable,
+        "rotational": device.rotational,
+        "read_only": device.read_only,
+        "system": device.system,
+        "model": device.model,
+        "serial": device.serial,
+        "size": device.size,
+        "sector_size": device.sector_size,
+        "physical_sector_size": device.physical_sector_size,
+        "diskseq": device.diskseq,
+        "mounted": device.mounts.iter().map(|mount| mount.target.clone()).collect::<Vec<_>>(),
+        "held_by": device.holders,
+        "in_use": device.in_use(),
+        "filesystem": first.map_or("", |facts| facts.kind),
+        "label": first.map_or("", |facts| facts.label.as_str()),
+        "scheme": seen.content.scheme,
+        "partitions": partitions(&seen.content),
+        "unseen": seen.unseen,
+    })
+}
+
+pub(crate) fn partitions(content: &Content) -> Vec<Value> {
+    let value = |partition: &Partition| {
+        let first = partition.filesystems.first();
+        json!({
+            "number": partition.number,
+            "offset": partition.extent.offset,
+            "length": partition.extent.len,
+            "type": partition.type_id,
+            "type_name": partition.type_name,
+            "filesystem": first.map_or("", |facts| facts.kind),
+            "label": first.map_or("", |facts| facts.label.as_str()),
+        })
+    };
+    content.partitions.iter().map(value).collect()
+}
+
+pub(crate) fn filesystem(facts: &fs::Facts) -> Value {
+    json!({
+        "kind": facts.kind,
+        "label": facts.label,
+        "uuid": facts.uuid,
+        "size": facts.size,
+        "notes": facts.note,
+    })
+}

@@ -1,0 +1,283 @@
+//! Where output goes, and how a running copy is shown: a moving line on a terminal, a line now and then in a log, or JSON.
+
+use crate::args::{Common, ProgressKind, When};
+use crate::report;
+use ectype_core::Error;
+use ectype_core::plan::map::Cell;
+use ectype_core::watch::{Phase, Progress, Watch};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::io::{IsTerminal, Write};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// How often the moving line moves.
+const TICK: Duration = Duration::from_millis(125);
+/// How often a JSON line is written.
+const JSON_TICK: Duration = Duration::from_secs(1);
+/// How often a log without a terminal gets a line.
+const LOG_TICK: Duration = Duration::from_secs(30);
+/// The speed shown is that of the last so many seconds.
+const WINDOW: Duration = Duration::from_secs(8);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    Bar,
+    Log,
+    Json,
+    Silent,
+}
+
+/// Where and how everything is printed.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+    style: Style,
+    color_out: bool,
+    color_err: bool,
+}
+
+impl Output {
+    pub(crate) fn new(common: &Common) -> Output {
+        let terminal = std::io::stderr().is_terminal();
+        let style = match common.progress {
+            ProgressKind::Json => Style::Json,
+            _ if common.quiet => Style::Silent,
+            ProgressKind::None => Style::Silent,
+            ProgressKind::Bar => Style::Bar,
+            ProgressKind::Auto if terminal => Style::Bar,
+            ProgressKind::Auto => Style::Log,
+        };
+        let color = |terminal: bool| match common.color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        };
+        Output {
+            json: common.json,
+            quiet: common.quiet,
+            verbose: common.verbose,
+            style,
+            color_out: color(std::io::stdout().is_terminal()),
+            color_err: color(terminal),
+        }
+    }
+
+    pub(crate) fn json(&self) -> bool {
+        self.json
+    }
+
+    pub(crate) fn verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// A line of the plan or the result, for people.
+    pub(crate) fn line(&self, text: &str) {
+        if !self.json && !self.quiet {
+            out(&format!("{text}\n"));
+        }
+    }
+
+    /// A line that matters even to those who want quiet: what could not be read, what differs.
+    pub(crate) fn finding(&self, text: &str) {
+        if !self.json {
+            out(&format!("{text}\n"));
+        }
+    }
+
+    /// The result as one object, for programs.
+    pub(crate) fn result(&self, value: &Value) {
+        out(&format!("{value}\n"));
+    }
+
+    /// Bold on a terminal.
+    pub(crate) fn strong(&self, text: &str) -> String {
+        if self.color_out { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    pub(crate) fn error(&self, error: &Error, advice: &[String]) {
+        if self.style == Style::Json {
+            let event = json!({
+                "event": "error", "kind": error.kind().name(), "message": error.to_string(), "advice": advice,
+                "offset": error.offset(),
+            });
+            eprintln!("{event}");
+            return;
+        }
+        let word = if self.color_err { "\x1b[1;31merror:\x1b[0m" } else { "error:" };
+        eprintln!("{word} {}", report::printable(&error.to_string()));
+        for line in advice {
+            eprintln!("  {}", report::printable(line));
+        }
+    }
+
+    pub(crate) fn warning(&self, text: &str) {
+        if self.style == Style::Json {
+            eprintln!("{}", json!({ "event": "warning", "message": text }));
+        } else {
+            eprintln!("warning: {}", report::printable(text));
+        }
+    }
+
+    /// Tells an event where progress is JSON.
+    pub(crate) fn event(&self, value: &Value) {
+        if self.style == Style::Json {
+            eprintln!("{value}");
+        }
+    }
+
+    /// Runs `work` while its progress is shown, with the interrupt key wired to an ordered stop.
+    pub(crate) fn watched<T: Send>(&self, watch: &'static Watch, work: impl FnOnce() -> T + Send) -> T {
+        // A second handler cannot be set; the first one watches the same run.
+        let _ = ctrlc::set_handler(move || {
+            if watch.stop_asked() {
+                std::process::exit(130);
+            }
+            watch.stop();
+        });
+        std::thread::scope(|scope| {
+            let (done, ended) = channel::<()>();
+            let style = self.style;
+            let color = self.color_err;
+            scope.spawn(move || {
+                let mut show = Show::new(style, color);
+                let tick = match style {
+                    Style::Bar => TICK,
+                    Style::Json => JSON_TICK,
+                    Style::Log | Style::Silent => LOG_TICK,
+                };
+                while ended.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
+                    show.tick(&watch.progress(), watch.known(), watch.stop_asked());
+                }
+                show.clear();
+            });
+            let result = work();
+            drop(done);
+            result
+        })
+    }
+}
+
+/// A closed pipe is a wish to read no more, not a failure of the copy.
+fn out(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+struct Show {
+    style: Style,
+    color: bool,
+    phase: Phase,
+    /// When, bytes done, bytes of those known without reading.
+    history: VecDeque<(Instant, u64, u64)>,
+    shown: bool,
+}
+
+impl Show {
+    fn new(style: Style, color: bool) -> Show {
+        Show { style, color, phase: Phase::Starting, history: VecDeque::new(), shown: false }
+    }
+
+    fn tick(&mut self, progress: &Progress, known: u64, stopping: bool) {
+        if progress.phase != self.phase {
+            self.phase = progress.phase;
+            self.history.clear();
+            if self.style == Style::Json {
+                eprintln!("{}", json!({ "event": "phase", "phase": progress.phase.name(), "total": progress.total }));
+            }
+        }
+        let now = Instant::now();
+        self.history.push_back((now, progress.done, known));
+        while self.history.len() > 2 && now.duration_since(self.history[0].0) > WINDOW {
+            self.history.pop_front();
+        }
+        let (rate, eta) = self.speed(progress);
+        match self.style {
+            Style::Json => {
+                let event = json!({
+                    "event": "progress",
+                    "phase": progress.phase.name(),
+                    "done": progress.done,
+                    "total": progress.total,
+                    "bytes_per_s": rate,
+                    "eta_s": eta.map(|eta| eta.as_secs()),
+                    "unreadable": progress.unreadable,
+                });
+                eprintln!("{event}");
+            }
+            Style::Bar => {
+                let line = self.bar(progress, rate, eta, stopping);
+                eprint!("\r\x1b[K{line}");
+                let _ = std::io::stderr().flush();
+                self.shown = true;
+            }
+            Style::Log => eprintln!("{}", words(progress, rate, eta)),
+            Style::Silent => {}
+        }
+    }
+
+    /// Bytes read a second, and how long the rest will take at that speed. What needed no reading is no speed.
+    fn speed(&self, progress: &Progress) -> (u64, Option<Duration>) {
+        let (Some(first), Some(last)) = (self.history.front(), self.history.back()) else { return (0, None) };
+        let seconds = last.0.duration_since(first.0).as_secs_f64();
+        let read = (last.1 - first.1.min(last.1)).saturating_sub(last.2 - first.2.min(last.2));
+        if seconds <= 0.0 || read == 0 {
+            return (0, None);
+        }
+        let rate = read as f64 / seconds;
+        let left = progress.total.saturating_sub(progress.done) as f64 / rate;
+        (rate as u64, Some(Duration::from_secs_f64(left.min(1e9))))
+    }
+
+    fn bar(&self, progress: &Progress, rate: u64, eta: Option<Duration>, stopping: bool) -> String {
+        if stopping {
+            return "  stopping: making durable what was copied (once more to leave at once)".to_owned();
+        }
+        let picture: String = if progress.picture.is_empty() {
+            let full = (progress.done.saturating_mul(40)).checked_div(progress.total).unwrap_or(0).min(40) as usize;
+            "█".repeat(full) + &"░".repeat(40 - full)
+        } else {
+            progress.picture.iter().map(|cell| self.glyph(*cell)).collect()
+        };
+        format!("  {:<9}  {picture} {}", progress.phase.name(), numbers(progress, rate, eta))
+    }
+
+    fn glyph(&self, cell: Cell) -> String {
+        let (glyph, color) = match cell {
+            Cell::NonTried => ("░", ""),
+            Cell::Finished => ("█", ""),
+            Cell::Mixed => ("▓", ""),
+            Cell::NonTrimmed => ("▒", "\x1b[33m"),
+            Cell::NonScraped => ("▒", "\x1b[33m"),
+            Cell::Bad => ("!", "\x1b[31m"),
+        };
+        if self.color && !color.is_empty() { format!("{color}{glyph}\x1b[0m") } else { glyph.to_owned() }
+    }
+
+    fn clear(&self) {
+        if self.shown {
+            eprint!("\r\x1b[K");
+            let _ = std::io::stderr().flush();
+        }
+    }
+}
+
+fn numbers(progress: &Progress, rate: u64, eta: Option<Duration>) -> String {
+    let percent = (u128::from(progress.done) * 100).checked_div(progress.total.into()).unwrap_or(100);
+    let mut text = format!("{percent:>3} %   {} / {}", report::size(progress.done), report::size(progress.total));
+    if rate > 0 {
+        text += &format!("   {}/s", report::size(rate));
+    }
+    if let Some(eta) = eta {
+        text += &format!("   {} left", report::clock(eta));
+    }
+    if progress.unreadable > 0 {
+        text += &format!("   {} unreadable", report::size(progress.unreadable));
+    }
+    text
+}
+
+fn words(progress: &Progress, rate: u64, eta: Option<Duration>) -> String {
+    format!("{}  {}", progress.phase.name(), numbers(progress, rate, eta).trim_start())
+}

@@ -1,0 +1,266 @@
+//! Sizes, times, plans and results in words.
+
+use crate::progress::Output;
+use ectype_core::proof::identity::Identity;
+use ectype_core::task::create::{Ended, Outcome, Plan};
+use ectype_core::task::verify::Comparison;
+use ectype_core::{Extent, Extents, fs};
+use std::time::Duration;
+
+/// Bytes in the largest unit that leaves a number of at least one: `690.2 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} bytes");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1023.95 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// A number with its thousands apart: `353 390`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `0:50`, `2:11:04`.
+pub(crate) fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// `2 min 11 s`, `0.8 s`.
+pub(crate) fn took(seconds: f64) -> String {
+    let whole = seconds as u64;
+    match whole {
+        0..60 => format!("{seconds:.1} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole / 60 % 60),
+    }
+}
+
+/// Text from a disk, as it may be shown on a terminal: a label must not move the cursor or colour the screen.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A digest, short enough for a line.
+pub(crate) fn short(digest: &str) -> String {
+    match (digest.get(..8), digest.get(digest.len().saturating_sub(4)..)) {
+        (Some(head), Some(tail)) if digest.len() > 16 => format!("{head}…{tail}"),
+        _ => digest.to_owned(),
+    }
+}
+
+/// `ISO 9660 + Joliet "PHOTOS_2004"`.
+pub(crate) fn volume(facts: &fs::Facts) -> String {
+    let mut text = match facts.kind {
+        "iso9660" => "ISO 9660".to_owned(),
+        "udf" => "UDF".to_owned(),
+        kind => kind.to_owned(),
+    };
+    for note in &facts.note {
+        text += &format!(" + {note}");
+    }
+    if !facts.label.is_empty() {
+        text += &format!(" \"{}\"", printable(&facts.label));
+    }
+    text
+}
+
+/// `TSSTcorp CDDVDW SH-224 (S4XY…)`.
+pub(crate) fn model(source: &Identity) -> String {
+    let mut name = if source.model.is_empty() { source.path.clone() } else { source.model.clone() };
+    if !source.serial.is_empty() {
+        name += &format!(" ({})", source.serial);
+    }
+    printable(&name)
+}
+
+/// The plan: what will be done, and why.
+pub(crate) fn plan(plan: &Plan, output: &Output) {
+    let mut facts = vec![output.strong(&model(&plan.source))];
+    if let Some(tracks) = plan.tracks {
+        facts.push(format!("{tracks} data track{}", if tracks == 1 { "" } else { "s" }));
+    }
+    facts.extend(plan.volumes.iter().take(2).map(volume));
+    let sectors = plan.source.size / u64::from(plan.source.sector_size.max(1));
+    facts.push(match plan.source.medium.as_str() {
+        "file" => size(plan.source.size),
+        _ => format!("{} ({} sectors)", size(plan.source.size), count(sectors)),
+    });
+    output.line(&facts.join("  ·  "));
+    let image = printable(&plan.image.display().to_string());
+    output.line(&format!("→ {}   {}", output.strong(&image), plan.format.name()));
+    for reason in &plan.why {
+        output.line(&format!("  {}", printable(reason)));
+    }
+    if !plan.hashes.is_empty() {
+        let names: Vec<_> = plan.hashes.iter().map(|hash| hash.name()).collect();
+        output.line(&format!("  digests: {}", names.join(", ")));
+    }
+    if let Some(held) = plan.held {
+        output.line(&format!("  goes on with an unfinished image: {} of it are held", size(held)));
+    }
+}
+
+/// What a dry run adds: the forecast.
+pub(crate) fn forecast(plan: &Plan, output: &Output) {
+    let room = plan.available.map(|room| format!(", with room for {}", size(room))).unwrap_or_default();
+    output.line(&format!("  takes at most {}{room}", size(plan.worst_case)));
+    output.line("  (a dry run: nothing was locked or written)");
+}
+
+/// The result: what there is now, and how to trust it.
+pub(crate) fn created(outcome: &Outcome, output: &Output) {
+    let image = printable(&outcome.plan.image.display().to_string());
+    let speed = if outcome.seconds > 0.0 { outcome.size as f64 / outcome.seconds } else { 0.0 };
+    let timing = format!("{}, {}/s", took(outcome.seconds), size(speed as u64));
+    match &outcome.status {
+        Ended::Whole => {
+            output.line(&format!("  {}   {}, whole   {timing}", output.strong(&image), size(outcome.size)));
+        }
+        Ended::Incomplete => {
+            let sector = u64::from(outcome.plan.source.sector_size.max(1));
+            let lost = outcome.unreadable.bytes();
+            output.finding(&format!(
+                "  {}   complete but for {} sectors ({}) that could not be read:",
+                output.strong(&image),
+                count(lost.div_ceil(sector)),
+                size(lost)
+            ));
+            list(&outcome.unreadable, output);
+        }
+        Ended::Stopped(_) => {
+            let held = outcome.bytes.read + outcome.bytes.zero;
+            output.finding(&format!(
+                "  {}   unfinished: {} of {} are held; the same command goes on with it",
+                output.strong(&image),
+                size(held),
+                size(outcome.size)
+            ));
+        }
+    }
+    if !outcome.digests.is_empty() {
+        let digest = |(name, value): (&String, &String)| {
+            format!("{name}  {}", if output.verbose() { value.clone() } else { short(value) })
+        };
+        output.line(&format!("  {}", outcome.digests.iter().map(digest).collect::<Vec<_>>().join("   ")));
+    }
+    if let Some(record) = &outcome.record {
+        let record = printable(&record.display().to_string());
+        let check = if outcome.digests.contains_key("sha256") {
+            format!("; sha256sum -c {image}.sha256")
+        } else {
+            String::new()
+        };
+        output.line(&format!("  record: {record}{check}"));
+    }
+    if let Some(run_out) = outcome.run_out {
+        let sectors = run_out.len / u64::from(outcome.plan.source.sector_size.max(1));
+        output.line(&format!(
+            "  The drive reports {sectors} sectors more than were written (run-out of a track-at-once disc); they are not part of the image."
+        ));
+    }
+    if let (Ended::Incomplete, Some(map)) = (&outcome.status, &outcome.map) {
+        let map = printable(&map.display().to_string());
+        output.finding(&format!(
+            "  map: {map}   Clean the disc or try another drive, then run the same command: it tries those sectors again."
+        ));
+    }
+    if let Some(verified) = &outcome.verified {
+        compared(verified, output);
+    }
+}
+
+/// What a comparison found.
+pub(crate) fn compared(found: &Comparison, output: &Output) {
+    if let Some((image, source)) = found.sizes {
+        output.finding(&format!("  the image has {} bytes, the source {}", count(image), count(source)));
+    }
+    if found.differing > 0 {
+        output.finding(&format!(
+            "  differs in {} place{} ({} of {})",
+            count(found.differences.count() as u64),
+            if found.differences.count() == 1 { "" } else { "s" },
+            size(found.differing),
+            size(found.compared)
+        ));
+        list(&found.differences, output);
+    }
+    if !found.unreadable.is_empty() {
+        output.finding(&format!("  {} of the source cannot be read now:", size(found.unreadable.bytes())));
+        list(&found.unreadable, output);
+    }
+    if found.is_equal() {
+        output.line(&format!("  equal: {} compared", size(found.compared)));
+    }
+    if found.skipped_unreadable > 0 {
+        output.line(&format!(
+            "  not compared: {} that the image is known not to hold",
+            size(found.skipped_unreadable)
+        ));
+    }
+}
+
+/// The first extents of a list, one a line.
+pub(crate) fn list(extents: &Extents, output: &Output) {
+    let shown = if output.verbose() { usize::MAX } else { 10 };
+    for at in extents.iter().take(shown) {
+        output.finding(&format!("      {}", place(at)));
+    }
+    if extents.count() > shown {
+        output.finding(&format!("      … and {} more places (-v lists them)", count((extents.count() - shown) as u64)));
+    }
+}
+
+fn place(at: Extent) -> String {
+    format!("at byte {:>16}  {}", count(at.offset), size(at.len))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_one_decimal_and_the_right_unit() {
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (1023, "1023 bytes"),
+            (1024, "1.0 KiB"),
+            (1_048_575, "1.0 MiB"),
+            (723_742_720, "690.2 MiB"),
+            (u64::MAX, "16.0 EiB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn numbers_and_times_read_well() {
+        assert_eq!(count(353_390), "353 390");
+        assert_eq!(count(7), "7");
+        assert_eq!(clock(Duration::from_secs(50)), "0:50");
+        assert_eq!(clock(Duration::from_secs(7864)), "2:11:04");
+        assert_eq!(took(131.4), "2 min 11 s");
+        assert_eq!(took(0.84), "0.8 s");
+    }
+
+    #[test]
+    fn labels_cannot_play_with_the_terminal() {
+        assert_eq!(printable("A\x1b[2J\nB"), "A\u{fffd}[2J\u{fffd}B");
+    }
+}
