@@ -209,8 +209,11 @@ impl Source for SickDrive {
     fn submit(&mut self, at: Extent, buffer: Buffer) {
         let sector = u64::from(self.geometry.sector);
         assert!(!at.is_empty() && at.end() <= self.geometry.size, "{at:?} is not on the medium");
-        assert!(at.offset % sector == 0, "{at:?} begins within a sector");
-        assert!(at.end() % sector == 0 || at.end() == self.geometry.size, "{at:?} ends within a sector");
+        assert!(at.offset.is_multiple_of(sector), "{at:?} begins within a sector");
+        assert!(
+            at.end().is_multiple_of(sector) || at.end() == self.geometry.size,
+            "{at:?} ends within a sector"
+        );
         assert!(at.len <= buffer.len() as u64, "{at:?} does not fit in {} bytes", buffer.len());
         self.queue.push_back((at, buffer));
         let in_flight = self.queue.len();
