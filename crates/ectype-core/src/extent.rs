@@ -290,14 +290,14 @@ mod tests {
             let [a, b] = [model(&a), model(&b)];
             let both = |law: fn(bool, bool) -> bool| a.iter().zip(&b).map(|(&a, &b)| law(a, b)).collect::<Vec<_>>();
             let [one, other] = &sets;
-            let rows: [(Extents, fn(bool, bool) -> bool); 3] = [
-                (one.union(other), |a, b| a | b),
-                (one.intersect(other), |a, b| a & b),
-                (one.subtract(other), |a, b| a & !b),
+            let rows = [
+                (one.union(other), both(|a, b| a | b)),
+                (one.intersect(other), both(|a, b| a & b)),
+                (one.subtract(other), both(|a, b| a & !b)),
             ];
-            for (set, law) in rows {
+            for (set, expected) in rows {
                 prop_assert!(is_canonical(&set), "{:?}", set);
-                prop_assert_eq!(members(&set), both(law));
+                prop_assert_eq!(members(&set), expected);
             }
         }
 

@@ -51,7 +51,7 @@ impl SparseRandom {
         let mut offset = 0;
         std::iter::from_fn(move || {
             (offset < self.size).then(|| {
-                let (content, end) = self.content(offset);
+                let (content, end) = self.content(offset, self.size);
                 (Extent::between(std::mem::replace(&mut offset, end), end), content)
             })
         })
@@ -73,7 +73,8 @@ impl SparseRandom {
         if self.size <= SMALL { (1.0, share) } else { (share.sqrt(), share.sqrt()) }
     }
 
-    fn content(&self, offset: u64) -> (Content, u64) {
+    /// What lies at `offset`, and up to where; how far behind `enough` it holds is not looked into.
+    fn content(&self, offset: u64, enough: u64) -> (Content, u64) {
         let (regions, runs) = self.shares();
         let step = |at: u64| {
             let region = at / self.region();
@@ -86,7 +87,7 @@ impl SparseRandom {
         };
         let (content, mut end) = step(offset);
         for _ in 0..STEPS {
-            if end >= self.size {
+            if end >= enough {
                 break;
             }
             match step(end) {
@@ -108,13 +109,13 @@ impl SparseRandom {
             head.copy_from_slice(&word(offset)[within..within + count]);
             (buf, offset) = (rest, offset + count as u64);
         }
+        let whole = buf.len() as u64 / 8 * 8;
         let mut words = buf.chunks_exact_mut(8);
-        for bytes in &mut words {
-            bytes.copy_from_slice(&word(offset));
-            offset += 8;
+        for (bytes, index) in (&mut words).zip(offset / 8..) {
+            bytes.copy_from_slice(&mix(seed, index).to_le_bytes());
         }
         let tail = words.into_remainder();
-        tail.copy_from_slice(&word(offset)[..tail.len()]);
+        tail.copy_from_slice(&word(offset + whole)[..tail.len()]);
     }
 }
 
@@ -130,7 +131,7 @@ impl ReadAt for SparseRandom {
         let mut done = 0;
         while done < buf.len() {
             let at = offset + done as u64;
-            let (content, end) = self.content(at);
+            let (content, end) = self.content(at, offset + buf.len() as u64);
             let count = (buf.len() - done).min(usize::try_from(end - at).unwrap_or(usize::MAX));
             let part = &mut buf[done..done + count];
             match content {
@@ -146,7 +147,7 @@ impl ReadAt for SparseRandom {
         if offset >= self.size {
             return Ok((Content::Data, offset.saturating_add(1)));
         }
-        Ok(self.content(offset))
+        Ok(self.content(offset, self.size))
     }
 }
 
