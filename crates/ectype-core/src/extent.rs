@@ -239,3 +239,110 @@ impl fmt::Debug for Extents {
         f.debug_list().entries(&self.list).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The bytes that the model knows.
+    const SPACE: u64 = 64;
+
+    fn extent() -> impl Strategy<Value = Extent> {
+        (0..SPACE, 0..SPACE / 3).prop_map(|(start, len)| Extent::between(start, (start + len).min(SPACE)))
+    }
+
+    fn members(set: &Extents) -> Vec<bool> {
+        (0..SPACE).map(|byte| set.contains(byte)).collect()
+    }
+
+    fn model(extents: &[Extent]) -> Vec<bool> {
+        (0..SPACE).map(|byte| extents.iter().any(|extent| extent.contains(byte))).collect()
+    }
+
+    /// Sorted, disjoint, not empty, not adjacent.
+    fn is_canonical(set: &Extents) -> bool {
+        let list: Vec<Extent> = set.iter().collect();
+        list.iter().all(|extent| !extent.is_empty())
+            && list.windows(2).all(|pair| pair[0].end() < pair[1].offset)
+    }
+
+    fn extents() -> impl Strategy<Value = Vec<Extent>> {
+        prop::collection::vec(extent(), 0..12)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+        #[test]
+        fn inserting_and_removing(changes in prop::collection::vec((extent(), any::<bool>()), 0..40)) {
+            let (mut set, mut model) = (Extents::new(), vec![false; SPACE as usize]);
+            for (extent, put) in changes {
+                if put { set.insert(extent) } else { set.remove(extent) }
+                model[extent.offset as usize..extent.end() as usize].fill(put);
+                prop_assert!(is_canonical(&set), "{:?}", set);
+                prop_assert_eq!(members(&set), model.clone());
+            }
+            prop_assert_eq!(set.bytes(), model.iter().filter(|&&member| member).count() as u64);
+            prop_assert_eq!(set.is_empty(), set.count() == 0);
+        }
+
+        #[test]
+        fn two_sets(a in extents(), b in extents()) {
+            let sets: [Extents; 2] = [a.iter().copied().collect(), b.iter().copied().collect()];
+            let [a, b] = [model(&a), model(&b)];
+            let both = |law: fn(bool, bool) -> bool| a.iter().zip(&b).map(|(&a, &b)| law(a, b)).collect::<Vec<_>>();
+            let [one, other] = &sets;
+            let rows = [
+                (one.union(other), both(|a, b| a | b)),
+                (one.intersect(other), both(|a, b| a & b)),
+                (one.subtract(other), both(|a, b| a & !b)),
+            ];
+            for (set, expected) in rows {
+                prop_assert!(is_canonical(&set), "{:?}", set);
+                prop_assert_eq!(members(&set), expected);
+            }
+        }
+
+        #[test]
+        fn questions(list in extents(), asked in extent()) {
+            let (set, model) = (list.iter().copied().collect::<Extents>(), model(&list));
+            let part = &model[asked.offset as usize..asked.end() as usize];
+            prop_assert_eq!(set.covers(asked), part.iter().all(|&member| member));
+            prop_assert_eq!(set.touches(asked), part.iter().any(|&member| member));
+        }
+
+        #[test]
+        fn alignment(list in extents(), unit in prop::sample::select(&[1_u64, 2, 3, 5, 8, 16, 100])) {
+            let set: Extents = list.into_iter().collect();
+            let (out, inner) = (set.align_out(unit), set.align_in(unit));
+            prop_assert!(is_canonical(&out) && is_canonical(&inner));
+            for byte in 0..SPACE {
+                let around = Extent::new(byte - byte % unit, unit);
+                prop_assert_eq!(out.contains(byte), set.touches(around));
+                prop_assert_eq!(inner.contains(byte), set.covers(around));
+            }
+        }
+
+        #[test]
+        fn one_extent(a in any::<(u64, u64)>(), b in any::<(u64, u64)>(), unit in 1..u64::MAX) {
+            let [a, b] = [a, b].map(|(offset, len)| Extent::new(offset, len));
+            let common = a.intersect(b);
+            prop_assert!(common.is_empty() || (a.covers(common) && b.covers(common)));
+            prop_assert_eq!(a.covers(b), b.is_empty() || common == b);
+            let (out, inner) = (a.align_out(unit), a.align_in(unit));
+            prop_assert!(out.covers(a) && a.covers(inner), "{:?} {:?} {:?}", a, out, inner);
+            prop_assert!(inner.is_empty() || (inner.offset % unit == 0 && inner.end() % unit == 0));
+        }
+    }
+
+    #[test]
+    fn the_end_of_space_is_an_end_like_any_other() {
+        let last = Extent::new(u64::MAX - 10, 100);
+        assert_eq!(last.end(), u64::MAX);
+        let mut set: Extents = [last, Extent::new(0, 1)].into_iter().collect();
+        assert!(set.covers(last) && set.touches(Extent::new(u64::MAX - 1, 1)) && !set.contains(u64::MAX));
+        set.remove(Extent::between(1, u64::MAX));
+        assert_eq!(set.iter().collect::<Vec<_>>(), [Extent::new(0, 1)]);
+    }
+}

@@ -1,0 +1,4 @@
+//! The library from outside: with sick drives and torn disks from the testkit, and with the tools of others as referees.
+
+mod mapfile;
+mod referee;

@@ -1,0 +1,369 @@
+//! A drive with bad sectors, slow and moody ones, that may die in the middle.
+//!
+//! ```text
+//!   submit ─► [ queue ] ─► disk ─► answer, in the order of asking
+//!                           │ bad: never     flaky: after n failures     slow: says that it took long
+//!                           │ protected: refused     dead: Gone, until revived
+//!                           └► log, and how many were in flight at most, before and after the first failure
+//! ```
+//!
+//! The drive is given away to whoever reads it; a [`Probe`] taken before sees and changes it from outside. What is not
+//! valid in a buffer is poisoned, so that no test passes by the grace of what was there.
+
+use ectype_core::error::{Error, Kind, Result};
+use ectype_core::extent::{Extent, Extents};
+use ectype_core::io::{Content, ReadAt};
+use ectype_core::os::buffer::Buffer;
+use ectype_core::source::{Answer, Geometry, Outcome, Read, Source};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use std::{io, thread};
+
+/// What the bytes of a buffer are that no answer vouches for.
+pub const POISON: u8 = 0xa5;
+
+/// A drive that is not well.
+pub struct SickDrive {
+    disk: Box<dyn ReadAt>,
+    geometry: Geometry,
+    bad: Extents,
+    protected: Extents,
+    slow: Vec<(Extents, Duration)>,
+    sleeps: bool,
+    partial: bool,
+    tells: bool,
+    queue: VecDeque<(Extent, Buffer)>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    dies_at: Option<usize>,
+    dead: bool,
+    flaky: Vec<(Extent, usize)>,
+    lies: usize,
+    failed: bool,
+    log: Vec<(Extent, bool)>,
+    alive_calls: usize,
+    max_in_flight: usize,
+    max_in_flight_after_failure: usize,
+}
+
+/// A view of a [`SickDrive`] that was given away.
+#[derive(Clone)]
+pub struct Probe {
+    state: Arc<Mutex<State>>,
+}
+
+impl SickDrive {
+    /// A healthy drive with sectors of 512 bytes that reads `disk`.
+    pub fn new(disk: impl ReadAt + 'static) -> Self {
+        let geometry = Geometry { size: disk.size(), sector: 512, physical_sector: 512 };
+        SickDrive {
+            disk: Box::new(disk),
+            geometry,
+            bad: Extents::new(),
+            protected: Extents::new(),
+            slow: Vec::new(),
+            sleeps: false,
+            partial: false,
+            tells: false,
+            queue: VecDeque::new(),
+            state: Arc::default(),
+        }
+    }
+
+    /// Sectors of `logical` bytes, of which `physical` bytes fail as one.
+    pub fn sectors(mut self, logical: u32, physical: u32) -> Self {
+        (self.geometry.sector, self.geometry.physical_sector) = (logical, physical);
+        self
+    }
+
+    /// These sectors never read.
+    pub fn bad(mut self, bad: impl IntoIterator<Item = Extent>) -> Self {
+        self.bad = self.bad.union(&bad.into_iter().collect());
+        self
+    }
+
+    /// These sectors are refused, as a copy protection does.
+    pub fn protected(mut self, protected: impl IntoIterator<Item = Extent>) -> Self {
+        self.protected = self.protected.union(&protected.into_iter().collect());
+        self
+    }
+
+    /// A read that touches these says that it took so much longer.
+    pub fn slow(mut self, slow: impl IntoIterator<Item = Extent>, took: Duration) -> Self {
+        self.slow.push((slow.into_iter().collect(), took));
+        self
+    }
+
+    /// Slow reads are slow, not only said to be.
+    pub fn sleeps(mut self) -> Self {
+        self.sleeps = true;
+        self
+    }
+
+    /// The first `times` reads that touch this fail.
+    pub fn flaky(self, at: Extent, times: usize) -> Self {
+        self.state().flaky.push((at, times));
+        self
+    }
+
+    /// A failed read gives what lies before the first bad sector; without this it gives nothing.
+    pub fn partial(mut self) -> Self {
+        self.partial = true;
+        self
+    }
+
+    /// A failed read tells the first bad byte, as sense data do.
+    pub fn tells_first_bad(mut self) -> Self {
+        self.tells = true;
+        self
+    }
+
+    /// After `reads` answers the device is gone.
+    pub fn dies_at(self, reads: usize) -> Self {
+        self.state().dies_at = Some(reads);
+        self
+    }
+
+    /// The first `times` good reads after an error give wrong data, and say nothing of it.
+    pub fn lies(self, times: usize) -> Self {
+        self.state().lies = times;
+        self
+    }
+
+    /// A view of the drive from outside.
+    pub fn probe(&self) -> Probe {
+        Probe { state: Arc::clone(&self.state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no test panicked in it")
+    }
+
+    /// The first byte of `at` that does not read now, if any; moody sectors lose one of their moods.
+    fn first_bad(&self, state: &mut State, at: Extent) -> Option<u64> {
+        let unit = u64::from(self.geometry.physical_sector);
+        let asked: Extents = [at].into_iter().collect();
+        let mut failing = self.bad.align_out(unit).intersect(&asked);
+        for (area, times) in &mut state.flaky {
+            let touched = area.align_out(unit).intersect(at);
+            if *times > 0 && !touched.is_empty() {
+                *times -= 1;
+                failing.insert(touched);
+            }
+        }
+        failing.iter().next().map(|extent| extent.offset)
+    }
+
+    fn read(&self, at: Extent, buffer: &mut [u8]) -> Read {
+        let took = self.slow.iter().filter(|slow| slow.0.touches(at)).map(|slow| slow.1).sum();
+        if self.sleeps {
+            thread::sleep(took);
+        }
+        let mut state = self.state();
+        let state = &mut *state;
+        state.dead |= state.dies_at.is_some_and(|reads| state.log.len() >= reads);
+        let protected = || self.protected.iter().map(|part| part.intersect(at)).find(|part| !part.is_empty());
+        let (first, outcome) = if state.dead {
+            (at.offset, Outcome::Gone(gone()))
+        } else if let Some(part) = protected() {
+            (part.offset, Outcome::Protected("the drive wants a key for these sectors".into()))
+        } else if let Some(first) = self.first_bad(state, at) {
+            (first, Outcome::Medium { first_bad: self.tells.then_some(first) })
+        } else {
+            (at.end(), Outcome::Ok)
+        };
+        let ok = matches!(outcome, Outcome::Ok);
+        let whole_sectors =
+            (first - at.offset) / u64::from(self.geometry.sector) * u64::from(self.geometry.sector);
+        let good = match ok {
+            true => at.len,
+            false if self.partial => whole_sectors,
+            false => 0,
+        };
+        let (valid, rest) = buffer.split_at_mut(good as usize);
+        rest.fill(POISON);
+        self.disk.read_at(valid, at.offset).expect("the disk under a sick drive is well");
+        if ok && state.failed && state.lies > 0 {
+            state.lies -= 1;
+            valid.iter_mut().for_each(|byte| *byte = !*byte);
+        }
+        state.failed |= !ok;
+        state.log.push((at, ok));
+        Read { good, outcome, took }
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "no such device")
+}
+
+impl Source for SickDrive {
+    fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    fn submit(&mut self, at: Extent, buffer: Buffer) {
+        let sector = u64::from(self.geometry.sector);
+        assert!(!at.is_empty() && at.end() <= self.geometry.size, "{at:?} is not on the medium");
+        assert!(at.offset.is_multiple_of(sector), "{at:?} begins within a sector");
+        assert!(
+            at.end().is_multiple_of(sector) || at.end() == self.geometry.size,
+            "{at:?} ends within a sector"
+        );
+        assert!(at.len <= buffer.len() as u64, "{at:?} does not fit in {} bytes", buffer.len());
+        self.queue.push_back((at, buffer));
+        let in_flight = self.queue.len();
+        let mut state = self.state();
+        state.max_in_flight = state.max_in_flight.max(in_flight);
+        if state.failed {
+            state.max_in_flight_after_failure = state.max_in_flight_after_failure.max(in_flight);
+        }
+    }
+
+    fn in_flight(&self) -> usize {
+        self.queue.len()
+    }
+
+    fn complete(&mut self, _wait: Duration) -> Option<Answer> {
+        let (at, mut buffer) = self.queue.pop_front()?;
+        let read = self.read(at, &mut buffer);
+        Some(Answer { at, buffer, read })
+    }
+
+    fn content_at(&mut self, offset: u64) -> (Content, u64) {
+        self.disk.content_at(offset).expect("the disk under a sick drive is well")
+    }
+
+    fn alive(&mut self, known_good: Option<Extent>) -> Result<()> {
+        assert!(self.queue.is_empty(), "asked for life with {} reads in flight", self.queue.len());
+        let mut state = self.state();
+        state.alive_calls += 1;
+        if state.dead {
+            return Err(Error::new(Kind::Gone, "the drive does not answer").because(gone()));
+        }
+        if let Some(at) = known_good
+            && self.first_bad(&mut state, at).is_some()
+        {
+            return Err(Error::new(Kind::Gone, format!("{at:?} was read before and is not readable now")));
+        }
+        Ok(())
+    }
+}
+
+impl Probe {
+    /// All reads in the order of their answers, and whether all of each was read.
+    pub fn log(&self) -> Vec<(Extent, bool)> {
+        self.state().log.clone()
+    }
+
+    /// How often the drive was asked whether it lives.
+    pub fn alive_calls(&self) -> usize {
+        self.state().alive_calls
+    }
+
+    /// How many reads were in flight at most.
+    pub fn max_in_flight(&self) -> usize {
+        self.state().max_in_flight
+    }
+
+    /// How many reads were in flight at most when one was asked for after the first failure was told; reads asked for
+    /// before may drain. 0 when nothing failed or nothing was asked for after it.
+    pub fn max_in_flight_after_failure(&self) -> usize {
+        self.state().max_in_flight_after_failure
+    }
+
+    /// The device vanishes.
+    pub fn kill(&self) {
+        self.state().dead = true;
+    }
+
+    /// The device comes back, to stay.
+    pub fn revive(&self) {
+        let mut state = self.state();
+        (state.dead, state.dies_at) = (false, None);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no test panicked in it")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drive() -> SickDrive {
+        SickDrive::new((0..64 * 512_u32).map(|index| (index % 251) as u8).collect::<Vec<_>>())
+    }
+
+    fn read(drive: &mut SickDrive, offset: u64, len: u64) -> Answer {
+        drive.submit(Extent::new(offset, len), Buffer::new(len as usize));
+        drive.complete(Duration::ZERO).unwrap()
+    }
+
+    #[test]
+    fn exactly_the_bad_sectors_fail() {
+        for (logical, physical) in [(512, 512), (512, 4096), (2048, 2048), (4096, 4096)] {
+            let bad = [Extent::new(5000, 10), Extent::new(16384, 4096)];
+            let mut sick = drive().sectors(logical, physical).bad(bad).partial().tells_first_bad();
+            let failing = bad.into_iter().collect::<Extents>().align_out(physical.into());
+            for offset in (0..64 * 512).step_by(logical as usize) {
+                let at = Extent::new(offset, logical.into());
+                let ok = matches!(read(&mut sick, at.offset, at.len).read.outcome, Outcome::Ok);
+                assert_eq!(ok, !failing.touches(at));
+            }
+            let all = read(&mut sick, 0, 64 * 512);
+            let first = failing.iter().next().unwrap().offset;
+            assert_eq!(all.read.good, first);
+            assert!(matches!(all.read.outcome, Outcome::Medium { first_bad: Some(at) } if at == first));
+            assert!(all.buffer[1] == 1 && all.buffer[first as usize..].iter().all(|&byte| byte == POISON));
+        }
+        assert_eq!(read(&mut drive().bad([Extent::new(512, 512)]), 0, 2048).read.good, 0);
+    }
+
+    #[test]
+    fn moods_deaths_and_lies() {
+        let area = Extent::new(1024, 512);
+        let mut sick = drive().flaky(area, 2).lies(1).protected([Extent::new(8192, 512)]);
+        let ok = |answer: &Answer| matches!(answer.read.outcome, Outcome::Ok);
+        assert!(ok(&read(&mut sick, 0, 1024)));
+        assert!(!ok(&read(&mut sick, 1024, 512)) && !ok(&read(&mut sick, 0, 2048)));
+        assert_eq!(read(&mut sick, 0, 2048).buffer[..2], [255, 254], "a lie");
+        assert_eq!(read(&mut sick, 0, 2048).buffer[..2], [0, 1]);
+        assert!(matches!(read(&mut sick, 8192, 512).read.outcome, Outcome::Protected(_)));
+        assert!(sick.alive(Some(area)).is_ok());
+
+        let mut dying = drive().dies_at(1).slow([area], Duration::from_secs(9));
+        let probe = dying.probe();
+        assert_eq!(read(&mut dying, 0, 2048).read.took, Duration::from_secs(9));
+        assert!(matches!(read(&mut dying, 0, 512).read.outcome, Outcome::Gone(_)));
+        assert_eq!(dying.alive(None).unwrap_err().kind(), Kind::Gone);
+        probe.revive();
+        assert!(dying.alive(None).is_ok() && ok(&read(&mut dying, 0, 512)));
+        let log = [(Extent::new(0, 2048), true), (Extent::new(0, 512), false), (Extent::new(0, 512), true)];
+        assert_eq!(probe.log(), log);
+    }
+
+    #[test]
+    fn answers_come_in_order_and_what_is_in_flight_is_counted() {
+        let mut sick = drive().bad([Extent::new(0, 512)]);
+        let probe = sick.probe();
+        for index in 0..4 {
+            sick.submit(Extent::new(index * 512, 512), Buffer::new(512));
+        }
+        assert_eq!((sick.in_flight(), probe.max_in_flight_after_failure()), (4, 0));
+        for index in 0..4 {
+            assert_eq!(sick.complete(Duration::ZERO).unwrap().at.offset, index * 512);
+        }
+        assert!(sick.complete(Duration::ZERO).is_none());
+        read(&mut sick, 512, 512);
+        assert_eq!((probe.max_in_flight(), probe.max_in_flight_after_failure()), (4, 1));
+        sick.submit(Extent::new(0, 512), Buffer::new(512));
+        sick.submit(Extent::new(512, 512), Buffer::new(512));
+        assert_eq!(probe.max_in_flight_after_failure(), 2);
+    }
+}
