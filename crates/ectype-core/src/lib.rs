@@ -13,6 +13,7 @@
 
 pub mod error;
 pub mod extent;
+pub mod fs;
 pub mod io;
 pub mod os;
 pub mod source;
