@@ -17,6 +17,7 @@ pub mod fs;
 pub mod io;
 pub mod os;
 pub mod source;
+pub mod volume;
 
 pub use error::{Error, Kind, Result};
 pub use extent::{Extent, Extents};
