@@ -1,0 +1,4 @@
+//! Integration tests of the library, one crate so that they link once.
+
+mod fs;
+mod volume;
