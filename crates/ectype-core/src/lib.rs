@@ -18,12 +18,12 @@ pub mod fs;
 pub mod image;
 pub mod io;
 pub mod os;
+pub mod plan;
 pub mod proof;
 pub mod source;
 pub mod task;
 pub mod volume;
 pub mod watch;
-pub mod plan;
 
 pub use error::{Error, Kind, Result};
 pub use extent::{Extent, Extents};

@@ -1,0 +1,231 @@
+//! The GUID Partition Table.
+//!
+//! ```text
+//! LBA 0 protective MBR │ 1 header │ 2 … entries │ partitions │ entries │ last LBA: backup header
+//! ```
+//!
+//! UEFI Specification 2.10 §5.3.2 header, §5.3.3 entries, §5.2.3 protective MBR.
+
+use super::{Partition, Table, mbr, read};
+use crate::extent::Extent;
+use crate::io::ReadAt;
+use std::io;
+use zerocopy::byteorder::{LittleEndian, U32, U64};
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+/// §5.3.2.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Header {
+    signature: [u8; 8],
+    _revision: [u8; 4],
+    header_size: U32<LittleEndian>,
+    header_crc32: U32<LittleEndian>,
+    _reserved: [u8; 4],
+    my_lba: U64<LittleEndian>,
+    alternate_lba: U64<LittleEndian>,
+    _first_usable_lba: U64<LittleEndian>,
+    _last_usable_lba: U64<LittleEndian>,
+    disk_guid: [u8; 16],
+    partition_entry_lba: U64<LittleEndian>,
+    number_of_entries: U32<LittleEndian>,
+    size_of_entry: U32<LittleEndian>,
+    entries_crc32: U32<LittleEndian>,
+}
+const _: () = assert!(size_of::<Header>() == 92);
+
+/// §5.3.3.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Entry {
+    partition_type_guid: [u8; 16],
+    unique_partition_guid: [u8; 16],
+    starting_lba: U64<LittleEndian>,
+    ending_lba: U64<LittleEndian>,
+    attributes: U64<LittleEndian>,
+    partition_name: [u8; 72],
+}
+const _: () = assert!(size_of::<Entry>() == 128);
+
+/// The usual 128 entries take 16 KiB.
+const MAX_ENTRIES_BYTES: u64 = 1 << 20;
+const LEGACY_BIOS_BOOTABLE: u64 = 1 << 2;
+
+/// A header and its entries, as they were found.
+struct Found {
+    header: Header,
+    entries: Vec<u8>,
+    entries_good: bool,
+}
+
+pub(super) fn scan(disk: &dyn ReadAt, sector_size: u32) -> io::Result<Option<Table>> {
+    let unit = u64::from(sector_size);
+    let Some(last) = (disk.size() / unit).checked_sub(1).filter(|&last| last >= 2) else { return Ok(None) };
+    let primary = find(disk, unit, 1);
+    // The backup is at the end; of a disk that grew it stayed where the primary says, of one cut it is gone.
+    let named = primary.as_ref().ok().and_then(|found| Some(found.as_ref()?.header.alternate_lba.get()));
+    let mut notes = Vec::new();
+    let mut backup = find(disk, unit, last).ok().flatten();
+    if let Some(named) = named.filter(|&named| named != last) {
+        notes.push(format!("the backup header is said to be at sector {named}, the disk ends with {last}"));
+        backup = backup.or_else(|| find(disk, unit, named).ok().flatten());
+    }
+
+    let (primary, failure) = match primary {
+        Ok(primary) => (primary, None),
+        Err(error) => (None, Some(error)),
+    };
+    let found = match (primary, backup) {
+        (Some(primary), Some(backup)) => {
+            let same =
+                primary.entries == backup.entries && primary.header.disk_guid == backup.header.disk_guid;
+            if primary.entries_good || !backup.entries_good {
+                if !same {
+                    notes.push("the backup table differs from the primary".into());
+                }
+                primary
+            } else {
+                notes.push("the primary entries are damaged: backup used".into());
+                backup
+            }
+        }
+        (Some(primary), None) => {
+            notes.push("the backup header is missing or damaged".into());
+            primary
+        }
+        (None, Some(backup)) => {
+            // A volume that was formatted over a whole disk leaves the backup of the old table at the end.
+            if failure.is_none() && !is_protected(disk) {
+                return Ok(None);
+            }
+            notes.push("the primary header is missing or damaged: backup used".into());
+            backup
+        }
+        (None, None) => return failure.map_or(Ok(None), Err),
+    };
+    if !found.entries_good {
+        notes.push("the checksum of the entries is wrong".into());
+    }
+    hybrid(disk, &mut notes);
+    Ok(Some(Table {
+        scheme: "gpt",
+        id: guid(&found.header.disk_guid),
+        sector_size,
+        partitions: partitions(&found, unit),
+        notes,
+    }))
+}
+
+/// The header at `lba`, if its own checksum holds, and its entries.
+fn find(disk: &dyn ReadAt, unit: u64, lba: u64) -> io::Result<Option<Found>> {
+    let Some(at) = lba.checked_mul(unit) else { return Ok(None) };
+    let Some(sector) = read(disk, at, unit as usize)? else { return Ok(None) };
+    let Ok((header, _)) = Header::read_from_prefix(&sector) else { return Ok(None) };
+    let size = header.header_size.get() as usize;
+    if &header.signature != b"EFI PART" || !(92..=sector.len()).contains(&size) || header.my_lba.get() != lba
+    {
+        return Ok(None);
+    }
+    let mut covered = sector[..size].to_vec();
+    covered[16..20].fill(0);
+    if crc32(&covered) != header.header_crc32.get() {
+        return Ok(None);
+    }
+    let entry = u64::from(header.size_of_entry.get());
+    let len = entry * u64::from(header.number_of_entries.get());
+    if entry < 128 || entry % 8 != 0 || len > MAX_ENTRIES_BYTES {
+        return Ok(None);
+    }
+    let at = header.partition_entry_lba.get().checked_mul(unit);
+    let entries = at.and_then(|at| read(disk, at, len as usize).ok().flatten()).unwrap_or_default();
+    let entries_good = entries.len() as u64 == len && crc32(&entries) == header.entries_crc32.get();
+    Ok(Some(Found { header, entries, entries_good }))
+}
+
+fn partitions(found: &Found, unit: u64) -> Vec<Partition> {
+    // `find` has refused entries below 128 bytes.
+    let entries = found.entries.chunks_exact(found.header.size_of_entry.get() as usize);
+    (1..)
+        .zip(entries)
+        .filter_map(|(number, bytes)| {
+            let (entry, _) = Entry::read_from_prefix(bytes).ok()?;
+            let start = entry.starting_lba.get();
+            let sectors = entry.ending_lba.get().checked_sub(start)?.checked_add(1)?;
+            if entry.partition_type_guid == [0; 16] {
+                return None;
+            }
+            let type_id = guid(&entry.partition_type_guid);
+            Some(Partition {
+                number,
+                extent: Extent::new(start.checked_mul(unit)?, sectors.saturating_mul(unit)),
+                type_name: type_name(&type_id),
+                type_id,
+                name: name(&entry.partition_name),
+                uuid: guid(&entry.unique_partition_guid),
+                bootable: entry.attributes.get() & LEGACY_BIOS_BOOTABLE != 0,
+                container: false,
+            })
+        })
+        .collect()
+}
+
+fn is_protected(disk: &dyn ReadAt) -> bool {
+    mbr::record(disk)
+        .ok()
+        .flatten()
+        .is_some_and(|record| record.entries.iter().any(|entry| entry.os_type == 0xee))
+}
+
+fn hybrid(disk: &dyn ReadAt, notes: &mut Vec<String>) {
+    let Ok(Some(record)) = mbr::record(disk) else {
+        notes.push("no protective MBR".into());
+        return;
+    };
+    let used = record.entries.iter().filter(|entry| entry.os_type != 0);
+    if used.clone().all(|entry| entry.os_type != 0xee) {
+        notes.push("the MBR does not protect the GPT".into());
+    } else if used.count() > 1 {
+        notes.push("hybrid MBR: some partitions are in both tables".into());
+    }
+}
+
+/// CRC-32 of ISO 3309, as §5.3.2 asks: reflected polynomial 0xEDB88320. Tables are small, so bit by bit will do.
+pub(super) fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+    })
+}
+
+/// Appendix A: the first three groups are little-endian. Written in capitals, as partitioning tools do.
+fn guid(b: &[u8; 16]) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+    let first = [b[3], b[2], b[1], b[0]];
+    [hex(&first), hex(&[b[5], b[4]]), hex(&[b[7], b[6]]), hex(&b[8..10]), hex(&b[10..])].join("-")
+}
+
+fn name(field: &[u8; 72]) -> String {
+    let units = field.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+    char::decode_utf16(units.take_while(|&unit| unit != 0)).map(|c| c.unwrap_or('\u{fffd}')).collect()
+}
+
+fn type_name(guid: &str) -> &'static str {
+    match guid {
+        "C12A7328-F81F-11D2-BA4B-00A0C93EC93B" => "EFI system",
+        "21686148-6449-6E6F-744E-656564454649" => "BIOS boot",
+        "E3C9E316-0B5C-4DB8-817D-F92DF00215AE" => "Microsoft reserved",
+        "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7" => "Microsoft basic data",
+        "DE94BBA4-06D1-4D40-A16A-BFD50179D6AC" => "Windows recovery",
+        "5808C8AA-7E8F-42E0-85D2-E1E90434CFB3" => "Windows dynamic disk metadata",
+        "AF9B60A0-1431-4F62-BC68-3311714A69AD" => "Windows dynamic disk data",
+        "0FC63DAF-8483-4772-8E79-3D69D8477DE4" => "Linux file system",
+        "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F" => "Linux swap",
+        "E6D6D379-F507-44C2-A23C-238F2A3DF928" => "Linux LVM",
+        "A19D880F-05FC-4D3B-A006-743F0F84911E" => "Linux RAID",
+        "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709" => "Linux root (x86-64)",
+        "BC13C2FF-59E6-4262-A352-B275FD6F7172" => "Linux extended boot",
+        "933AC7E1-2EB4-4F13-B844-0E14E2AEF915" => "Linux home",
+        "48465300-0000-11AA-AA11-00306543ECAC" => "Apple HFS",
+        "7C3457EF-0000-11AA-AA11-00306543ECAC" => "Apple APFS",
+        _ => "",
+    }
+}

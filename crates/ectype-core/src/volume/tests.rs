@@ -1,0 +1,134 @@
+use super::*;
+
+const SECTOR: usize = 512;
+
+fn mbr(entries: &[(u8, u8, u32, u32)]) -> Vec<u8> {
+    let mut sector = vec![0; SECTOR];
+    sector[440..444].copy_from_slice(&0x1234_5678u32.to_le_bytes());
+    for (index, &(boot, kind, start, len)) in entries.iter().enumerate() {
+        let entry = &mut sector[446 + 16 * index..][..16];
+        entry[0] = boot;
+        entry[4] = kind;
+        entry[8..12].copy_from_slice(&start.to_le_bytes());
+        entry[12..].copy_from_slice(&len.to_le_bytes());
+    }
+    sector[510..].copy_from_slice(&[0x55, 0xaa]);
+    sector
+}
+
+fn put(disk: &mut [u8], lba: usize, bytes: &[u8]) {
+    disk[lba * SECTOR..][..bytes.len()].copy_from_slice(bytes);
+}
+
+/// 128 sectors, one partition from 40 to 79, and both tables.
+fn gpt_disk() -> Vec<u8> {
+    let mut disk = vec![0; 128 * SECTOR];
+    put(&mut disk, 0, &mbr(&[(0, 0xee, 1, 127)]));
+    let mut entries = vec![0; 4 * 128];
+    entries[..16].copy_from_slice(&[7; 16]);
+    entries[16..32].copy_from_slice(&[9; 16]);
+    entries[32..40].copy_from_slice(&40u64.to_le_bytes());
+    entries[40..48].copy_from_slice(&79u64.to_le_bytes());
+    entries[56..60].copy_from_slice(&[b'h', 0, b'i', 0]);
+    for (lba, other, table) in [(1u64, 127u64, 2u64), (127, 1, 126)] {
+        let mut header = vec![0; 92];
+        header[..8].copy_from_slice(b"EFI PART");
+        header[12..16].copy_from_slice(&92u32.to_le_bytes());
+        header[24..32].copy_from_slice(&lba.to_le_bytes());
+        header[32..40].copy_from_slice(&other.to_le_bytes());
+        header[56..72].copy_from_slice(&[5; 16]);
+        header[72..80].copy_from_slice(&table.to_le_bytes());
+        header[80..84].copy_from_slice(&4u32.to_le_bytes());
+        header[84..88].copy_from_slice(&128u32.to_le_bytes());
+        header[88..].copy_from_slice(&gpt::crc32(&entries).to_le_bytes());
+        let crc = gpt::crc32(&header).to_le_bytes();
+        header[16..20].copy_from_slice(&crc);
+        put(&mut disk, lba as usize, &header);
+        put(&mut disk, table as usize, &entries);
+    }
+    disk
+}
+
+#[test]
+fn the_crc_is_the_published_one() {
+    assert_eq!(gpt::crc32(b"123456789"), 0xcbf4_3926);
+}
+
+#[test]
+fn a_whole_gpt_needs_no_notes() {
+    let table = scan(&gpt_disk(), 512).unwrap().unwrap();
+    assert_eq!((table.scheme, table.notes.len()), ("gpt", 0), "{:?}", table.notes);
+    assert_eq!(table.partitions[0].extent, Extent::new(40 * 512, 40 * 512));
+    assert_eq!(table.partitions[0].name, "hi");
+}
+
+#[test]
+fn any_damage_to_one_copy_leaves_the_partitions() {
+    let whole = scan(&gpt_disk(), 512).unwrap().unwrap();
+    for at in (512..2 * 512 + 512).chain(126 * 512..128 * 512) {
+        let mut disk = gpt_disk();
+        disk[at] ^= 0xff;
+        let table = scan(&disk, 512).unwrap().unwrap();
+        assert_eq!(table.partitions, whole.partitions, "byte {at}");
+        let covered = [512, 2 * 512].into_iter().zip([92, 512]).any(|(s, n)| (s..s + n).contains(&at));
+        assert!(!covered || !table.notes.is_empty(), "byte {at}");
+    }
+}
+
+#[test]
+fn a_given_sector_size_is_not_believed_over_the_table() {
+    let table = scan(&gpt_disk(), 4096).unwrap().unwrap();
+    assert_eq!(table.sector_size, 512);
+    assert!(table.notes.iter().any(|note| note.contains("512 bytes, not 4096")));
+}
+
+#[test]
+fn logical_partitions_and_a_chain_that_bites_its_tail() {
+    let mut disk = vec![0; 256 * SECTOR];
+    put(&mut disk, 0, &mbr(&[(0x80, 0x83, 1, 9), (0, 5, 10, 200)]));
+    put(&mut disk, 10, &mbr(&[(0, 0x83, 2, 20), (0, 5, 40, 30)]));
+    put(&mut disk, 50, &mbr(&[(0, 0x82, 2, 20)]));
+    let table = scan(&disk, 512).unwrap().unwrap();
+    let numbers: Vec<_> = table.partitions.iter().map(|p| (p.number, p.extent.offset / 512)).collect();
+    assert_eq!(numbers, [(1, 1), (2, 10), (5, 12), (6, 52)]);
+    assert!(table.notes.is_empty(), "{:?}", table.notes);
+
+    put(&mut disk, 50, &mbr(&[(0, 0x82, 2, 20), (0, 5, 40, 30)]));
+    let table = scan(&disk, 512).unwrap().unwrap();
+    assert!(table.notes.iter().any(|note| note.contains("circle")));
+}
+
+#[test]
+fn a_volume_is_not_a_table() {
+    let mut fat = vec![0u8; SECTOR];
+    fat[..3].copy_from_slice(&[0xeb, 0x3c, 0x90]);
+    fat[11..14].copy_from_slice(&[0, 2, 4]);
+    fat[21] = 0xf8;
+    fat[446..500].fill(b'x');
+    fat[510..].copy_from_slice(&[0x55, 0xaa]);
+    assert_eq!(scan(&fat, 512).unwrap(), None);
+    assert_eq!(scan(&vec![0u8; 4096], 512).unwrap(), None);
+}
+
+#[test]
+fn a_partition_beyond_the_end_and_an_overlap_are_told() {
+    let mut disk = vec![0; 64 * SECTOR];
+    put(&mut disk, 0, &mbr(&[(0, 0x0c, 1, 10), (0, 0x83, 5, 1000)]));
+    let notes = scan(&disk, 512).unwrap().unwrap().notes;
+    assert!(notes.iter().any(|n| n.contains("beyond")) && notes.iter().any(|n| n.contains("overlap")));
+}
+
+#[test]
+fn no_flip_and_no_cut_panics() {
+    let mut disk = gpt_disk();
+    for at in (0..3 * 512).chain(125 * 512..128 * 512) {
+        for flip in [0x01, 0x80, 0xff] {
+            disk[at] ^= flip;
+            let _ = scan(&disk, 512);
+            disk[at] ^= flip;
+        }
+    }
+    for sectors in 0..128 {
+        let _ = scan(&disk[..sectors * SECTOR].to_vec(), 512);
+    }
+}
