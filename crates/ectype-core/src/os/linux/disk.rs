@@ -397,6 +397,10 @@ fn not_opened(device: &Device, lock: Lock, errno: Errno) -> Error {
         Errno::NXIO | Errno::NODEV | Errno::NOENT => {
             Error::new(Kind::Gone, format!("{shown} is not there")).because(io::Error::from(errno))
         }
+        Errno::PERM | Errno::ACCESS if super::host::is_privileged() => {
+            Error::io(format!("opening {shown}"), errno.into())
+                .advise("root itself may not: a container keeps devices away unless it is given them")
+        }
         _ => Error::io(format!("opening {shown}"), errno.into()),
     }
 }
