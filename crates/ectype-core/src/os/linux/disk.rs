@@ -10,6 +10,7 @@
 pub use crate::os::{Found, Lock};
 
 use super::sysfs::{Survey, Sysfs};
+use super::volume::{self, Number};
 use crate::error::{Error, Kind, Result};
 use crate::io::Geometry;
 use crate::os::buffer::ALIGNMENT;
@@ -18,6 +19,7 @@ use crate::os::{Device, Medium, disc};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -33,7 +35,7 @@ use std::time::{Duration, Instant};
 pub fn devices() -> Result<Vec<Device>> {
     let mut devices = survey()?.devices();
     for device in devices.iter_mut().filter(|device| device.medium == Medium::Optical) {
-        ask_drive(device);
+        ask_drive(device, false);
     }
     Ok(devices)
 }
@@ -42,8 +44,9 @@ fn survey() -> Result<Survey> {
     Sysfs::live().survey().map_err(|error| Error::io("listing the block devices of /sys", error))
 }
 
-/// /sys keeps the size of the last disc that somebody opened: the drive knows whether there is one now.
-fn ask_drive(device: &mut Device) {
+/// /sys keeps the size of the last disc that somebody opened: the drive knows whether there is one now. With `wait`, a
+/// size that /sys has is not believed: the drive makes the disc ready, which may take long when it is a bad one.
+fn ask_drive(device: &mut Device, wait: bool) {
     const NO_DISC: u32 = 1;
     const TRAY_OPEN: u32 = 2;
     const DISC_OK: u32 = 4;
@@ -53,7 +56,7 @@ fn ask_drive(device: &mut Device) {
     let Ok(drive) = open(OFlags::NONBLOCK) else { return };
     match drive.ioctl(Request::DriveStatus, &mut []) {
         Ok(NO_DISC | TRAY_OPEN) => device.size = 0,
-        Ok(DISC_OK) if device.size == 0 => {
+        Ok(DISC_OK) if wait || device.size == 0 => {
             let size = open(OFlags::empty())
                 .map_err(io::Error::from)
                 .and_then(|disc| asked_u64(&disc, Request::Size));
@@ -93,7 +96,7 @@ pub fn find(path: &Path) -> Result<Found> {
                 .advise("`ectype devices` lists what can be imaged here")
         })?;
         if device.medium == Medium::Optical {
-            ask_drive(&mut device);
+            ask_drive(&mut device, true);
         }
         return Ok(Found::Device { device: Box::new(device), via_mount: None });
     }
@@ -112,7 +115,7 @@ fn find_mounted(system: &Sysfs, path: &Path) -> Result<Found> {
     let target = fs::canonicalize(path)
         .map_err(|error| Error::io(format!("looking for the source {shown}"), error))?;
     let survey = system.survey().map_err(|error| Error::io("listing the block devices of /sys", error))?;
-    let Some((line, device)) = survey.mount_at(&target) else {
+    let Some((line, device, count)) = survey.mount_at(&target) else {
         let error = Error::refused(format!("{shown} is a directory, not a device, a mount point or a file"));
         return Err(match survey.mount_around(&target) {
             Some((node, mounted)) => error.advise(format!(
@@ -131,6 +134,13 @@ fn find_mounted(system: &Sysfs, path: &Path) -> Result<Found> {
         ))
         .advise("`ectype devices` lists what can be imaged here"));
     };
+    if count > 1 {
+        return Err(Error::refused(format!(
+            "{shown} is one file system ({}) over {count} devices",
+            line.filesystem
+        ))
+        .advise("image its devices one by one, while it is not mounted"));
+    }
     // A subvolume is the usual way to mount btrfs; of any other file system this is a bind mount of a part.
     if line.root != Path::new("/") && line.filesystem != "btrfs" {
         return Err(Error::refused(format!(
@@ -247,7 +257,8 @@ impl Disk {
         writes_of(&dir, self.device.whole.is_some())
     }
 
-    /// Makes the system forget what it cached of the device, as far as it lets us: the next read asks the medium.
+    /// Makes the system forget what it cached of the device, as far as it lets us: the next read asks the medium. What
+    /// others wrote through the node and the system still holds back goes to the medium first, as it would have anyway.
     pub fn drop_caches(&self) {
         let _ = self.node.ioctl(Request::DropCaches, &mut []);
         let _ = rustix::fs::fadvise(&self.node, 0, None, rustix::fs::Advice::DontNeed);
@@ -364,15 +375,8 @@ fn lock_whole(device: &Device, lock: Lock, node: &OwnedFd) -> Result<Option<Owne
                 std::thread::sleep(Duration::from_millis(50));
             }
             Err(Errno::WOULDBLOCK) => {
-                let locked = device.whole.as_ref().unwrap_or(&device.path);
-                return Err(held(
-                    device,
-                    format!("another program has locked {}", locked.display()),
-                    &|process| {
-                        // Our own descriptor is open, too, and proves nothing.
-                        process.id != std::process::id() || process.count > 1 + usize::from(whole.is_some())
-                    },
-                ));
+                // Our own descriptors are open, too, and prove nothing.
+                return Err(locked(device, 1 + usize::from(whole.is_some())));
             }
             Err(errno) => {
                 return Err(Error::io(format!("locking {}", device.path.display()), errno.into()));
@@ -385,17 +389,24 @@ fn lock_whole(device: &Device, lock: Lock, node: &OwnedFd) -> Result<Option<Owne
 fn not_opened(device: &Device, lock: Lock, errno: Errno) -> Error {
     let shown = device.path.display();
     match errno {
-        Errno::BUSY if lock == Lock::Exclusive => held(device, format!("{shown} is in use"), &|_| true),
+        Errno::BUSY if lock == Lock::Exclusive => held(device),
         Errno::NOMEDIUM => no_medium(device),
+        Errno::MEDIUMTYPE => {
+            Error::refused(format!("the medium in {shown} is of a kind that the drive cannot read"))
+        }
         Errno::NXIO | Errno::NODEV | Errno::NOENT => {
             Error::new(Kind::Gone, format!("{shown} is not there")).because(io::Error::from(errno))
+        }
+        Errno::PERM | Errno::ACCESS if super::host::is_privileged() => {
+            Error::io(format!("opening {shown}"), errno.into())
+                .advise("root itself may not: a container keeps devices away unless it is given them")
         }
         _ => Error::io(format!("opening {shown}"), errno.into()),
     }
 }
 
-/// The refusal of a device that others hold: who they are, and what to do about each.
-fn held(device: &Device, what: String, counts: &dyn Fn(&Process) -> bool) -> Error {
+/// The refusal of a device that others have claimed: who they are, and what to do about each.
+fn held(device: &Device) -> Error {
     // What was known when the device was found may be old by now.
     let now = survey().ok().and_then(|survey| survey.device(&device.name)).unwrap_or_else(|| device.clone());
     let (mut who, mut advice) = (Vec::new(), Vec::new());
@@ -404,44 +415,96 @@ fn held(device: &Device, what: String, counts: &dyn Fn(&Process) -> bool) -> Err
         advice.push(format!("unmount it: umount {}", quoted(&mount.target)));
     }
     for holder in &now.holders {
-        who.push(match holder.strip_prefix("swap ") {
-            Some(on) => format!("swap is active {on}"),
-            None => format!("it is part of {holder}"),
-        });
-        advice.push(match (holder.strip_prefix("swap on "), holder.split_once(" (")) {
-            (Some(node), _) => format!("switch the swap off: swapoff {node}"),
-            (None, Some((dm, alias))) if dm.starts_with("dm-") => {
-                format!("close what is stacked on it: dmsetup remove {}", alias.trim_end_matches(')'))
-            }
-            (None, _) if holder.starts_with("md") => format!("stop the array: mdadm --stop /dev/{holder}"),
-            (None, Some((name, _))) if name.starts_with("loop") => {
-                format!("detach it: losetup -d /dev/{name}")
-            }
-            _ => format!("close what holds it: {holder}"),
-        });
+        let (is, remedy) = holder_told(holder);
+        who.push(is);
+        advice.push(remedy);
     }
-    // Descriptors are worth a look only where no mount and no holder explains it.
+    // Processes are worth a look only where no mount and no holder explains it.
     if who.is_empty() {
-        let nodes: BTreeSet<PathBuf> = [now.path.clone()]
-            .into_iter()
-            .chain(now.whole.clone())
-            .chain(now.parts.iter().map(|part| part.node.clone()))
-            .collect();
-        for process in processes_with(Path::new("/proc"), &nodes).iter().filter(|process| counts(process)) {
-            who.push(format!("pid {} ({}) has it open", process.id, process.name));
+        let nodes = nodes_of(&now);
+        for (process, target) in mounting(Path::new("/proc"), &numbers_of(&nodes)) {
+            who.push(format!("{process} has it mounted at {}, out of our sight", target.display()));
         }
+        who.extend(
+            processes_with(Path::new("/proc"), &nodes).iter().map(|process| format!("{process} has it open")),
+        );
         advice.push(match who.is_empty() {
-            true if super::host::is_privileged() => {
-                "another program holds it exclusively, perhaps in another mount namespace: end it, and try again".to_owned()
-            }
-            true => "another program holds it exclusively; root can see which: sudo fuser -v".to_owned() + " " + &quoted(&now.path),
+            true => unseen(&now),
             false => "end that program, and try again".to_owned(),
         });
     }
+    if who.is_empty() {
+        who.push("by a program that could not be found out".to_owned());
+    }
+    refused_for(format!("{} is in use", device.path.display()), &who, advice)
+}
+
+/// The refusal of a device that another program has under flock, while `ours` descriptors of it are our own.
+fn locked(device: &Device, ours: usize) -> Error {
+    let lock_on = device.whole.as_ref().unwrap_or(&device.path);
+    let mut nodes = nodes_of(device);
+    // The lock is on the whole disk: who has another partition of it open may be the one.
+    if let Ok(Found::Device { device: whole, .. }) = find(lock_on) {
+        nodes.extend(nodes_of(&whole));
+    }
+    let mut found = processes_with(Path::new("/proc"), &nodes);
+    found.retain(|process| process.id != std::process::id() || process.count > ours);
+    let mut who: Vec<String> = found.iter().map(|process| format!("{process} has it open")).collect();
+    let advice = match who.is_empty() {
+        true => unseen(device),
+        false => "wait until it has ended, or end it".to_owned(),
+    };
+    if who.is_empty() {
+        who.push("which one could not be found out".to_owned());
+    }
+    refused_for(format!("another program has locked {}", lock_on.display()), &who, vec![advice])
+}
+
+fn refused_for(what: String, who: &[String], mut advice: Vec<String>) -> Error {
     advice.dedup();
-    let reason =
-        if who.is_empty() { "by a program that could not be found out".to_owned() } else { who.join("; ") };
-    advice.into_iter().fold(Error::refused(format!("{what}: {reason}")), Error::advise)
+    advice.into_iter().fold(Error::refused(format!("{what}: {}", who.join("; "))), Error::advise)
+}
+
+/// What a holder is, as a clause, and how to be rid of it.
+fn holder_told(holder: &str) -> (String, String) {
+    if let Some(node) = holder.strip_prefix("swap on ") {
+        return (format!("swap is active on {node}"), format!("switch the swap off: swapoff {node}"));
+    }
+    if let Some(file) = holder.strip_prefix("swap file ") {
+        return (
+            format!("swap is active in the file {file}"),
+            "switch the swap file off (swapoff)".to_owned(),
+        );
+    }
+    let remedy = match holder.split_once(" (") {
+        Some((name, alias)) if name.starts_with("dm-") => {
+            format!("close what is stacked on it: dmsetup remove {}", alias.trim_end_matches(')'))
+        }
+        Some((name, _)) if name.starts_with("loop") => format!("detach it: losetup -d /dev/{name}"),
+        None if holder.starts_with("md") => format!("stop the array: mdadm --stop /dev/{holder}"),
+        _ => format!("close what holds it: {holder}"),
+    };
+    (format!("it is part of {holder}"), remedy)
+}
+
+/// What to do about a program that we cannot see.
+fn unseen(device: &Device) -> String {
+    match super::host::is_privileged() {
+        true => {
+            "end the program that has it, perhaps one outside of this container, and try again".to_owned()
+        }
+        false => format!("root can see which: sudo fuser -v {}", quoted(&device.path)),
+    }
+}
+
+/// The nodes through which a device can be held.
+fn nodes_of(device: &Device) -> BTreeSet<PathBuf> {
+    let parts = device.parts.iter().map(|part| part.node.clone());
+    [device.path.clone()].into_iter().chain(device.whole.clone()).chain(parts).collect()
+}
+
+fn numbers_of(nodes: &BTreeSet<PathBuf>) -> BTreeSet<Number> {
+    nodes.iter().filter_map(|node| (Sysfs::live().device_of_node)(node)).collect()
 }
 
 /// A path as a shell takes it.
@@ -454,30 +517,57 @@ fn quoted(path: &Path) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// A process with a device open.
+/// A running process.
 struct Process {
     id: u32,
     name: String,
-    /// How many of its descriptors are of the device.
+    /// How many of its descriptors are of the device in question.
     count: usize,
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pid {} ({})", self.id, self.name)
+    }
+}
+
+/// The running processes and their folders, in the order of their numbers.
+fn processes(proc_: &Path) -> Vec<(Process, PathBuf)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(proc_).into_iter().flatten().flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let name = fs::read(entry.path().join("comm")).unwrap_or_default();
+        let name = String::from_utf8_lossy(&name).trim().replace(char::is_control, "?");
+        found.push((Process { id, name, count: 0 }, entry.path()));
+    }
+    found.sort_by_key(|(process, _)| process.id);
+    found
 }
 
 /// The processes that have one of `nodes` open, as far as we may look.
 fn processes_with(proc_: &Path, nodes: &BTreeSet<PathBuf>) -> Vec<Process> {
+    let counted = |(process, dir): (Process, PathBuf)| {
+        let descriptors = fs::read_dir(dir.join("fd")).into_iter().flatten().flatten();
+        let of_device =
+            |fd: &fs::DirEntry| fs::read_link(fd.path()).is_ok_and(|target| nodes.contains(&target));
+        Process { count: descriptors.filter(of_device).count(), ..process }
+    };
+    processes(proc_).into_iter().map(counted).filter(|process| process.count > 0).collect()
+}
+
+/// The mounts of these devices in the mount namespaces of other processes, with the first process of each.
+fn mounting(proc_: &Path, numbers: &BTreeSet<Number>) -> Vec<(Process, PathBuf)> {
+    let mut seen: BTreeSet<Option<PathBuf>> = BTreeSet::new();
     let mut found = Vec::new();
-    for entry in fs::read_dir(proc_).into_iter().flatten().flatten() {
-        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        let descriptors = fs::read_dir(entry.path().join("fd")).into_iter().flatten().flatten();
-        let count = descriptors
-            .filter(|fd| fs::read_link(fd.path()).is_ok_and(|target| nodes.contains(&target)))
-            .count();
-        if count > 0 {
-            let name = fs::read(entry.path().join("comm")).unwrap_or_default();
-            let name = String::from_utf8_lossy(&name).trim().replace(char::is_control, "?");
-            found.push(Process { id, name, count });
+    for (process, dir) in processes(proc_) {
+        if !seen.insert(fs::read_link(dir.join("ns/mnt")).ok()) {
+            continue;
+        }
+        let lines = volume::mounts(&fs::read(dir.join("mountinfo")).unwrap_or_default());
+        if let Some(line) = lines.into_iter().find(|line| numbers.contains(&line.number)) {
+            found.push((process, line.target));
         }
     }
-    found.sort_by_key(|process| process.id);
     found
 }
 

@@ -226,10 +226,10 @@ impl Survey {
         self.by_number(number).first().and_then(|name| self.device(name))
     }
 
-    /// The mount at a place: the topmost, if several cover each other, and the device of it if there is one.
-    pub(super) fn mount_at(&self, target: &Path) -> Option<(&MountLine, Option<Device>)> {
+    /// The mount at a place: the topmost, if several cover each other; its device, or the first of them; how many it has.
+    pub(super) fn mount_at(&self, target: &Path) -> Option<(&MountLine, Option<Device>, usize)> {
         let (line, names) = self.mounts.iter().rev().find(|(line, _)| line.target == target)?;
-        Some((line, names.first().and_then(|name| self.device(name))))
+        Some((line, names.first().and_then(|name| self.device(name)), names.len()))
     }
 
     /// The node of the device under the directory `path`, and where it is mounted.

@@ -3,8 +3,9 @@
 use super::*;
 use crate::os::buffer::Buffer;
 use crate::os::control::Recorded;
+use std::io::Read as _;
 use std::os::unix::fs::symlink;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 fn some_device() -> Device {
     Device {
@@ -113,7 +114,24 @@ fn processes_are_found_by_their_descriptors() {
     }
     let found = processes_with(root.path(), &BTreeSet::from(["/dev/sdb1".into()]));
     assert_eq!(found.len(), 1);
+    assert_eq!(found[0].to_string(), "pid 12 (qemu)");
     assert_eq!((found[0].id, found[0].name.as_str(), found[0].count), (12, "qemu", 2));
+}
+
+#[test]
+fn mounts_in_other_namespaces_are_found_once_each() {
+    let root = tempfile::tempdir().unwrap();
+    for (id, space) in [("2", "mnt:[1]"), ("7", "mnt:[2]"), ("8", "mnt:[2]")] {
+        let dir = root.path().join(id);
+        fs::create_dir_all(dir.join("ns")).unwrap();
+        symlink(space, dir.join("ns/mnt")).unwrap();
+        fs::write(dir.join("comm"), "shell\n").unwrap();
+        let number = if space == "mnt:[2]" { "8:17" } else { "8:1" };
+        fs::write(dir.join("mountinfo"), format!("20 1 {number} / /inner rw - ext4 /dev/sdb1 rw\n")).unwrap();
+    }
+    let found = mounting(root.path(), &BTreeSet::from([(8, 17)]));
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].0.id, found[0].1.as_path()), (7, Path::new("/inner")));
 }
 
 #[test]
@@ -257,6 +275,7 @@ fn a_loop_device_is_listed_opened_and_read() {
     let disk = Disk::open(&device, Lock::Exclusive).unwrap();
     assert_eq!(disk.geometry(), Geometry { size: 16 << 20, sector: 512, physical_sector: 512 });
     assert_eq!((disk.size_now().unwrap(), disk.diskseq_now()), (16 << 20, device.diskseq));
+    assert!(disk.direct());
     let before = disk.writes_now();
     assert!(before.is_some());
     disk.drop_caches();
@@ -272,6 +291,8 @@ fn a_loop_device_is_listed_opened_and_read() {
     assert!(super::super::optical::toc(&disk).is_err());
     let (toc, note) = super::super::optical::toc_or_whole(&disk, 2048 * 10).unwrap();
     assert!(toc.lead_out == 10 && note.is_some());
+    assert_eq!(super::super::optical::profile(&disk), None);
+    assert!(super::super::optical::sense_of(&disk, 0, 2048).is_err());
 
     // Somebody writes: it shows.
     drop(disk);
@@ -344,6 +365,24 @@ fn a_mounted_file_system_holds_its_device() {
     let inside = target.join("lost+found");
     let error = find(&inside).unwrap_err();
     assert!(error.advice()[0].contains(made.name()), "{error} {:?}", error.advice());
+
+    // Mounted where only another process can see it: the claim stands, and who it is can be told.
+    made.unmount();
+    let script = format!("mount {} '{}' && echo ready && read line", made.name(), target.display());
+    let mut hidden = Command::new("unshare")
+        .args(["--mount", "sh", "-c", &script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    hidden.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+    let device = made.device();
+    assert!(device.mounts.is_empty());
+    let error = Disk::open(&device, Lock::Exclusive).err().unwrap();
+    drop(hidden.stdin.take());
+    hidden.wait().unwrap();
+    let told = format!("pid {} (sh) has it mounted at {}", hidden.id(), target.display());
+    assert!(error.to_string().contains(&told), "{error}");
 
     made.mount("ro");
     let device = made.device();
