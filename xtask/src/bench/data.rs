@@ -1,0 +1,149 @@
+//! The data that is copied: files on a tmpfs, the same on every machine, and loop devices over them.
+
+use crate::{Result, run};
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const MIB: u64 = 1 << 20;
+
+/// Says that a folder is ours to remove.
+const MARK: &str = "made-by-ectype-bench";
+
+/// What a disk holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// Incompressible throughout.
+    Random,
+    /// About 40 % random, in extents of whole MiB; the rest zeros that take no room.
+    Sparse,
+    /// Zeros that take no room.
+    Zero,
+}
+
+/// The working folder; removed on drop.
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Makes the folder; what a run that was killed left in it is cleared away, anything else is not touched.
+    pub(crate) fn make(path: &Path) -> Result<Folder> {
+        let said = |error: std::io::Error| format!("{}: {error}", path.display());
+        if path.join(MARK).exists() {
+            clear(path);
+        }
+        fs::create_dir(path).map_err(said)?;
+        fs::write(path.join(MARK), "").map_err(said)?;
+        Ok(Folder { path: path.to_owned() })
+    }
+
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Removes the outputs: every file whose name begins with `prefix`, so that records beside an image go with it.
+    pub(crate) fn remove(&self, prefix: &str) -> Result {
+        let said = |error: std::io::Error| format!("{}: {error}", self.path.display());
+        for entry in fs::read_dir(&self.path).map_err(said)? {
+            let path = entry.map_err(said)?.path();
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix)) {
+                fs::remove_file(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        clear(&self.path);
+    }
+}
+
+/// Detaches what a killed run left attached, and removes the folder.
+fn clear(path: &Path) {
+    for name in ["disk"] {
+        let attached =
+            run::output(Command::new("losetup").args(["-n", "-O", "NAME", "-j"]).arg(path.join(name)));
+        for device in attached.unwrap_or_default().split_whitespace() {
+            // The folder goes in any case.
+            let _ = run::run(Command::new("losetup").args(["-d", device]));
+        }
+    }
+    if let Err(error) = fs::remove_dir_all(path) {
+        eprintln!("left behind: {}: {error}", path.display());
+    }
+}
+
+/// A data set as a file and as a read-only block device; both go on drop.
+pub(crate) struct Disk {
+    pub(crate) file: PathBuf,
+    pub(crate) device: String,
+}
+
+impl Disk {
+    pub(crate) fn make(folder: &Folder, content: Content, size: u64) -> Result<Disk> {
+        let path = folder.join("disk");
+        fill(&path, content, size).map_err(|error| format!("{}: {error}", path.display()))?;
+        let device = run::output(Command::new("losetup").args(["-f", "--show", "-r"]).arg(&path))?;
+        Ok(Disk { file: path, device: device.trim().to_owned() })
+    }
+
+    /// Makes the next read of the device a real one.
+    pub(crate) fn flush(&self) -> Result {
+        run::run(Command::new("blockdev").args(["--flushbufs", &self.device]))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        if let Err(error) = run::run(Command::new("losetup").args(["-d", &self.device])) {
+            eprintln!("left behind: {error}");
+        }
+        // The folder goes too, at the end.
+        let _ = fs::remove_file(&self.file);
+    }
+}
+
+fn fill(path: &Path, content: Content, size: u64) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.set_len(size)?;
+    let mut random = Random(0xec7e_0001);
+    let mut piece = vec![0; MIB as usize];
+    let mut at = 0;
+    while at < size && content != Content::Zero {
+        // Extents of 1 to 16 MiB, two of five with data.
+        let length = (1 + random.next() % 16) * MIB;
+        let end = (at + length).min(size);
+        if content == Content::Random || random.next() % 5 < 2 {
+            for offset in (at..end).step_by(MIB as usize) {
+                random.fill(&mut piece);
+                file.write_all_at(&piece, offset)?;
+            }
+        }
+        at = end;
+    }
+    file.flush()
+}
+
+/// SplitMix64: fast, and no two pieces alike.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for word in bytes.chunks_exact_mut(8) {
+            word.copy_from_slice(&self.next().to_le_bytes());
+        }
+    }
+}

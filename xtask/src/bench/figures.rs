@@ -1,0 +1,195 @@
+//! What is measured: the data, the commands, and what we promise.
+
+use super::Options;
+use super::data::Content;
+use crate::Result;
+
+/// Whose command it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Ours,
+    /// Another tool that does the same work.
+    Peer,
+    /// A part of the work by itself: not a rival, a limit.
+    Floor,
+}
+
+/// A command of a figure; `{source}`, `{output}`, `{image}` and `{data}` are filled in.
+#[derive(Clone, Debug)]
+pub(crate) struct Variant {
+    pub(crate) role: Role,
+    /// What the table calls it, and promises refer to.
+    pub(crate) name: String,
+    pub(crate) command: Vec<String>,
+    /// Whether it leaves `{output}`, which then must be equal to the source.
+    pub(crate) writes: bool,
+}
+
+/// Ours takes at most `ratio` times what the other takes.
+#[derive(Clone, Debug)]
+pub(crate) struct Promise {
+    pub(crate) ratio: f64,
+    /// A variant's name, or nothing for the fastest peer.
+    pub(crate) against: Option<&'static str>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Figure {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) content: Content,
+    pub(crate) size: u64,
+    pub(crate) variants: Vec<Variant>,
+    pub(crate) promises: Vec<Promise>,
+}
+
+const QEMU: &str = "qemu-img -T none -m 16 -W";
+const NBDCOPY_SPARSE: &str = "nbdcopy -S 65536";
+
+/// The figures that were asked for. `ectype` is our binary.
+pub(crate) fn chosen(options: &Options, ectype: &str) -> Result<Vec<Figure>> {
+    let all = all(ectype, options.ours.as_deref());
+    if let Some(unknown) = options.figures.iter().find(|name| all.iter().all(|figure| figure.name != **name))
+    {
+        return Err(format!("no figure is called {unknown}"));
+    }
+    let wanted = |figure: &Figure| {
+        options.figures.is_empty() || options.figures.iter().any(|name| name == figure.name)
+    };
+    let mut figures: Vec<Figure> = all.into_iter().filter(wanted).collect();
+    for figure in &mut figures {
+        if options.quick {
+            figure.size /= 8;
+        }
+        figure.size = options.size.unwrap_or(figure.size);
+    }
+    Ok(figures)
+}
+
+fn all(ectype: &str, ours: Option<&str>) -> Vec<Figure> {
+    let copy = |hash: &str| {
+        let template = ours.map_or_else(
+            || format!("{ectype} create {{source}} {{output}} --hash {{hash}} -q --no-space-check"),
+            str::to_owned,
+        );
+        let name =
+            if ours.is_some() { "ours (--ours)".to_owned() } else { format!("ectype create --hash {hash}") };
+        variant(Role::Ours, &name, &template.replace("{hash}", hash), true)
+    };
+    let peer = |name: &str, command: &str| variant(Role::Peer, name, command, true);
+    let floor = |name: &str, command: &str| variant(Role::Floor, name, command, false);
+
+    let qemu = || peer(QEMU, "qemu-img convert -f raw -O raw -T none -m 16 -W {source} {output}");
+    let nbdcopy = || peer("nbdcopy", "nbdcopy {source} {output}");
+    let nbdcopy_sparse = || peer(NBDCOPY_SPARSE, "nbdcopy -S 65536 {source} {output}");
+    let cp = || peer("cp --sparse=always", "cp --sparse=always {source} {output}");
+    let sparse = || {
+        vec![
+            cp(),
+            peer("dd bs=4M conv=sparse", "dd if={source} of={output} bs=4M conv=sparse status=none"),
+            peer(
+                "dd bs=1M direct sparse",
+                "dd if={source} of={output} bs=1M iflag=direct conv=sparse status=none",
+            ),
+            nbdcopy(),
+            nbdcopy_sparse(),
+            peer("ddrescue -S", "ddrescue -q -S {source} {output}"),
+            qemu(),
+        ]
+    };
+    let fastest = |ratio| Promise { ratio, against: None };
+    let against = |ratio, name| Promise { ratio, against: Some(name) };
+    let with = |first: Variant, rest: Vec<Variant>| std::iter::once(first).chain(rest).collect::<Vec<_>>();
+
+    let mut figures = vec![
+        Figure {
+            name: "raw",
+            what: "raw copy of random data",
+            content: Content::Random,
+            size: 512 << 20,
+            variants: with(
+                copy("none"),
+                vec![
+                    cp(),
+                    peer("dd bs=4M", "dd if={source} of={output} bs=4M status=none"),
+                    peer(
+                        "dd bs=4M iflag=direct",
+                        "dd if={source} of={output} bs=4M iflag=direct status=none",
+                    ),
+                    nbdcopy(),
+                    nbdcopy_sparse(),
+                    peer("ddrescue", "ddrescue -q {source} {output}"),
+                    qemu(),
+                ],
+            ),
+            promises: vec![fastest(0.8)],
+        },
+        Figure {
+            name: "sparse",
+            what: "raw copy of a disk that is 40 % full",
+            content: Content::Sparse,
+            size: 4 << 30,
+            variants: with(copy("none"), sparse()),
+            promises: vec![against(0.85, QEMU)],
+        },
+        Figure {
+            name: "zero",
+            what: "raw copy of zeros",
+            content: Content::Zero,
+            size: 8 << 30,
+            variants: with(copy("none"), sparse()),
+            promises: vec![against(1.0, NBDCOPY_SPARSE)],
+        },
+        Figure {
+            name: "sha256",
+            what: "raw copy with SHA-256",
+            content: Content::Random,
+            size: 512 << 20,
+            variants: with(
+                copy("sha256"),
+                vec![
+                    peer("dc3dd", "dc3dd if={source} of={output} hash=sha256"),
+                    peer("dcfldd", "dcfldd if={source} of={output} bs=1M hash=sha256"),
+                    floor("openssl, one core", "openssl dgst -sha256 {data}"),
+                ],
+            ),
+            promises: vec![against(0.6, "dc3dd"), against(1.15, "openssl, one core")],
+        },
+        Figure {
+            name: "md5sha1",
+            what: "raw copy with MD5 and SHA-1",
+            content: Content::Random,
+            size: 512 << 20,
+            variants: with(
+                copy("md5,sha1"),
+                vec![
+                    peer("dc3dd", "dc3dd if={source} of={output} hash=md5 hash=sha1"),
+                    peer("dcfldd", "dcfldd if={source} of={output} bs=1M hash=md5,sha1"),
+                    floor("openssl md5, one core", "openssl dgst -md5 {data}"),
+                    floor("openssl sha1, one core", "openssl dgst -sha1 {data}"),
+                ],
+            ),
+            promises: vec![against(0.75, "dc3dd")],
+        },
+    ];
+    if ours.is_none() {
+        let verify = format!("{ectype} verify {{image}} {{source}} -q");
+        figures.push(Figure {
+            name: "verify",
+            what: "an image compared with its device",
+            content: Content::Random,
+            size: 512 << 20,
+            variants: vec![
+                variant(Role::Ours, "ectype verify", &verify, false),
+                variant(Role::Peer, "cmp", "cmp {image} {source}", false),
+            ],
+            promises: vec![against(1.0, "cmp")],
+        });
+    }
+    figures
+}
+
+fn variant(role: Role, name: &str, command: &str, writes: bool) -> Variant {
+    let command = command.split_whitespace().map(str::to_owned).collect();
+    Variant { role, name: name.to_owned(), command, writes }
+}

@@ -1,0 +1,138 @@
+//! Running the variants in turns.
+
+use super::data::{Disk, Folder};
+use super::figures::{Figure, Role, Variant};
+use crate::{Result, run};
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// One run of a command.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sample {
+    pub(crate) wall: Duration,
+    /// User and system time of the process.
+    pub(crate) cpu: f64,
+    pub(crate) peak_kib: u64,
+}
+
+/// The runs of a variant; an error is why there are none.
+pub(crate) type Samples = Result<Vec<Sample>>;
+
+/// Measures every variant of a figure, in the order of its list.
+pub(crate) fn figure(figure: &Figure, folder: &Folder, rounds: usize) -> Result<Vec<Samples>> {
+    eprintln!("bench: {}, {} MiB, {rounds} rounds", figure.name, figure.size >> 20);
+    let disk = Disk::make(folder, figure.content, figure.size)?;
+    let needs_image =
+        figure.variants.iter().any(|variant| variant.command.iter().any(|word| word.contains("{image}")));
+    if needs_image {
+        fs::copy(&disk.file, folder.join("image.img")).map_err(|error| error.to_string())?;
+    }
+    let mut all: Vec<Samples> = figure.variants.iter().map(|_| Ok(Vec::new())).collect();
+    for round in 0..rounds {
+        for step in 0..figure.variants.len() {
+            // Every round begins with another one: nobody always follows the same neighbour's mess.
+            let index = (step + round) % figure.variants.len();
+            let Ok(samples) = &mut all[index] else { continue };
+            match once(&figure.variants[index], &disk, folder, round == 0) {
+                Ok(sample) => samples.push(sample),
+                Err(error) => {
+                    eprintln!("bench: {}: {error}", figure.variants[index].name);
+                    all[index] = Err(error);
+                }
+            }
+        }
+    }
+    folder.remove("out.img")?;
+    folder.remove("image.img")?;
+    let ours = figure.variants.iter().position(|variant| variant.role == Role::Ours);
+    match ours.map(|index| &all[index]) {
+        Some(Err(error)) => eprintln!("bench: {}: nothing of ours was measured: {error}", figure.name),
+        _ => eprintln!("bench: {} done", figure.name),
+    }
+    Ok(all)
+}
+
+/// Runs a variant once; with `check`, what it wrote must be the source.
+fn once(variant: &Variant, disk: &Disk, folder: &Folder, check: bool) -> Result<Sample> {
+    folder.remove("out.img")?;
+    if check && variant.command.iter().any(|word| word.contains("{image}")) {
+        must_notice(variant, disk, folder)?;
+    }
+    disk.flush()?;
+    let times = folder.join("times");
+    let mut command = Command::new("/usr/bin/time");
+    command.args(["-f", "%U %S %M", "-o"]).arg(&times).args(words(variant, disk, folder));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let start = Instant::now();
+    let done = command.spawn().and_then(|child| child.wait_with_output());
+    let wall = start.elapsed();
+    let done = done.map_err(|error| format!("time (the package `time`): {error}"))?;
+    if !done.status.success() {
+        let said = String::from_utf8_lossy(&done.stderr);
+        return Err(format!("{}, {}", done.status, said.trim().lines().last().unwrap_or("without a word")));
+    }
+    if check && variant.writes {
+        run::run(Command::new("cmp").arg(folder.join("out.img")).arg(&disk.file).stdout(Stdio::null()))
+            .map_err(|error| format!("its copy differs: {error}"))?;
+    }
+    let said = fs::read_to_string(&times).map_err(|error| error.to_string())?;
+    let mut numbers = said.lines().last().unwrap_or_default().split_whitespace();
+    let mut number =
+        || numbers.next().and_then(|number| number.parse::<f64>().ok()).ok_or("time said nothing");
+    let cpu = number()? + number()?;
+    Ok(Sample { wall, cpu, peak_kib: number()? as u64 })
+}
+
+/// The variant's command with the places filled in.
+fn words(variant: &Variant, disk: &Disk, folder: &Folder) -> Vec<String> {
+    let fill = |word: &String| {
+        word.replace("{source}", &disk.device)
+            .replace("{output}", &folder.join("out.img").display().to_string())
+            .replace("{image}", &folder.join("image.img").display().to_string())
+            .replace("{data}", &disk.file.display().to_string())
+    };
+    variant.command.iter().map(fill).collect()
+}
+
+/// A comparison that misses a changed byte would be fast and worth nothing.
+fn must_notice(variant: &Variant, disk: &Disk, folder: &Folder) -> Result {
+    let said = |error: std::io::Error| error.to_string();
+    let image = fs::OpenOptions::new().read(true).write(true).open(folder.join("image.img")).map_err(said)?;
+    let middle = image.metadata().map_err(said)?.len() / 2;
+    let mut byte = [0];
+    let mut flip = || {
+        image.read_exact_at(&mut byte, middle)?;
+        image.write_all_at(&[!byte[0]], middle)
+    };
+    flip().map_err(said)?;
+    let words = words(variant, disk, folder);
+    let missed = run::output(Command::new(&words[0]).args(&words[1..])).is_ok();
+    flip().map_err(said)?;
+    if missed { Err("does not notice a changed byte".into()) } else { Ok(()) }
+}
+
+/// The middle one; between the two in the middle.
+pub(crate) fn median(numbers: impl Iterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = numbers.collect();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => f64::NAN,
+        length if length % 2 == 1 => sorted[middle],
+        _ => (sorted[middle - 1] + sorted[middle]) / 2.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn medians() {
+        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
+        assert!(median(std::iter::empty()).is_nan());
+    }
+}

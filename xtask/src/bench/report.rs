@@ -1,0 +1,90 @@
+//! The tables, as markdown that reads well on a terminal too.
+
+use super::figures::{Figure, Role};
+use super::measure::{Samples, median};
+use std::fmt::Write;
+
+/// A figure's table, and under it what was promised.
+pub(crate) fn table(figure: &Figure, samples: &[Samples]) -> String {
+    let medians: Vec<Option<f64>> = samples.iter().map(wall_median).collect();
+    let peers = figure.variants.iter().zip(&medians).filter(|(variant, _)| variant.role == Role::Peer);
+    let fastest = peers
+        .filter_map(|(variant, median)| Some((variant.name.as_str(), (*median)?)))
+        .min_by(|one, other| one.1.total_cmp(&other.1));
+
+    let mut text = String::new();
+    let rounds = samples.iter().flatten().map(Vec::len).max().unwrap_or(0);
+    let mib = figure.size >> 20;
+    // Writing to a string cannot fail.
+    let mut line = |line: std::fmt::Arguments<'_>| {
+        let _ = writeln!(text, "{line}");
+    };
+    line(format_args!("## {}: {}, {mib} MiB, n = {rounds}\n", figure.name, figure.what));
+    let columns = ["wall s", "min", "max", "MB/s", "CPU s", "peak MiB", "of fastest peer"];
+    line(format_args!("| {:32} | {} |", "variant", columns.join(" | ")));
+    line(format_args!(
+        "|{:-<34}|{}",
+        "",
+        columns.map(|name| format!("{:->1$}:|", "", name.len() + 1)).concat()
+    ));
+    for (variant, samples) in figure.variants.iter().zip(samples) {
+        let name = match variant.role {
+            Role::Ours => format!("**{}**", variant.name),
+            Role::Peer => variant.name.clone(),
+            Role::Floor => format!("({})", variant.name),
+        };
+        match samples {
+            Ok(samples) if !samples.is_empty() => {
+                let walls = || samples.iter().map(|sample| sample.wall.as_secs_f64());
+                let wall = median(walls());
+                let (min, max) = (walls().fold(f64::INFINITY, f64::min), walls().fold(0.0, f64::max));
+                let rate = figure.size as f64 / wall / 1e6;
+                let cpu = median(samples.iter().map(|sample| sample.cpu));
+                let peak = median(samples.iter().map(|sample| sample.peak_kib as f64 / 1024.0));
+                let ratio = fastest.map_or(f64::NAN, |(_, fastest)| wall / fastest);
+                line(format_args!(
+                    "| {name:32} | {wall:6.3} | {min:.3} | {max:.3} | {rate:4.0} | {cpu:5.2} | {peak:8.1} | {ratio:15.2} |"
+                ));
+            }
+            Ok(_) => line(format_args!("| {name:32} | not run |")),
+            Err(error) => line(format_args!("| {name:32} | FAILED: {} |", error.replace('|', "/"))),
+        }
+    }
+    line(format_args!(""));
+    let ours = figure
+        .variants
+        .iter()
+        .position(|variant| variant.role == Role::Ours)
+        .and_then(|index| medians[index]);
+    for promise in &figure.promises {
+        let other = match promise.against {
+            None => fastest,
+            Some(name) => {
+                let index = figure.variants.iter().position(|variant| variant.name == name);
+                index.and_then(|index| Some((name, medians[index]?)))
+            }
+        };
+        let against = match (promise.against, other) {
+            (None, Some((name, _))) => format!("the fastest peer ({name})"),
+            (None, None) => "the fastest peer".to_owned(),
+            (Some(name), _) => name.to_owned(),
+        };
+        let verdict = match (ours, other) {
+            (Some(ours), Some((_, other))) => {
+                let word = if ours / other <= promise.ratio { "MET" } else { "MISSED" };
+                format!("{:.2}, {word}", ours / other)
+            }
+            _ => "NOT MEASURED".to_owned(),
+        };
+        line(format_args!("- target: at most {:.2} of {against}: {verdict}", promise.ratio));
+    }
+    if rounds < 5 {
+        line(format_args!("- fewer than five rounds: a glance, not a result"));
+    }
+    text
+}
+
+fn wall_median(samples: &Samples) -> Option<f64> {
+    let samples = samples.as_ref().ok().filter(|samples| !samples.is_empty())?;
+    Some(median(samples.iter().map(|sample| sample.wall.as_secs_f64())))
+}
