@@ -218,18 +218,40 @@ fn parse_consistency(text: &str) -> Result<Choice<Consistency>, String> {
 
 /// What later versions bring, by the names that they will have: asked for now, it is refused by name and not as a slip.
 const LATER_VERBS: [&str; 14] = [
-    "convert", "restore", "map", "clone", "list", "extract", "mount", "serve", "try", "backup", "versions", "recover",
-    "forget", "check",
+    "convert", "restore", "map", "clone", "list", "extract", "mount", "serve", "try", "backup", "versions",
+    "recover", "forget", "check",
 ];
 const LATER_OPTIONS: [&str; 24] = [
-    "--subformat", "--compress", "--blocks", "--unmount", "--domain", "--offset", "--size", "--retries", "--no-scrape",
-    "--reverse", "--max-errors", "--max-time", "--base", "--through", "--preallocate", "--eject", "--bare", "--parents",
-    "--source-format", "--confirm", "--changed-only", "--no-verify", "--fix-gpt", "--unused",
+    "--subformat",
+    "--compress",
+    "--blocks",
+    "--unmount",
+    "--domain",
+    "--offset",
+    "--size",
+    "--retries",
+    "--no-scrape",
+    "--reverse",
+    "--max-errors",
+    "--max-time",
+    "--base",
+    "--through",
+    "--preallocate",
+    "--eject",
+    "--bare",
+    "--parents",
+    "--source-format",
+    "--confirm",
+    "--changed-only",
+    "--no-verify",
+    "--fix-gpt",
+    "--unused",
 ];
 
 /// The refusal of something that only a later version does.
 pub(crate) fn asked_for_later(args: impl Iterator<Item = OsString>) -> Option<Error> {
-    let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).take_while(|arg| arg != "--").collect();
+    let args: Vec<String> =
+        args.map(|arg| arg.to_string_lossy().into_owned()).take_while(|arg| arg != "--").collect();
     let verb = args.iter().find(|arg| !arg.starts_with('-'));
     if let Some(verb) = verb.filter(|verb| LATER_VERBS.contains(&verb.as_str())) {
         return Some(Error::unsupported(format!("ectype {verb} is not in this version")));
@@ -261,7 +283,11 @@ pub(crate) fn command_line() -> String {
     let quoted = |arg: OsString| {
         let text = arg.to_string_lossy().into_owned();
         let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
-        if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+        if !text.is_empty() && text.chars().all(plain) {
+            text
+        } else {
+            format!("'{}'", text.replace('\'', "'\\''"))
+        }
     };
     let mut words: Vec<String> = std::env::args_os().map(quoted).collect();
     if let Some(program) = words.first_mut() {

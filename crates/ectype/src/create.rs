@@ -11,7 +11,8 @@ use ectype_core::{Error, Kind, Result};
 use std::time::Duration;
 
 pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
-    let folder = std::env::current_dir().map_err(|error| Error::io("asking for the current folder", error))?;
+    let folder =
+        std::env::current_dir().map_err(|error| Error::io("asking for the current folder", error))?;
     let checkpoint_every = Duration::try_from_secs_f64(args.checkpoint).unwrap_or(Duration::from_secs(30));
     let prepared = prepare(Options {
         source: args.source.clone(),

@@ -43,7 +43,8 @@ pub(crate) fn run(args: &InfoArgs, output: &Output) -> Result<Code> {
 fn is_map(path: &Path) -> bool {
     let named = path.as_os_str().to_string_lossy().ends_with(MAP_SUFFIX);
     let mut head = [0; 10];
-    let begins = PlainFile::open(path).and_then(|file| file.read_at(&mut head, 0)).is_ok() && &head == b"# Mapfile.";
+    let begins =
+        PlainFile::open(path).and_then(|file| file.read_at(&mut head, 0)).is_ok() && &head == b"# Mapfile.";
     named || begins
 }
 
@@ -97,16 +98,20 @@ fn map(path: &Path, output: &Output) -> Result<Code> {
 }
 
 fn image(path: &Path, output: &Output) -> Result<Code> {
-    let file = PlainFile::open(path).map_err(|error| Error::io(format!("opening {}", path.display()), error))?;
+    let file =
+        PlainFile::open(path).map_err(|error| Error::io(format!("opening {}", path.display()), error))?;
     let stored = file.allocated().unwrap_or(0);
     let record = Record::of(path)?;
-    if record.is_none() && let Some(format) = image::foreign(&file) {
+    if record.is_none()
+        && let Some(format) = image::foreign(&file)
+    {
         return Err(Error::unsupported(format!(
             "{} is a {format} image, which is not read in this version",
             path.display()
         )));
     }
-    let content = task::content(&file, record.as_ref().map_or(512, |record| record.source.sector_size.max(512)));
+    let content =
+        task::content(&file, record.as_ref().map_or(512, |record| record.source.sector_size.max(512)));
     let format = record.as_ref().map_or("raw", |record| record.image.format.as_str());
     if output.json() {
         output.result(&json!({

@@ -184,7 +184,10 @@ impl Show {
             self.phase = progress.phase;
             self.history.clear();
             if self.style == Style::Json {
-                eprintln!("{}", json!({ "event": "phase", "phase": progress.phase.name(), "total": progress.total }));
+                eprintln!(
+                    "{}",
+                    json!({ "event": "phase", "phase": progress.phase.name(), "total": progress.total })
+                );
             }
         }
         let now = Instant::now();
@@ -235,7 +238,8 @@ impl Show {
             return "  stopping: making durable what was copied (once more to leave at once)".to_owned();
         }
         let picture: String = if progress.picture.is_empty() {
-            let full = (progress.done.saturating_mul(40)).checked_div(progress.total).unwrap_or(0).min(40) as usize;
+            let full =
+                (progress.done.saturating_mul(40)).checked_div(progress.total).unwrap_or(0).min(40) as usize;
             "█".repeat(full) + &"░".repeat(40 - full)
         } else {
             progress.picture.iter().map(|cell| self.glyph(*cell)).collect()
@@ -265,7 +269,8 @@ impl Show {
 
 fn numbers(progress: &Progress, rate: u64, eta: Option<Duration>) -> String {
     let percent = (u128::from(progress.done) * 100).checked_div(progress.total.into()).unwrap_or(100);
-    let mut text = format!("{percent:>3} %   {} / {}", report::size(progress.done), report::size(progress.total));
+    let mut text =
+        format!("{percent:>3} %   {} / {}", report::size(progress.done), report::size(progress.total));
     if rate > 0 {
         text += &format!("   {}/s", report::size(rate));
     }

@@ -223,7 +223,10 @@ pub(crate) fn list(extents: &Extents, output: &Output) {
         output.finding(&format!("      {}", place(at)));
     }
     if extents.count() > shown {
-        output.finding(&format!("      … and {} more places (-v lists them)", count((extents.count() - shown) as u64)));
+        output.finding(&format!(
+            "      … and {} more places (-v lists them)",
+            count((extents.count() - shown) as u64)
+        ));
     }
 }
 

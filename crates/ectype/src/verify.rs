@@ -24,7 +24,8 @@ pub(crate) fn run(args: &VerifyArgs, output: &Output) -> Result<Code> {
         }
         None => {
             let more = args.hash.clone().map(|hashes| hashes.0).unwrap_or_default();
-            let found = output.watched(watch, || verify_image(&args.image, &more, Tuning::default(), watch))?;
+            let found =
+                output.watched(watch, || verify_image(&args.image, &more, Tuning::default(), watch))?;
             let image = report::printable(&args.image.display().to_string());
             if let Some((image, record)) = found.sizes {
                 output.finding(&format!("  the image has {image} bytes, its record says {record}"));
@@ -38,9 +39,13 @@ pub(crate) fn run(args: &VerifyArgs, output: &Output) -> Result<Code> {
             }
             let incomplete = found.record.as_ref().is_some_and(|record| record.status != "whole");
             match (&found.record, found.equal) {
-                (None, _) => output.line(&format!("  {image}   has no record to compare with; its digests are")),
+                (None, _) => {
+                    output.line(&format!("  {image}   has no record to compare with; its digests are"))
+                }
                 (Some(_), true) if incomplete => {
-                    output.line(&format!("  {image}   as recorded; some sectors could not be read when it was made"));
+                    output.line(&format!(
+                        "  {image}   as recorded; some sectors could not be read when it was made"
+                    ));
                 }
                 (Some(_), true) => output.line(&format!("  {image}   as recorded, whole")),
                 (Some(_), false) => output.finding(&format!("  {image}   differs from its record")),

@@ -46,12 +46,7 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-        Tuning {
-            depth: 4,
-            buffers: 16,
-            packers: cores.min(4),
-            checkpoint_every: Duration::from_secs(30),
-        }
+        Tuning { depth: 4, buffers: 16, packers: cores.min(4), checkpoint_every: Duration::from_secs(30) }
     }
 }
 

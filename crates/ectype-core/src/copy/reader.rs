@@ -8,8 +8,8 @@ use crate::extent::{Extent, PIECE};
 use crate::io::Content;
 use crate::plan::Strategy;
 use crate::plan::map::{RescueMap, Status};
-use crate::watch::Watch;
 use crate::source::{Answer, Outcome, Read, Source};
+use crate::watch::Watch;
 use std::time::Duration;
 
 /// How long the reader waits for an answer or a buffer before it looks whether it should stop.
@@ -130,7 +130,8 @@ impl<'a> Reader<'a> {
                 return Err(cancelled().into());
             }
             // The buffer first: what the strategy hands out must be asked for.
-            let Some(buffer) = self.pool.take(if self.source.in_flight() == 0 { GLANCE } else { Duration::ZERO })
+            let Some(buffer) =
+                self.pool.take(if self.source.in_flight() == 0 { GLANCE } else { Duration::ZERO })
             else {
                 return Ok(true);
             };
@@ -186,7 +187,8 @@ impl<'a> Reader<'a> {
         if good > 0 {
             let got = Extent::new(at.offset, good);
             self.map.set(got, Status::Finished);
-            self.known_good = Some(Extent::new(at.offset, good.min(u64::from(self.source.geometry().physical_sector))));
+            self.known_good =
+                Some(Extent::new(at.offset, good.min(u64::from(self.source.geometry().physical_sector))));
             self.belt.data(self.pool.block(got, buffer))?;
         } else {
             self.pool.give_back(buffer);
@@ -244,7 +246,9 @@ impl<'a> Reader<'a> {
                     return Err(Error::refused(context).at(at.offset + read.good).into());
                 }
                 Outcome::Failed(cause) => {
-                    return Err(Error::io("reading the source", again(cause)).at(at.offset + read.good).into());
+                    return Err(Error::io("reading the source", again(cause))
+                        .at(at.offset + read.good)
+                        .into());
                 }
                 Outcome::Ok => unreachable!("only failures are kept"),
             }

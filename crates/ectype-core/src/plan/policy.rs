@@ -49,7 +49,10 @@ impl Format {
             "raw" => Ok(Format::Raw),
             "iso" => Ok(Format::Iso),
             later if LATER.contains(&later) => Err(not_yet(later)),
-            other => Err(Error::unsupported(format!("there is no image format {other:?}")).advise("formats: raw, iso")),
+            other => {
+                Err(Error::unsupported(format!("there is no image format {other:?}"))
+                    .advise("formats: raw, iso"))
+            }
         }
     }
 
@@ -60,8 +63,11 @@ impl Format {
             "img" | "dd" | "raw" | "bin" | "ima" => Ok(Some(Format::Raw)),
             "iso" => Ok(Some(Format::Iso)),
             later if LATER.contains(&later) => Err(not_yet(later)),
-            _ => Err(Error::refused(format!("the extension .{extension} of {} names no image format", image.display()))
-                .advise("choose one of .img .dd .raw .bin .ima .iso, or say --format raw")),
+            _ => Err(Error::refused(format!(
+                "the extension .{extension} of {} names no image format",
+                image.display()
+            ))
+            .advise("choose one of .img .dd .raw .bin .ima .iso, or say --format raw")),
         }
     }
 }
@@ -86,10 +92,14 @@ pub fn format(medium: Medium, asked: Option<Format>, image: Option<&Path>) -> Re
     };
     let why = match (medium, format) {
         (Medium::Fixed, Format::Iso) => {
-            return Err(Error::refused("a hard disk does not become an ISO: that is the form of an optical disc")
-                .advise("name the image .img for a raw image of the disk"));
+            return Err(Error::refused(
+                "a hard disk does not become an ISO: that is the form of an optical disc",
+            )
+            .advise("name the image .img for a raw image of the disk"));
         }
-        (Medium::Removable, Format::Iso) => vec!["not an optical disc: the .iso is a raw image of it".to_owned()],
+        (Medium::Removable, Format::Iso) => {
+            vec!["not an optical disc: the .iso is a raw image of it".to_owned()]
+        }
         _ => Vec::new(),
     };
     Ok((format, why))
@@ -144,8 +154,11 @@ fn safe(text: &str) -> String {
     let name = name.trim_matches(['_', '.', '-']).to_owned();
     // Windows keeps these for devices, whatever the extension.
     let base = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
-    let numbered = |prefix: &str| base.len() == 4 && base.starts_with(prefix) && base.ends_with(|c: char| c.is_ascii_digit());
-    let reserved = ["CON", "PRN", "AUX", "NUL"].contains(&base.as_str()) || numbered("COM") || numbered("LPT");
+    let numbered = |prefix: &str| {
+        base.len() == 4 && base.starts_with(prefix) && base.ends_with(|c: char| c.is_ascii_digit())
+    };
+    let reserved =
+        ["CON", "PRN", "AUX", "NUL"].contains(&base.as_str()) || numbered("COM") || numbered("LPT");
     if reserved { format!("{name}_disc") } else { name }
 }
 

@@ -65,7 +65,10 @@ impl Identity {
     /// Whether `now` is the same medium, as far as can be told; if not, why. A medium that was written to since is the same.
     pub fn recognises(&self, now: &Identity, before: &Moment, moment: &Moment) -> Result<(), String> {
         if self.size != now.size {
-            return Err(format!("it has {} bytes, the unfinished image is of one with {}", now.size, self.size));
+            return Err(format!(
+                "it has {} bytes, the unfinished image is of one with {}",
+                now.size, self.size
+            ));
         }
         let both = |a: &str, b: &str| !a.is_empty() && !b.is_empty();
         let same_content = self.first_mib == now.first_mib && self.first_mib.is_some();
@@ -157,7 +160,8 @@ mod tests {
     fn another_card_in_the_same_reader_is_another_medium() {
         let (mut before, then) = disk();
         before.medium = "removable".into();
-        let volume = |uuid: &str| vec![VolumeId { kind: "vfat".into(), label: String::new(), uuid: uuid.into() }];
+        let volume =
+            |uuid: &str| vec![VolumeId { kind: "vfat".into(), label: String::new(), uuid: uuid.into() }];
         before.volumes = volume("1111-1111");
         let now = Moment { diskseq: Some(8), ..then.clone() };
         let other =

@@ -122,9 +122,15 @@ impl Ledger {
     }
 
     /// The ledger of a new image; returns once it is durable.
-    pub fn create<F: Serialize>(state: Box<dyn Storage>, save_map: SaveMap, size: u64, facts: &F) -> Result<Ledger> {
+    pub fn create<F: Serialize>(
+        state: Box<dyn Storage>,
+        save_map: SaveMap,
+        size: u64,
+        facts: &F,
+    ) -> Result<Ledger> {
         state.set_size(0).and_then(|()| state.set_size(LEAVES)).map_err(writing)?;
-        let kept = Kept { state, save_map, generation: 0, map: String::new(), zeros: 0, facts: to_value(facts)? };
+        let kept =
+            Kept { state, save_map, generation: 0, map: String::new(), zeros: 0, facts: to_value(facts)? };
         let mut ledger = Ledger {
             map: RescueMap::new(size),
             leaves: Leaves::Stored { fresh_from: 0 },
@@ -212,7 +218,8 @@ impl Ledger {
         map: RescueMap,
         facts: &F,
     ) -> Result<Ledger> {
-        let before = Left { leaves_valid: false, generation: 0, held_before: Extents::new(), fresh_from: 0, zeros: 0 };
+        let before =
+            Left { leaves_valid: false, generation: 0, held_before: Extents::new(), fresh_from: 0, zeros: 0 };
         state.set_size(0).and_then(|()| state.set_size(LEAVES)).map_err(writing)?;
         Ledger::resume(state, save_map, map, before, facts, false)
     }
@@ -356,11 +363,13 @@ impl Ledger {
             facts: &kept.facts,
         };
         let room = SLOT as usize - HEAD;
-        let mut json = serde_json::to_vec(&slot).map_err(|error| Error::new(Kind::Io, "writing the state").because(error))?;
+        let mut json = serde_json::to_vec(&slot)
+            .map_err(|error| Error::new(Kind::Io, "writing the state").because(error))?;
         if json.len() > room {
             // Without the list nothing is lost but the chance to leave equal pieces alone after a second interruption.
             slot.held_before.clear();
-            json = serde_json::to_vec(&slot).map_err(|error| Error::new(Kind::Io, "writing the state").because(error))?;
+            json = serde_json::to_vec(&slot)
+                .map_err(|error| Error::new(Kind::Io, "writing the state").because(error))?;
         }
         if json.len() > room {
             return Err(Error::new(Kind::Limit, "the facts of this run do not fit in a state file"));
@@ -394,7 +403,8 @@ impl Ledger {
         let mut leaves = vec![ZERO_SLOT; count as usize];
         let mut bytes = vec![0; there * HASH as usize];
         if there > 0 {
-            let whole = self.state().size().saturating_sub(LEAVES + index * HASH).min(bytes.len() as u64) as usize;
+            let whole =
+                self.state().size().saturating_sub(LEAVES + index * HASH).min(bytes.len() as u64) as usize;
             self.state()
                 .read_at(&mut bytes[..whole], LEAVES + index * HASH)
                 .map_err(|error| Error::io("reading the state file", error))?;
@@ -485,7 +495,8 @@ impl Ledger {
     ) -> Result<(Tree, Vec<(Algorithm, String)>)> {
         let size = self.map.size();
         watch.enter(Phase::Proving, size);
-        let mut digesters: Vec<Digester> = missing.iter().map(|&algorithm| Digester::new(algorithm)).collect();
+        let mut digesters: Vec<Digester> =
+            missing.iter().map(|&algorithm| Digester::new(algorithm)).collect();
         let mut builder = TreeBuilder::new(size);
         let mut buffer = vec![0; PIECE as usize];
         let pieces = tree::pieces(size);
@@ -498,10 +509,12 @@ impl Ledger {
                 }
                 let at = Extent::between(index * PIECE, ((index + 1) * PIECE).min(size));
                 index += 1;
-                let (run, status) = if at.is_empty() { (at, Status::Finished) } else { self.map.run_at(at.offset) };
+                let (run, status) =
+                    if at.is_empty() { (at, Status::Finished) } else { self.map.run_at(at.offset) };
                 let finished = status == Status::Finished && run.covers(at);
                 // Nothing was put where nothing is finished: those pieces read as zeros, as the image's own do.
-                let all_missing = !finished && self.map.next(at.offset, Status::Finished).is_none_or(|next| next.offset >= at.end());
+                let all_missing = !finished
+                    && self.map.next(at.offset, Status::Finished).is_none_or(|next| next.offset >= at.end());
                 if at.len == PIECE && ((finished && leaf == ZERO_SLOT) || all_missing) {
                     zeros += 1;
                     digesters.iter_mut().for_each(|digester| digester.update_zeros(PIECE));
@@ -509,7 +522,9 @@ impl Ledger {
                 }
                 builder.push_zeros(std::mem::take(&mut zeros));
                 let known = (finished && leaf != STALE_SLOT && leaf != ZERO_SLOT).then_some(leaf);
-                if digesters.is_empty() && let Some(leaf) = known {
+                if digesters.is_empty()
+                    && let Some(leaf) = known
+                {
                     builder.push(leaf);
                     continue;
                 }
@@ -518,7 +533,9 @@ impl Ledger {
                 let leaf = tree::leaf(piece);
                 if known.is_some_and(|known| known != leaf) {
                     let context = "the unfinished image does not hold what was copied into it";
-                    return Err(Error::new(Kind::Changed, context).at(at.offset).advise("--restart begins anew"));
+                    return Err(Error::new(Kind::Changed, context)
+                        .at(at.offset)
+                        .advise("--restart begins anew"));
                 }
                 builder.push(leaf);
                 digesters.iter_mut().for_each(|digester| digester.update(piece));
@@ -526,7 +543,8 @@ impl Ledger {
             }
         }
         builder.push_zeros(zeros);
-        let digests = digesters.into_iter().map(|digester| (digester.algorithm(), digester.finish())).collect();
+        let digests =
+            digesters.into_iter().map(|digester| (digester.algorithm(), digester.finish())).collect();
         Ok((builder.finish(), digests))
     }
 

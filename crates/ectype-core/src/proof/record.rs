@@ -158,8 +158,9 @@ impl Record {
             return Err(Error::new(Kind::Limit, format!("{} is too large for a record", path.display())));
         }
         let bytes = std::fs::read(&path).map_err(failed)?;
-        let record: Record = serde_json::from_slice(&bytes)
-            .map_err(|error| Error::new(Kind::Corrupt, format!("{} is no record", path.display())).because(error))?;
+        let record: Record = serde_json::from_slice(&bytes).map_err(|error| {
+            Error::new(Kind::Corrupt, format!("{} is no record", path.display())).because(error)
+        })?;
         if record.schema != 1 {
             let context = format!("{} is of schema {}", path.display(), record.schema);
             return Err(Error::unsupported(context));
@@ -168,7 +169,10 @@ impl Record {
             Error::new(Kind::Corrupt, format!("the tree in {} contradicts itself", path.display()))
         })?;
         if tree.len != record.image.content_size {
-            return Err(Error::new(Kind::Corrupt, format!("the sizes in {} contradict each other", path.display())));
+            return Err(Error::new(
+                Kind::Corrupt,
+                format!("the sizes in {} contradict each other", path.display()),
+            ));
         }
         Ok(Some(record))
     }

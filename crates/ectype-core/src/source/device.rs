@@ -104,10 +104,8 @@ impl Source for DeviceSource {
     fn alive(&mut self, known_good: Option<Extent>) -> Result<()> {
         let name = self.disk.device().path.display();
         let gone = |what: String| Error::new(Kind::Gone, what);
-        let size = self
-            .disk
-            .size_now()
-            .map_err(|error| gone(format!("{name} no longer answers")).because(error))?;
+        let size =
+            self.disk.size_now().map_err(|error| gone(format!("{name} no longer answers")).because(error))?;
         let lost = self.geometry.size.saturating_sub(size);
         let run_out = self.is_optical && lost <= RUN_OUT_SECTORS * u64::from(self.geometry.sector);
         if size != self.geometry.size && !(run_out && size < self.geometry.size) {

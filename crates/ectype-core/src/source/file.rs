@@ -55,7 +55,10 @@ impl FileSource {
 
     /// The stamp as it is now.
     pub fn stamp_now(&self) -> Result<FileStamp> {
-        self.file.plain.stamp().map_err(|error| Error::io(format!("asking for {}", self.path.display()), error))
+        self.file
+            .plain
+            .stamp()
+            .map_err(|error| Error::io(format!("asking for {}", self.path.display()), error))
     }
 
     /// Makes the reads that follow come from the disk below, not from the page cache. Best effort.
@@ -73,7 +76,8 @@ impl ReadOnce for OpenFile {
     fn read_once(&self, at: Extent, buffer: &mut Buffer) -> Read {
         let begun = Instant::now();
         let len = at.len as usize;
-        let read = |file: &PlainFile, buffer: &mut Buffer, len: usize| file.read_some(&mut buffer[..len], at.offset);
+        let read =
+            |file: &PlainFile, buffer: &mut Buffer, len: usize| file.read_some(&mut buffer[..len], at.offset);
         let mut answer = read(&self.plain, buffer, len);
         if let (Err(_), Some(direct)) = (&answer, &self.direct) {
             // Direct reads want whole sectors; the file's last one is cut short by the kernel.
@@ -126,7 +130,10 @@ impl Source for FileSource {
         let name = self.path.display();
         let size = self.file.plain.size();
         if size != self.size {
-            return Err(gone(format!("{name} changed its size from {} to {size} bytes while it was read", self.size)));
+            return Err(gone(format!(
+                "{name} changed its size from {} to {size} bytes while it was read",
+                self.size
+            )));
         }
         if let Some(at) = known_good {
             let mut buffer = Buffer::new(at.len.max(SECTOR.into()) as usize);
@@ -134,7 +141,9 @@ impl Source for FileSource {
             if let Outcome::Ok = self.file.read_once(at, &mut buffer).outcome {
                 return Ok(());
             }
-            return Err(gone(format!("{name} no longer gives what it gave before: its disk seems to be gone")));
+            return Err(gone(format!(
+                "{name} no longer gives what it gave before: its disk seems to be gone"
+            )));
         }
         Ok(())
     }

@@ -235,7 +235,9 @@ pub fn prepare(options: Options) -> Result<Prepared> {
             None => {}
         }
         if opened.medium == Medium::Fixed {
-            why.push("raw, all blocks: disk-image formats and used blocks only are not in this version".to_owned());
+            why.push(
+                "raw, all blocks: disk-image formats and used blocks only are not in this version".to_owned(),
+            );
         }
     }
     let hashes = match &options.hashes {
@@ -376,14 +378,16 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
         return Ok(Unfinished { map, left: None, compare: false });
     }
     let state_name = files.state.display();
-    let state = PlainFile::open(&files.state).map_err(|error| Error::io(format!("reading {state_name}"), error))?;
+    let state =
+        PlainFile::open(&files.state).map_err(|error| Error::io(format!("reading {state_name}"), error))?;
     let (left, facts) = Ledger::load::<RunFacts>(&state, &map).map_err(|error| {
         let kind = error.kind();
         Error::new(kind, format!("{state_name} is not the state of this image")).because(error).advise(anew)
     })?;
     let moment = opened.moment();
     facts.identity.recognises(&opened.identity, &facts.moment, &moment).map_err(|reason| {
-        let context = format!("{} is another medium than the unfinished image is of: {reason}", opened.identity.path);
+        let context =
+            format!("{} is another medium than the unfinished image is of: {reason}", opened.identity.path);
         Error::new(Kind::Changed, context).advise(anew)
     })?;
     let proven = opened.immutable || options.trust_map || facts.moment.proves_unchanged(&moment);
@@ -525,7 +529,8 @@ impl Prepared {
         }
         if self.options.verify {
             let source = &mut *self.opened.source;
-            let compared = verify::compare(source, &self.files.image, tree.len, &unreadable, self.options.tuning, watch);
+            let compared =
+                verify::compare(source, &self.files.image, tree.len, &unreadable, self.options.tuning, watch);
             outcome.verified = Some(compared?);
         }
         outcome.seconds = begun.elapsed().as_secs_f64();
@@ -538,7 +543,10 @@ impl Prepared {
         let failed = |error| Error::io(format!("writing {name}"), error);
         let state = PlainFile::open_or_create(&self.files.state).map_err(failed)?;
         if !state.lock().map_err(failed)? {
-            return Err(Error::refused(format!("another ectype is at work on {}", self.files.image.display())));
+            return Err(Error::refused(format!(
+                "another ectype is at work on {}",
+                self.files.image.display()
+            )));
         }
         Ok(state)
     }
@@ -553,7 +561,8 @@ impl Prepared {
         let size = self.opened.geometry().size;
         let image = &self.files.image;
         let failed = |error| {
-            let kind = if file::is_too_long(&error) || file::is_full(&error) { Kind::Limit } else { Kind::Io };
+            let kind =
+                if file::is_too_long(&error) || file::is_full(&error) { Kind::Limit } else { Kind::Io };
             Error::new(kind, format!("writing {}", image.display())).because(error)
         };
         let unfinished = match target {
@@ -570,7 +579,8 @@ impl Prepared {
         let ledger = match unfinished.left {
             None => {
                 facts.unproven = true;
-                let note = "the map came without the state of its run: that it is of this medium is not proven";
+                let note =
+                    "the map came without the state of its run: that it is of this medium is not proven";
                 self.plan.why.push(note.to_owned());
                 let save_map = self.save_map(&facts.began);
                 Ledger::adopt(state, save_map, unfinished.map, facts)?
@@ -598,7 +608,8 @@ impl Prepared {
     /// Removes what an earlier run left, on the user's word. The record goes first: it must never speak of other bytes.
     fn discard(&self) -> Result<()> {
         let image = &self.files.image;
-        let goners = [record::path_of(image), record::beside(image, ".sha256"), self.files.map.clone(), image.clone()];
+        let goners =
+            [record::path_of(image), record::beside(image, ".sha256"), self.files.map.clone(), image.clone()];
         for path in goners {
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -617,7 +628,8 @@ impl Prepared {
             goners.insert(0, &self.files.map);
         }
         for path in goners {
-            std::fs::remove_file(path).map_err(|error| Error::io(format!("removing {}", path.display()), error))?;
+            std::fs::remove_file(path)
+                .map_err(|error| Error::io(format!("removing {}", path.display()), error))?;
         }
         Ok(())
     }
@@ -643,7 +655,8 @@ impl Prepared {
 
     fn was_written(&self, before: &Moment) -> bool {
         let now = self.opened.moment();
-        let differs = |before: Option<u64>, now: Option<u64>| before.is_some() && now.is_some() && before != now;
+        let differs =
+            |before: Option<u64>, now: Option<u64>| before.is_some() && now.is_some() && before != now;
         !self.opened.immutable && (differs(before.writes, now.writes) || before.file != now.file)
     }
 

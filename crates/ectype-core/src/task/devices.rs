@@ -100,12 +100,18 @@ pub fn content(reader: &dyn ReadAt, sector: u32) -> Content {
     let partitions = table
         .partitions
         .into_iter()
-        .map(|found| partition(reader, found.number, found.extent, found.type_id, found.type_name))
+        .map(|found| partition(reader, found.number, found.extent, found.type_id, found.type_name.to_owned()))
         .collect();
     Content { scheme: Some(table.scheme), notes: table.notes, filesystems, partitions }
 }
 
-fn partition(reader: &dyn ReadAt, number: u32, extent: Extent, type_id: String, type_name: String) -> Partition {
+fn partition(
+    reader: &dyn ReadAt,
+    number: u32,
+    extent: Extent,
+    type_id: String,
+    type_name: String,
+) -> Partition {
     let filesystems = fs::identify(&Window::new(reader, extent)).unwrap_or_default();
     Partition { number, extent, type_id, type_name, filesystems }
 }

@@ -153,7 +153,9 @@ fn open_file(path: &Path) -> Result<Opened> {
         toc: None,
         volumes: known.volumes,
         table: known.table,
-        why: vec!["a file: its bytes are copied, holes stay holes; a change while it is read is noticed".to_owned()],
+        why: vec![
+            "a file: its bytes are copied, holes stay holes; a change while it is read is noticed".to_owned(),
+        ],
         probe: Probe::File(path.to_owned()),
     })
 }
@@ -168,7 +170,11 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
     let mut immutable = false;
     if device.medium == Medium::Optical {
         immutable = !optical::profile(&disk).is_some_and(optical::writable_medium);
-        if !immutable && device.mounts.is_empty() && !how.look_only && how.consistency != Some(Consistency::None) {
+        if !immutable
+            && device.mounts.is_empty()
+            && !how.look_only
+            && how.consistency != Some(Consistency::None)
+        {
             drop(disk);
             disk = Disk::open(&device, Lock::Exclusive)?;
             consistency = Consistency::Lock;
@@ -183,8 +189,9 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
     }
     let mut toc = None;
     if device.medium == Medium::Optical {
-        let (found, note) = optical::toc_or_whole(&*disk, disk.geometry().size)
-            .map_err(|error| Error::io(format!("reading the table of contents of {}", path.display()), error))?;
+        let (found, note) = optical::toc_or_whole(&*disk, disk.geometry().size).map_err(|error| {
+            Error::io(format!("reading the table of contents of {}", path.display()), error)
+        })?;
         why.extend(note);
         if let Some(refusal) = optical::refusal(&found) {
             return Err(Error::unsupported(format!("{} holds {refusal}", path.display())));
@@ -230,7 +237,9 @@ fn precaution(device: &Device, how: How, why: &mut Vec<String>) -> Result<(Lock,
         return Ok((Lock::Shared, if device.in_use() { Consistency::None } else { Consistency::Lock }));
     }
     if how.consistency == Some(Consistency::None) {
-        why.push("nothing keeps the content from changing while it is copied (--consistency none)".to_owned());
+        why.push(
+            "nothing keeps the content from changing while it is copied (--consistency none)".to_owned(),
+        );
         return Ok((Lock::Shared, Consistency::None));
     }
     if device.in_use() {
@@ -240,7 +249,9 @@ fn precaution(device: &Device, how: How, why: &mut Vec<String>) -> Result<(Lock,
         if how.consistency == Some(Consistency::Lock) {
             return Err(in_use(device));
         }
-        why.push(format!("{name} is mounted read-only, so nothing can change through that mount; it is not locked"));
+        why.push(format!(
+            "{name} is mounted read-only, so nothing can change through that mount; it is not locked"
+        ));
         return Ok((Lock::Shared, Consistency::None));
     }
     if device.medium == Medium::Optical {
@@ -264,7 +275,8 @@ fn in_use(device: &Device) -> Error {
     };
     let mut error = Error::refused(format!("{name} {what}, so its content may change while it is copied"));
     if device.system {
-        error = error.advise("the running system lives on it: images of a system in use are not in this version");
+        error =
+            error.advise("the running system lives on it: images of a system in use are not in this version");
     }
     for mount in writable {
         error = error.advise(format!("unmount it:  umount {}", mount.target.display()));
@@ -301,7 +313,11 @@ fn identity(reader: &dyn ReadAt, known: &Known) -> Identity {
     };
     let mut volumes: Vec<VolumeId> = known.volumes.iter().map(named).collect();
     if let Some(table) = &known.table {
-        volumes.push(VolumeId { kind: table.scheme.to_owned(), label: String::new(), uuid: table.id.clone() });
+        volumes.push(VolumeId {
+            kind: table.scheme.to_owned(),
+            label: String::new(),
+            uuid: table.id.clone(),
+        });
     }
     Identity {
         volumes,

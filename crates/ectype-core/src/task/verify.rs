@@ -103,11 +103,16 @@ pub fn verify_image(path: &Path, more: &[Algorithm], tuning: Tuning, watch: &Wat
     if lost > 0 {
         let bad = ledger.map().extents(Status::Bad);
         let first = bad.iter().next().map_or(0, |at| at.offset);
-        return Err(Error::new(Kind::Io, format!("{lost} bytes of {} cannot be read", path.display())).at(first));
+        return Err(
+            Error::new(Kind::Io, format!("{lost} bytes of {} cannot be read", path.display())).at(first)
+        );
     }
     let tree = ledger.into_grown_tree().expect("a file that was read in order has a tree");
     let mut digests: BTreeMap<String, String> = BTreeMap::new();
-    let taken = copied.digests.into_iter().filter_map(|(algorithm, digest)| Some((algorithm.name().to_owned(), digest?)));
+    let taken = copied
+        .digests
+        .into_iter()
+        .filter_map(|(algorithm, digest)| Some((algorithm.name().to_owned(), digest?)));
     digests.extend(taken);
     let wrong: Vec<String> = digests
         .iter()
@@ -171,7 +176,8 @@ pub fn verify_against(
             .map_err(|error| Error::io(format!("opening {}", image.display()), error))?
             .size(),
     };
-    let unread: Extents = record.iter().flat_map(|record| &record.unreadable).map(|&range| range.into()).collect();
+    let unread: Extents =
+        record.iter().flat_map(|record| &record.unreadable).map(|&range| range.into()).collect();
     let mut comparison = compare(&mut *opened.source, image, content, &unread, tuning, watch)?;
     let run_out = record.as_ref().and_then(|record| record.run_out).map_or(0, |range| range.length);
     // What the record says was run-out is no difference in size.
@@ -190,7 +196,8 @@ pub(super) fn compare(
     tuning: Tuning,
     watch: &Watch,
 ) -> Result<Comparison> {
-    let file = PlainFile::open(image).map_err(|error| Error::io(format!("opening {}", image.display()), error))?;
+    let file =
+        PlainFile::open(image).map_err(|error| Error::io(format!("opening {}", image.display()), error))?;
     file.drop_cache();
     let geometry = source.geometry();
     // Whole sectors: the source may be able to give nothing less.
@@ -228,11 +235,13 @@ fn refuse_foreign(path: &Path, record: Option<&Record>) -> Result<()> {
     if record.is_some() {
         return Ok(());
     }
-    let file = PlainFile::open(path).map_err(|error| Error::io(format!("opening {}", path.display()), error))?;
+    let file =
+        PlainFile::open(path).map_err(|error| Error::io(format!("opening {}", path.display()), error))?;
     match image::foreign(&file) {
-        Some(format) => {
-            Err(Error::unsupported(format!("{} is a {format} image, which is not read in this version", path.display())))
-        }
+        Some(format) => Err(Error::unsupported(format!(
+            "{} is a {format} image, which is not read in this version",
+            path.display()
+        ))),
         None => Ok(()),
     }
 }

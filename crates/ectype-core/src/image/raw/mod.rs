@@ -65,7 +65,9 @@ impl<S: Storage> RawSink<S> {
     fn fill_up_to(&mut self, offset: u64) -> Result<()> {
         if !self.storage.holds_holes() && offset > self.fresh_from {
             let gap = Extent::between(self.fresh_from, offset);
-            self.storage.zero_at(gap).map_err(|error| self.failed("writing zeros to", error).at(gap.offset))?;
+            self.storage
+                .zero_at(gap)
+                .map_err(|error| self.failed("writing zeros to", error).at(gap.offset))?;
             self.fresh_from = offset;
         }
         Ok(())
@@ -97,7 +99,9 @@ impl<S: Storage> Sink for RawSink<S> {
         let held = self.storage.size().saturating_sub(offset).min(buf.len() as u64) as usize;
         let (held, rest) = buf.split_at_mut(held);
         if !held.is_empty() {
-            self.storage.read_at(held, offset).map_err(|error| self.failed("reading back", error).at(offset))?;
+            self.storage
+                .read_at(held, offset)
+                .map_err(|error| self.failed("reading back", error).at(offset))?;
         }
         rest.fill(0);
         Ok(())

@@ -135,7 +135,9 @@ fn nanoseconds(seconds: i64, rest: i64) -> i64 {
 }
 
 fn is_unsupported(error: &io::Error) -> bool {
-    [Errno::NOTSUP, Errno::NOSYS, Errno::INVAL].iter().any(|code| error.raw_os_error() == Some(code.raw_os_error()))
+    [Errno::NOTSUP, Errno::NOSYS, Errno::INVAL]
+        .iter()
+        .any(|code| error.raw_os_error() == Some(code.raw_os_error()))
 }
 
 fn punch(file: &File, at: Extent) -> io::Result<()> {
