@@ -113,14 +113,6 @@ impl Output {
         }
     }
 
-    pub(crate) fn warning(&self, text: &str) {
-        if self.style == Style::Json {
-            eprintln!("{}", json!({ "event": "warning", "message": text }));
-        } else {
-            eprintln!("warning: {}", report::printable(text));
-        }
-    }
-
     /// Tells an event where progress is JSON.
     pub(crate) fn event(&self, value: &Value) {
         if self.style == Style::Json {
