@@ -20,7 +20,8 @@ struct BootSector {
     must_be_zero: [u8; 53],
     _partition_offset: U64<LittleEndian>,
     volume_length: U64<LittleEndian>,
-    _fat: [u8; 8],
+    fat_offset: U32<LittleEndian>,
+    _fat_length: U32<LittleEndian>,
     cluster_heap_offset: U32<LittleEndian>,
     cluster_count: U32<LittleEndian>,
     first_cluster_of_root: U32<LittleEndian>,
@@ -32,8 +33,9 @@ struct BootSector {
 }
 
 const ENTRY_VOLUME_LABEL: u8 = 0x83;
-/// The label is the first entry of the root directory as every formatter writes it; one read's worth is searched.
-const ROOT_SEARCH: u64 = 64 << 10;
+/// How much of a cluster, and how many clusters of the root directory, are searched for the label.
+const CLUSTER_SEARCH: u64 = 32 << 10;
+const MAX_CLUSTERS: usize = 16;
 
 pub(super) fn probe(volume: &dyn ReadAt) -> io::Result<Option<Facts>> {
     let Some(boot) = read::<BootSector>(volume, 0)? else { return Ok(None) };
@@ -56,16 +58,28 @@ pub(super) fn probe(volume: &dyn ReadAt) -> io::Result<Option<Facts>> {
 }
 
 fn label(volume: &dyn ReadAt, boot: &BootSector) -> Option<String> {
-    let index = boot.first_cluster_of_root.get().checked_sub(2)?;
-    if index >= boot.cluster_count.get() {
-        return None;
+    let (sector, per_cluster) = (boot.bytes_per_sector_shift, boot.sectors_per_cluster_shift);
+    let heap = u64::from(boot.cluster_heap_offset.get()) << sector;
+    let fat = u64::from(boot.fat_offset.get()) << sector;
+    let mut cluster = boot.first_cluster_of_root.get();
+    for _ in 0..MAX_CLUSTERS {
+        let index = cluster.checked_sub(2).filter(|&index| index < boot.cluster_count.get())?;
+        // 32 bits of clusters of at most 2^25 bytes.
+        let at = heap + (u64::from(index) << (sector + per_cluster));
+        let len = (1u64 << (sector + per_cluster)).min(CLUSTER_SEARCH);
+        let entries = detail(bytes(volume, at, len as usize))?;
+        for entry in entries.chunks_exact(32) {
+            match entry[0] {
+                0 => return None,
+                ENTRY_VOLUME_LABEL => {
+                    let characters = usize::from(entry[1]).min(11);
+                    return Some(text::utf16_le(&entry[2..2 + 2 * characters]));
+                }
+                _ => {}
+            }
+        }
+        let next: U32<LittleEndian> = detail(read(volume, fat + u64::from(cluster) * 4))?;
+        cluster = next.get();
     }
-    let sectors = u64::from(boot.cluster_heap_offset.get())
-        .checked_add(u64::from(index) << boot.sectors_per_cluster_shift)?;
-    let at = sectors.checked_mul(1 << boot.bytes_per_sector_shift)?;
-    let cluster = 1u64 << (boot.bytes_per_sector_shift + boot.sectors_per_cluster_shift);
-    let root = detail(bytes(volume, at, cluster.min(ROOT_SEARCH) as usize))?;
-    let entry = root.chunks_exact(32).take_while(|e| e[0] != 0).find(|e| e[0] == ENTRY_VOLUME_LABEL)?;
-    let characters = usize::from(entry[1]).min(11);
-    Some(text::utf16_le(&entry[2..2 + 2 * characters]))
+    None
 }

@@ -138,7 +138,7 @@ const BITLOCKER_GUIDS: [[u8; 16]; 2] = [
     [0x3b, 0x4d, 0xa8, 0x92, 0x80, 0xdd, 0x0e, 0x4d, 0x9e, 0x4e, 0xb1, 0xe3, 0x28, 0x4e, 0xae, 0xd8],
 ];
 
-const METADATA_SEARCH: usize = 8 << 10;
+const METADATA_SEARCH: u64 = 8 << 10;
 const DESCRIPTION: u16 = 7;
 
 pub(super) fn bitlocker(volume: &dyn ReadAt) -> io::Result<Option<Facts>> {
@@ -151,11 +151,13 @@ pub(super) fn bitlocker(volume: &dyn ReadAt) -> io::Result<Option<Facts>> {
         return Ok(None);
     };
     let mut facts = Facts { kind: "BitLocker", ..Facts::default() };
-    if let Some(block) = metadata.and_then(|at| detail(bytes(volume, at, METADATA_SEARCH))) {
-        if block.starts_with(b"-FVE-FS-") {
-            facts.uuid = block[80..96].try_into().map(|id| text::guid(&id)).unwrap_or_default();
-            facts.label = description(&block[112..]).unwrap_or_default();
-        }
+    let block = metadata.and_then(|at| {
+        let len = volume.size().checked_sub(at)?.min(METADATA_SEARCH);
+        detail(bytes(volume, at, len as usize))
+    });
+    if let Some(block) = block.filter(|block| block.starts_with(b"-FVE-FS-") && block.len() >= 112) {
+        facts.uuid = block[80..96].try_into().map(|id| text::guid(&id)).unwrap_or_default();
+        facts.label = description(&block[112..]).unwrap_or_default();
     }
     Ok(Some(facts))
 }

@@ -120,9 +120,14 @@ pub fn probe(volume: &dyn ReadAt) -> io::Result<Option<Facts>> {
     if matches!(recognition, Ok(None)) {
         return Ok(None);
     }
+    let known = recognition.as_ref().ok().copied().flatten();
     for block in BLOCK_SIZES {
+        // The distance of the recognition structures tells stale anchors of another block size apart.
+        if known.is_some_and(|(_, step)| step != block.max(2048)) {
+            continue;
+        }
         let Some((at, anchor)) = find_anchor(volume, block) else { continue };
-        let facts = describe(volume, block, at, &anchor, recognition.as_ref().ok().copied().flatten());
+        let facts = describe(volume, block, at, &anchor, known.map(|(nsr, _)| nsr));
         if facts.is_some() {
             return Ok(facts);
         }
@@ -131,8 +136,8 @@ pub fn probe(volume: &dyn ReadAt) -> io::Result<Option<Facts>> {
     recognition.map(|_| None)
 }
 
-/// The NSR version, 2 or 3. Structures are 2048 bytes apart, or one block where blocks are larger.
-fn recognise(volume: &dyn ReadAt) -> io::Result<Option<u8>> {
+/// The NSR version, 2 or 3, and the distance of the structures: they are 2048 bytes apart, or one block where blocks are larger.
+fn recognise(volume: &dyn ReadAt) -> io::Result<Option<(u8, u64)>> {
     let mut failed = None;
     for step in [2048, 4096] {
         for index in 0..16 {
@@ -145,8 +150,8 @@ fn recognise(volume: &dyn ReadAt) -> io::Result<Option<u8>> {
                 }
             };
             match &id[1..6] {
-                b"NSR02" => return Ok(Some(2)),
-                b"NSR03" => return Ok(Some(3)),
+                b"NSR02" => return Ok(Some((2, step))),
+                b"NSR03" => return Ok(Some((3, step))),
                 b"BEA01" | b"BOOT2" | b"CD001" | b"CDW02" => {}
                 _ => break,
             }

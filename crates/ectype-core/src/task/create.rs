@@ -26,7 +26,7 @@ use crate::proof::digest::Algorithm;
 use crate::proof::identity::{Identity, Moment};
 use crate::proof::ledger::{Ledger, SaveMap};
 use crate::proof::record::{self, ByteCounts, ImageFacts, PlanFacts, Range, Record, TreeFacts};
-use crate::source::Geometry;
+use crate::source::{Geometry, Source};
 use crate::watch::{Phase, Watch};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -398,6 +398,12 @@ impl Prepared {
     /// What will be done.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Puts something between the medium and the copy, as a demonstration or a test does with faults of its own.
+    pub fn through(mut self, layer: impl FnOnce(Box<dyn Source>) -> Box<dyn Source>) -> Prepared {
+        self.opened.source = layer(self.opened.source);
+        self
     }
 
     /// The worst case against the target's room and its longest file.
