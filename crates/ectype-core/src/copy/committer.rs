@@ -102,9 +102,12 @@ impl Piece {
 /// Zeros are handed to the digests in parts of this many bytes, so that a hole of terabytes can be interrupted.
 const ZEROS_AT_ONCE: u64 = 64 << 20;
 
+/// A digest, the way to its thread, and the thread, which returns how many bytes came in order.
+type Taker = (Algorithm, Sender<Piece>, JoinHandle<(Digester, u64)>);
+
 /// The linear digests, each on a thread of its own.
 pub(super) struct Digests<'a> {
-    takers: Vec<(Algorithm, Sender<Piece>, JoinHandle<(Digester, u64)>)>,
+    takers: Vec<Taker>,
     watch: &'a Watch,
 }
 
@@ -155,7 +158,7 @@ impl<'a> Digests<'a> {
     /// The digests of those that saw all `size` bytes in order.
     pub(super) fn finish(self, size: u64, whole: bool) -> Vec<(Algorithm, Option<String>)> {
         let finish =
-            |(algorithm, sender, thread): (Algorithm, Sender<Piece>, JoinHandle<(Digester, u64)>)| {
+            |(algorithm, sender, thread): Taker| {
                 drop(sender);
                 if !whole {
                     // It may have much to do before it sees that nobody wants the answer: it is left behind.

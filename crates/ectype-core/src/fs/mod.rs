@@ -110,10 +110,13 @@ pub fn end_of_data(facts: &[Facts]) -> Option<u64> {
     facts.iter().filter_map(|facts| facts.size).max()
 }
 
+/// A block, or how reading it failed.
+type Block = Result<Box<[u8]>, io::ErrorKind>;
+
 /// Reads every block once. The probes look at the same few places, and a bad sector may cost half a minute each time.
 struct Remember<'a> {
     volume: &'a dyn ReadAt,
-    blocks: Mutex<BTreeMap<u64, Result<Box<[u8]>, io::ErrorKind>>>,
+    blocks: Mutex<BTreeMap<u64, Block>>,
 }
 
 /// Also the worst piece that a bad sector takes with it, halved once for optical sectors.

@@ -224,10 +224,10 @@ fn describe(volume: &dyn ReadAt, block: u64, at: u64, anchor: &Anchor, nsr: Opti
         facts.label = identifier;
         facts.uuid = set;
     }
-    if let Some((_, label, _)) = found.logical {
-        if !label.is_empty() {
-            facts.label = label;
-        }
+    if let Some((_, label, _)) = found.logical
+        && !label.is_empty()
+    {
+        facts.label = label;
     }
 
     let blocks_of =

@@ -106,7 +106,7 @@ impl Digester {
 
     /// Takes in `len` zero bytes, as holes and unreadable sectors read.
     pub fn update_zeros(&mut self, mut len: u64) {
-        const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+        static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
         while len > 0 {
             let part = len.min(ZEROS.len() as u64);
             self.update(&ZEROS[..part as usize]);
