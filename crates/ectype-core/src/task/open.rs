@@ -38,8 +38,10 @@ impl Consistency {
 pub struct How {
     /// The consistency that the user insists on.
     pub consistency: Option<Consistency>,
-    /// Only to look: nothing is locked.
+    /// Only to look: nothing is locked, and nothing in use is refused.
     pub look_only: bool,
+    /// Only to tell what would be done: what would be refused is refused, but nothing is locked.
+    pub dry_run: bool,
 }
 
 /// A source that is open.
@@ -166,6 +168,7 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         why.push(format!("{} is where {} is mounted", mount.display(), device.path.display()));
     }
     let (lock, mut consistency) = precaution(&device, how, &mut why)?;
+    let lock = if how.dry_run { Lock::Shared } else { lock };
     let mut disk = Disk::open(&device, lock)?;
     let mut immutable = false;
     if device.medium == Medium::Optical {
@@ -175,8 +178,10 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
             && !how.look_only
             && how.consistency != Some(Consistency::None)
         {
-            drop(disk);
-            disk = Disk::open(&device, Lock::Exclusive)?;
+            if !how.dry_run {
+                drop(disk);
+                disk = Disk::open(&device, Lock::Exclusive)?;
+            }
             consistency = Consistency::Lock;
             why.push("this kind of disc can be written like a disk, so it is held exclusively".to_owned());
         } else if immutable {
@@ -199,8 +204,10 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         if optical::suspicious_size(disk.geometry().size) {
             why.push("the drive did not tell the size of the disc; the kernel assumes one".to_owned());
         }
-        // Best effort: many drives lock the tray by themselves while they are open.
-        let _ = optical::lock_tray(&*disk, true);
+        if !how.dry_run {
+            // Best effort: many drives lock the tray by themselves while they are open.
+            let _ = optical::lock_tray(&*disk, true);
+        }
         toc = Some(found);
     }
     let reader = DeviceReader::new(Arc::clone(&disk));
