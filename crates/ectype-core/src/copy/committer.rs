@@ -157,16 +157,15 @@ impl<'a> Digests<'a> {
 
     /// The digests of those that saw all `size` bytes in order.
     pub(super) fn finish(self, size: u64, whole: bool) -> Vec<(Algorithm, Option<String>)> {
-        let finish =
-            |(algorithm, sender, thread): Taker| {
-                drop(sender);
-                if !whole {
-                    // It may have much to do before it sees that nobody wants the answer: it is left behind.
-                    return (algorithm, None);
-                }
-                let (digester, seen) = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                (algorithm, (whole && seen == size).then(|| digester.finish()))
-            };
+        let finish = |(algorithm, sender, thread): Taker| {
+            drop(sender);
+            if !whole {
+                // It may have much to do before it sees that nobody wants the answer: it is left behind.
+                return (algorithm, None);
+            }
+            let (digester, seen) = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (algorithm, (whole && seen == size).then(|| digester.finish()))
+        };
         self.takers.into_iter().map(finish).collect()
     }
 }
