@@ -1,3 +1,5 @@
+//! Headers made by hand, flipped, cut and on bad sectors.
+
 use super::*;
 
 /// A volume whose sector at `bad` cannot be read.

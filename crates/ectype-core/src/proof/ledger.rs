@@ -22,7 +22,7 @@ use super::digest::{Algorithm, Digester};
 use super::tree::{self, Hash, Tree, TreeBuilder};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
-use crate::io::Storage;
+use crate::io::{ReadAt, Storage};
 use crate::plan::map::{RescueMap, Status};
 use crate::watch::{Phase, Watch};
 use serde::{Deserialize, Serialize};
@@ -144,7 +144,7 @@ impl Ledger {
     }
 
     /// Reads what an earlier run left in its state file, for a content of `size` bytes and the map found beside it.
-    pub fn load<F: for<'a> Deserialize<'a>>(state: &dyn Storage, map: &RescueMap) -> Result<(Left, F)> {
+    pub fn load<F: for<'a> Deserialize<'a>>(state: &dyn ReadAt, map: &RescueMap) -> Result<(Left, F)> {
         let slots = [read_slot::<F>(state, 0), read_slot::<F>(state, SLOT)];
         let newest = slots.into_iter().flatten().max_by_key(|(generation, _)| *generation);
         let Some((generation, slot)) = newest else {
@@ -574,7 +574,7 @@ fn slot_hash(generation: u64, json: &[u8]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-fn read_slot<F: for<'a> Deserialize<'a>>(state: &dyn Storage, at: u64) -> Option<(u64, Slot<F>)> {
+fn read_slot<F: for<'a> Deserialize<'a>>(state: &dyn ReadAt, at: u64) -> Option<(u64, Slot<F>)> {
     let mut bytes = vec![0; SLOT as usize];
     state.read_at(&mut bytes, at).ok()?;
     let (head, rest) = SlotHead::ref_from_prefix(&bytes).ok()?;

@@ -158,23 +158,28 @@ impl Record {
             return Err(Error::new(Kind::Limit, format!("{} is too large for a record", path.display())));
         }
         let bytes = std::fs::read(&path).map_err(failed)?;
-        let record: Record = serde_json::from_slice(&bytes).map_err(|error| {
-            Error::new(Kind::Corrupt, format!("{} is no record", path.display())).because(error)
-        })?;
+        let wrong = |error: Error| {
+            let (kind, advice) = (error.kind(), "without it the image can still be compared with its source");
+            Error::new(kind, format!("{} is not a record of this version", path.display()))
+                .because(error)
+                .advise(advice)
+        };
+        Record::parse(&bytes).map(Some).map_err(wrong)
+    }
+
+    /// Reads a record.
+    pub fn parse(json: &[u8]) -> Result<Record> {
+        let corrupt = |what: &str| Error::new(Kind::Corrupt, what.to_owned());
+        let record: Record =
+            serde_json::from_slice(json).map_err(|error| corrupt("no JSON of that form").because(error))?;
         if record.schema != 1 {
-            let context = format!("{} is of schema {}", path.display(), record.schema);
-            return Err(Error::unsupported(context));
+            return Err(Error::unsupported(format!("its schema is {}", record.schema)));
         }
-        let tree = record.tree().ok_or_else(|| {
-            Error::new(Kind::Corrupt, format!("the tree in {} contradicts itself", path.display()))
-        })?;
+        let tree = record.tree().ok_or_else(|| corrupt("its tree contradicts itself"))?;
         if tree.len != record.image.content_size {
-            return Err(Error::new(
-                Kind::Corrupt,
-                format!("the sizes in {} contradict each other", path.display()),
-            ));
+            return Err(corrupt("its sizes contradict each other"));
         }
-        Ok(Some(record))
+        Ok(record)
     }
 
     /// The tree, if it is one of this version and agrees with itself.

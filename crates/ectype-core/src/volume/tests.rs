@@ -1,3 +1,5 @@
+//! Tables made by hand, damaged in every way that a disk is.
+
 use super::*;
 
 const SECTOR: usize = 512;

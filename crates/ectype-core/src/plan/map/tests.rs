@@ -1,3 +1,5 @@
+//! The map against one status a byte, and its text.
+
 use super::*;
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
