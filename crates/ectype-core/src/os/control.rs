@@ -35,7 +35,6 @@ pub enum Request {
     /// Where the last session begins; takes and answers eight bytes.
     MultiSession,
     /// Locks (1) or unlocks (0) the tray; takes a `u32`.
-    LockDoor,
 }
 
 /// What a [`Request`] carries.
@@ -60,7 +59,6 @@ impl Request {
             Request::TocHeader => Argument::Bytes(2),
             Request::TocEntry => Argument::Bytes(12),
             Request::MultiSession => Argument::Bytes(8),
-            Request::LockDoor => Argument::Value,
         }
     }
 

@@ -24,6 +24,8 @@ pub struct Sweep {
     /// What a failed read is to be tried again as, in order.
     narrowed: VecDeque<Extent>,
     unit: u64,
+    sector: u64,
+    size: u64,
     retry: Option<u64>,
 }
 
@@ -31,14 +33,17 @@ impl Sweep {
     /// A sweep over a medium; with `retry` every sector that is bad in the map is tried once more at the end.
     pub fn new(geometry: Geometry, retry: bool) -> Sweep {
         let unit = u64::from(geometry.physical_sector.max(geometry.sector));
-        Sweep { cursor: 0, narrowed: VecDeque::new(), unit, retry: retry.then_some(0) }
+        let (sector, size) = (u64::from(geometry.sector), geometry.size);
+        Sweep { cursor: 0, narrowed: VecDeque::new(), unit, sector, size, retry: retry.then_some(0) }
     }
 
-    fn untried(&mut self, map: &RescueMap, status: Status, from: u64, most: u64) -> Option<Extent> {
+    fn untried(&self, map: &RescueMap, status: Status, from: u64, most: u64) -> Option<Extent> {
         let run = map.next(from, status)?;
         // To the end of the piece: pieces that are read whole need no second look for their leaf.
         let end = run.end().min((run.offset / most + 1).saturating_mul(most));
-        Some(Extent::between(run.offset, end))
+        // A map that another program made may cut through sectors; those are read whole.
+        let whole = Extent::between(run.offset, end).align_out(self.sector);
+        Some(whole.intersect(Extent::new(0, self.size)))
     }
 }
 

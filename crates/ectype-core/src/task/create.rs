@@ -8,7 +8,7 @@
 //! The order in which files appear and go is what makes the same command safe to repeat: map and state exist before the
 //! image, and the record before they go. A crash anywhere leaves something that the next run understands.
 
-use super::open::{self, Consistency, How, Opened, changed};
+use super::open::{self, Consistency, How, Opened, Purpose, changed};
 use super::verify::{self, Comparison};
 use crate::copy::{Job, Tuning, copy};
 use crate::error::{Error, Kind, Result};
@@ -206,7 +206,8 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     if let Some(image) = &options.image {
         refuse_device(image)?;
     }
-    let how = How { consistency: options.consistency, look_only: options.dry_run };
+    let purpose = if options.dry_run { Purpose::Plan } else { Purpose::Copy };
+    let how = How { consistency: options.consistency, purpose };
     let opened = open::open(&options.source, how)?;
     let mut why = opened.why.clone();
     let (format, reasons) = policy::format(opened.medium, options.format, options.image.as_deref())?;
@@ -445,7 +446,15 @@ impl Prepared {
         let begun = Instant::now();
         let state = self.lock_state()?;
         // Between plan and lock another run may have been at work.
-        let target = survey(&self.files, &self.options, &self.opened)?;
+        let target = match survey(&self.files, &self.options, &self.opened) {
+            Ok(target) => target,
+            Err(error) => {
+                if state.size() == 0 {
+                    let _ = std::fs::remove_file(&self.files.state);
+                }
+                return Err(error);
+            }
+        };
         let mut facts = RunFacts {
             identity: self.opened.identity.clone(),
             moment: self.opened.moment(),
@@ -492,16 +501,17 @@ impl Prepared {
             }
         }
         let proven = ledger.prove(&|buf, offset| sink.read_at(buf, offset), &missing, watch);
-        let (tree, more) = match proven {
+        let finished = proven.and_then(|proven| {
+            watch.enter(Phase::Finishing, 0);
+            sink.finish().map(|()| proven)
+        });
+        let (tree, more) = match finished {
             Ok(proven) => proven,
-            Err(error) if error.kind() == Kind::Cancelled => {
-                return Ok(self.outcome(Ended::Stopped(error), &ledger, resumed, begun));
-            }
-            Err(error) => return Err(error),
+            // What the image should hold and does not, no repetition mends.
+            Err(error) if error.kind() == Kind::Changed => return Err(error),
+            Err(error) => return Ok(self.outcome(Ended::Stopped(error), &ledger, resumed, begun)),
         };
         digests.extend(more.into_iter().map(|(algorithm, digest)| (algorithm.name().to_owned(), digest)));
-        watch.enter(Phase::Finishing, 0);
-        sink.finish()?;
         let unreadable = missing_extents(ledger.map());
         let status = if unreadable.is_empty() { Ended::Whole } else { Ended::Incomplete };
         let mut outcome = self.outcome(status, &ledger, resumed, begun);

@@ -33,13 +33,25 @@ impl Consistency {
     }
 }
 
+/// What a source is opened for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// To copy it: locked as its medium needs, refused where it may change meanwhile.
+    #[default]
+    Copy,
+    /// To say what a copy would do: refused alike, and not locked.
+    Plan,
+    /// To read it as it is.
+    Look,
+}
+
 /// How a source is to be opened.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct How {
     /// The consistency that the user insists on.
     pub consistency: Option<Consistency>,
-    /// Only to look: nothing is locked.
-    pub look_only: bool,
+    /// What for.
+    pub purpose: Purpose,
 }
 
 /// A source that is open.
@@ -172,11 +184,13 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         immutable = !optical::profile(&disk).is_some_and(optical::writable_medium);
         if !immutable
             && device.mounts.is_empty()
-            && !how.look_only
+            && how.purpose != Purpose::Look
             && how.consistency != Some(Consistency::None)
         {
-            drop(disk);
-            disk = Disk::open(&device, Lock::Exclusive)?;
+            if how.purpose == Purpose::Copy {
+                drop(disk);
+                disk = Disk::open(&device, Lock::Exclusive)?;
+            }
             consistency = Consistency::Lock;
             why.push("this kind of disc can be written like a disk, so it is held exclusively".to_owned());
         } else if immutable {
@@ -199,8 +213,7 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         if optical::suspicious_size(disk.geometry().size) {
             why.push("the drive did not tell the size of the disc; the kernel assumes one".to_owned());
         }
-        // Best effort: many drives lock the tray by themselves while they are open.
-        let _ = optical::lock_tray(&*disk, true);
+        // The kernel keeps the tray locked as long as the drive is open; a lock of our own would outlive a crash.
         toc = Some(found);
     }
     let reader = DeviceReader::new(Arc::clone(&disk));
@@ -233,7 +246,7 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
 /// How the device must be held while it is read.
 fn precaution(device: &Device, how: How, why: &mut Vec<String>) -> Result<(Lock, Consistency)> {
     let name = device.path.display();
-    if how.look_only {
+    if how.purpose == Purpose::Look {
         return Ok((Lock::Shared, if device.in_use() { Consistency::None } else { Consistency::Lock }));
     }
     if how.consistency == Some(Consistency::None) {
@@ -258,7 +271,8 @@ fn precaution(device: &Device, how: How, why: &mut Vec<String>) -> Result<(Lock,
         return Ok((Lock::Shared, Consistency::None));
     }
     why.push(format!("{name} is held exclusively while it is copied"));
-    Ok((Lock::Exclusive, Consistency::Lock))
+    let lock = if how.purpose == Purpose::Plan { Lock::Shared } else { Lock::Exclusive };
+    Ok((lock, Consistency::Lock))
 }
 
 /// The refusal of a device whose content may change, with the ways out.

@@ -3,7 +3,7 @@
 //! Both are copies into a sink that keeps nothing: the first takes the tree and the digests of the image and compares them
 //! with the record, the second compares what the source gives with what the image holds.
 
-use super::open::{self, How};
+use super::open::{self, How, Purpose};
 use crate::copy::{Job, Tuning, copy};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
@@ -168,7 +168,7 @@ pub fn verify_against(
     let record = Record::of(image)?;
     refuse_foreign(image, record.as_ref())?;
     refuse_unfinished(image, record.as_ref())?;
-    let how = How { look_only: true, ..How::default() };
+    let how = How { purpose: Purpose::Look, ..How::default() };
     let mut opened = open::open(source, how)?;
     let content = match &record {
         Some(record) => record.image.content_size,

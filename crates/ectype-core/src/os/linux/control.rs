@@ -102,7 +102,6 @@ fn number(request: Request) -> Opcode {
         Request::MultiSession => 0x5310,
         Request::DriveStatus => 0x5326,
         Request::DiscStatus => 0x5327,
-        Request::LockDoor => 0x5329,
     }
 }
 

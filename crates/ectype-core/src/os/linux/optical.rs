@@ -137,14 +137,6 @@ pub fn sense_of(control: &dyn Control, lba: u32, sector: u32) -> io::Result<Sens
     }
 }
 
-/// Locks the tray, so that nobody takes the disc out, or unlocks it.
-///
-/// # Errors
-/// What the drive answered: some cannot lock, and unlocking is refused while others have it open.
-pub fn lock_tray(control: &dyn Control, lock: bool) -> io::Result<()> {
-    control.ioctl(Request::LockDoor, &mut u32::from(lock).to_ne_bytes()).map(|_| ())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,11 +38,3 @@ pub fn profile(_control: &dyn Control) -> Option<Profile> {
 pub fn sense_of(_control: &dyn Control, _lba: u32, _sector: u32) -> io::Result<Sense> {
     unsupported()
 }
-
-/// Locks or unlocks the tray.
-///
-/// # Errors
-/// `Unsupported`, always.
-pub fn lock_tray(_control: &dyn Control, _lock: bool) -> io::Result<()> {
-    unsupported()
-}
