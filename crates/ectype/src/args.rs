@@ -86,6 +86,8 @@ Examples:
   ectype info disc.iso                         format, file system, record, damage
   ectype info disc.iso.map                     a map as a picture and in numbers")]
     Info(InfoArgs),
+    /// No device at hand: image a sample disc with scratches, and prove the image
+    Demo(DemoArgs),
     /// Print a completion script for a shell
     #[command(hide = true)]
     Completions(CompletionsArgs),
@@ -150,6 +152,13 @@ pub(crate) struct VerifyArgs {
 pub(crate) struct InfoArgs {
     /// An image, a device or a mapfile
     pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Keep the folder with the sample disc and its image
+    #[arg(long)]
+    pub(crate) keep: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,11 +8,11 @@ use ectype_core::io::ReadAt;
 use ectype_core::os::Found;
 use ectype_core::os::disk;
 use ectype_core::os::file::PlainFile;
-use ectype_core::plan::map::{Cell, MapFile, Status};
+use ectype_core::plan::map::{Cell, MapFile, RescueMap, Status};
 use ectype_core::proof::record::Record;
 use ectype_core::task::devices as task;
 use ectype_core::{Error, Result, image};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// A file of this ending, or one that begins as mapfiles do, is a map.
@@ -48,31 +48,48 @@ fn is_map(path: &Path) -> bool {
     named || begins
 }
 
+/// The states of a map, in the order in which they are listed.
+const STATES: [(Status, &str); 5] = [
+    (Status::Finished, "finished"),
+    (Status::NonTried, "non-tried"),
+    (Status::NonTrimmed, "non-trimmed"),
+    (Status::NonScraped, "non-scraped"),
+    (Status::Bad, "bad"),
+];
+
 fn map(path: &Path, output: &Output) -> Result<Code> {
+    let map = read_map(path)?;
+    if output.json() {
+        output.result(&map_facts(path, &map));
+    }
+    show_map(path, &map, output);
+    Ok(Code::Done)
+}
+
+pub(crate) fn read_map(path: &Path) -> Result<RescueMap> {
     const MOST: u64 = 1 << 30;
     let failed = |error| Error::io(format!("reading {}", path.display()), error);
     if std::fs::metadata(path).map_err(failed)?.len() > MOST {
         return Err(Error::refused(format!("{} is too large for a map", path.display())));
     }
     let text = std::fs::read(path).map_err(failed)?;
-    let map = MapFile::parse(&text)?.map;
-    let names = [
-        (Status::Finished, "finished"),
-        (Status::NonTried, "non-tried"),
-        (Status::NonTrimmed, "non-trimmed"),
-        (Status::NonScraped, "non-scraped"),
-        (Status::Bad, "bad"),
-    ];
-    if output.json() {
-        let bytes: serde_json::Map<_, _> =
-            names.iter().map(|(status, name)| ((*name).to_owned(), map.bytes(*status).into())).collect();
-        output.result(&json!({
-            "format": "mapfile", "subformat": null, "size": text.len(), "virtual_size": map.size(),
-            "sector_size": null, "parent": null, "partitions": [], "tracks": [], "facts": { "bytes": bytes },
-        }));
-        return Ok(Code::Done);
-    }
-    output.line(&format!("{}   rescue map of {}", path.display(), report::size(map.size())));
+    Ok(MapFile::parse(&text)?.map)
+}
+
+pub(crate) fn map_facts(path: &Path, map: &RescueMap) -> Value {
+    let size = std::fs::metadata(path).map_or(0, |facts| facts.len());
+    let bytes: serde_json::Map<_, _> =
+        STATES.iter().map(|(status, name)| ((*name).to_owned(), map.bytes(*status).into())).collect();
+    json!({
+        "format": "mapfile", "subformat": null, "size": size, "virtual_size": map.size(),
+        "sector_size": null, "parent": null, "partitions": [], "tracks": [], "facts": { "bytes": bytes },
+    })
+}
+
+/// The map as a picture, and in numbers.
+pub(crate) fn show_map(path: &Path, map: &RescueMap, output: &Output) {
+    let name = report::printable(&path.display().to_string());
+    output.line(&format!("{name}   rescue map of {}", report::size(map.size())));
     for line in map.picture(60 * 4).chunks(60) {
         let glyph = |cell: &Cell| match cell {
             Cell::NonTried => '░',
@@ -83,7 +100,7 @@ fn map(path: &Path, output: &Output) -> Result<Code> {
         };
         output.line(&format!("  {}", line.iter().map(glyph).collect::<String>()));
     }
-    for (status, name) in names {
+    for (status, name) in STATES {
         if map.bytes(status) > 0 {
             let areas = map.count(status) as u64;
             let plural = if areas == 1 { "" } else { "s" };
@@ -94,7 +111,6 @@ fn map(path: &Path, output: &Output) -> Result<Code> {
             ));
         }
     }
-    Ok(Code::Done)
 }
 
 fn image(path: &Path, output: &Output) -> Result<Code> {

@@ -10,6 +10,7 @@
 
 mod args;
 mod create;
+mod demo;
 mod devices;
 mod exit;
 mod info;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Some(Verb::Verify(args)) => verify::run(args, &output),
         Some(Verb::Devices) => devices::run(&output),
         Some(Verb::Info(args)) => info::run(args, &output),
+        Some(Verb::Demo(args)) => demo::run(args, &output),
         Some(Verb::Completions(args)) => args::completions(args),
         Some(Verb::Man(args)) => args::man(args),
     };

@@ -484,6 +484,12 @@ impl Prepared {
     /// Puts something between the medium and the copy, as a demonstration or a test does with faults of its own.
     pub fn through(mut self, layer: impl FnOnce(Box<dyn Source>) -> Box<dyn Source>) -> Prepared {
         self.opened.source = layer(self.opened.source);
+        // A layer may make a disc of a file, whose own unit is the byte.
+        let sector = self.opened.geometry().sector;
+        if sector > 1 {
+            self.opened.identity.sector_size = sector;
+            self.plan.source.sector_size = sector;
+        }
         self
     }
 

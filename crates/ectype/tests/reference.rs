@@ -1,0 +1,64 @@
+//! `docs/cli.md` is what `--help` says, and nothing else.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const INTRODUCTION: &str = "\
+# Command-line reference
+
+What `ectype --help` and the help of every verb print. This page is generated from the program by
+`UPDATE=1 cargo test -p ectype --test reference`, and that test fails when it is stale. What the exit status and the JSON
+mean: [in scripts](guide/in-scripts.md).
+";
+
+fn help(words: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_ectype"))
+        .args(words)
+        .arg("--help")
+        .env("COLUMNS", "100")
+        .stdin(Stdio::null())
+        .output()
+        .expect("ectype runs");
+    assert!(output.status.success(), "ectype {words:?} --help");
+    String::from_utf8(output.stdout).expect("the help is text")
+}
+
+/// The verbs that `--help` lists.
+fn verbs(help: &str) -> Vec<&str> {
+    let list = help.split("Commands:\n").nth(1).expect("the help lists the verbs");
+    let list = list.split("\n\n").next().unwrap_or_default();
+    let named = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    named.filter_map(|line| line.split_whitespace().next()).filter(|verb| *verb != "help").collect()
+}
+
+fn reference() -> String {
+    let mut page = INTRODUCTION.to_owned();
+    let mut add = |title: &str, text: &str| {
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        let text = lines.join("\n");
+        write!(page, "\n## {title}\n```text\n{}\n```\n", text.trim()).expect("memory takes all writes");
+    };
+    let first = help(&[]);
+    add("ectype", &first);
+    for verb in verbs(&first) {
+        add(&format!("ectype {verb}"), &help(&[verb]));
+    }
+    page
+}
+
+#[test]
+fn the_reference_is_what_the_help_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
+    let page = reference();
+    assert!(page.contains("## ectype create") && page.contains("--overwrite"), "{page}");
+    if std::env::var_os("UPDATE").is_some_and(|value| !value.is_empty()) {
+        std::fs::write(&path, &page).expect("docs/cli.md can be written");
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    // A checkout may have translated the line ends.
+    assert!(
+        written.replace("\r\n", "\n") == page,
+        "docs/cli.md is stale: UPDATE=1 cargo test -p ectype --test reference\n{page}"
+    );
+}
