@@ -30,6 +30,8 @@ pub(super) struct Reader<'a> {
     distrust: u32,
     /// Failed reads that are not yet the medium's fault: first the device has to prove that it lives.
     failed: Vec<(Extent, Read)>,
+    /// Known without reading, and told once everything before it has come: digests and trees grow in order.
+    known: Option<Extent>,
     /// A sector that was read, for that proof.
     known_good: Option<Extent>,
     read: u64,
@@ -82,6 +84,7 @@ impl<'a> Reader<'a> {
             depth,
             distrust: 0,
             failed: Vec::new(),
+            known: None,
             known_good: None,
             read: 0,
         }
@@ -135,10 +138,15 @@ impl<'a> Reader<'a> {
             else {
                 return Ok(true);
             };
-            let Some(at) = self.strategy.next(self.map) else {
+            let Some(at) = self.known.take().or_else(|| self.strategy.next(self.map)) else {
                 self.pool.give_back(buffer);
                 return Ok(false);
             };
+            if self.source.in_flight() > 0 && self.is_known(at) {
+                self.known = Some(at);
+                self.pool.give_back(buffer);
+                return Ok(true);
+            }
             if self.skip_known(at)? {
                 self.pool.give_back(buffer);
                 self.watch.update(self.map, false);
@@ -153,12 +161,17 @@ impl<'a> Reader<'a> {
         if self.distrust == 0 { self.depth } else { 1 }
     }
 
+    fn is_known(&mut self, at: Extent) -> bool {
+        let (content, until) = self.source.content_at(at.offset);
+        content != Content::Data && until >= at.end()
+    }
+
     /// What is known without reading becomes one step, as long as whole pieces of it lie ahead.
     fn skip_known(&mut self, at: Extent) -> Result<bool, Stop> {
-        let (content, until) = self.source.content_at(at.offset);
-        if content == Content::Data || until < at.end() {
+        if !self.is_known(at) {
             return Ok(false);
         }
+        let (content, until) = self.source.content_at(at.offset);
         let size = self.map.size();
         let until = if until >= size { size } else { at.end().max(until - until % PIECE) };
         // Only up to what something else was found out about before.
@@ -246,6 +259,8 @@ impl<'a> Reader<'a> {
                     return Err(Error::refused(context).at(at.offset + read.good).into());
                 }
                 Outcome::Failed(cause) => {
+                    // Many an odd error is that of a device that went away.
+                    self.source.alive(self.known_good).map_err(|gone| gone.because(again(cause)))?;
                     return Err(Error::io("reading the source", again(cause))
                         .at(at.offset + read.good)
                         .into());

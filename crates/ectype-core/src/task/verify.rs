@@ -108,13 +108,27 @@ pub fn verify_image(path: &Path, more: &[Algorithm], tuning: Tuning, watch: &Wat
             Error::new(Kind::Io, format!("{lost} bytes of {} cannot be read", path.display())).at(first)
         );
     }
-    let tree = ledger.into_grown_tree().expect("a file that was read in order has a tree");
     let mut digests: BTreeMap<String, String> = BTreeMap::new();
-    let taken = copied
-        .digests
-        .into_iter()
-        .filter_map(|(algorithm, digest)| Some((algorithm.name().to_owned(), digest?)));
-    digests.extend(taken);
+    let mut missing = Vec::new();
+    for (algorithm, digest) in copied.digests {
+        match digest {
+            Some(digest) => drop(digests.insert(algorithm.name().to_owned(), digest)),
+            None => missing.push(algorithm),
+        }
+    }
+    let tree = match ledger.grown_tree() {
+        Some(tree) if missing.is_empty() => tree,
+        // A read that failed at first and then went well came out of order: once more, in order.
+        _ => {
+            let read = |buffer: &mut [u8], offset: u64| {
+                let failed = |error| Error::io(format!("reading {}", path.display()), error).at(offset);
+                source.reader().read_at(buffer, offset).map_err(failed)
+            };
+            let (tree, more) = ledger.prove(&read, &missing, watch)?;
+            digests.extend(more.into_iter().map(|(algorithm, digest)| (algorithm.name().to_owned(), digest)));
+            tree
+        }
+    };
     let wrong: Vec<String> = digests
         .iter()
         .filter(|(name, digest)| recorded(name).is_some_and(|recorded| recorded != *digest))
@@ -228,7 +242,7 @@ pub(super) fn compare(
     found.skipped_unreadable = unread.bytes();
     found.unreadable = ledger.map().extents(Status::Bad).subtract(unread);
     found.sizes = (content != geometry.size).then_some((content, geometry.size));
-    found.tree = ledger.into_grown_tree();
+    found.tree = ledger.grown_tree();
     Ok(found)
 }
 
