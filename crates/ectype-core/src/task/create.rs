@@ -470,6 +470,10 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
         let kind = error.kind();
         Error::new(kind, format!("{map_name} is not the map of this image")).because(error).advise(anew)
     };
+    if text.trim_ascii().is_empty() && exists(&files.image)? {
+        // As a map of nothing it would give the image away, whosever it is.
+        return Err(wrong(Error::corrupt(0, "it is empty")));
+    }
     let mut map = MapFile::parse(&text).map_err(wrong)?.map;
     map.cover(opened.geometry().size).map_err(wrong)?;
     if map.bytes(Status::Finished) > 0 && !files.image.exists() {

@@ -244,7 +244,7 @@ fn damaged_companions_are_refused_and_kept() {
         ectype(dir.path(), ["create", "source", "x.img"]).ends_with(1);
         assert_eq!(contents(dir.path()), before, "{what}");
     };
-    for damage in [&b"garbage\n"[..], b"", b"# Mapfile. Created by nobody\n0x0 ? 1\n0x0 0x100 +\n"] {
+    for damage in [&b"garbage\n"[..], b"", b"# Mapfile. Created by nobody\n0x0 ? 1\n0x0 0x10000000000 +\n"] {
         fs::write(&map, damage).unwrap();
         refused("map");
     }
