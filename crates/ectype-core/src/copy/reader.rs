@@ -283,6 +283,8 @@ impl<'a> Reader<'a> {
                     return Err(Error::refused(context).at(at.offset + read.good).into());
                 }
                 Outcome::Failed(cause) => {
+                    // Many an odd error is that of a device that went away.
+                    self.source.alive(self.known_good).map_err(|gone| gone.because(again(cause)))?;
                     return Err(Error::io("reading the source", again(cause))
                         .at(at.offset + read.good)
                         .into());

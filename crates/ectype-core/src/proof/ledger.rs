@@ -550,17 +550,15 @@ impl Ledger {
     }
 
     /// The tree of a passing ledger: known if everything came once and in order.
-    pub fn into_grown_tree(self) -> Option<Tree> {
+    pub fn grown_tree(&mut self) -> Option<Tree> {
         let size = self.map.size();
-        match self.leaves {
+        let Leaves::Growing(tree) = &mut self.leaves else { return None };
+        let mut tree = tree.take()?;
+        if size == 0 {
             // Of nothing no piece comes, and yet it has a leaf.
-            Leaves::Growing(Some(mut tree)) if size == 0 => {
-                tree.push(tree::leaf(&[]));
-                Some(tree.finish())
-            }
-            Leaves::Growing(Some(tree)) if tree.count() == tree::pieces(size) => Some(tree.finish()),
-            _ => None,
+            tree.push(tree::leaf(&[]));
         }
+        (tree.count() == tree::pieces(size)).then(|| tree.finish())
     }
 }
 

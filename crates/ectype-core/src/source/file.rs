@@ -5,8 +5,9 @@ use super::{Answer, Geometry, Outcome, Read, Source, medium_or_not};
 use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
 use crate::io::{Content, ReadAt};
+use crate::os::Blame;
 use crate::os::buffer::Buffer;
-use crate::os::file::{FileStamp, PlainFile};
+use crate::os::file::{FileStamp, PlainFile, blame};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -82,7 +83,11 @@ impl ReadOnce for OpenFile {
         if let (Err(_), Some(direct)) = (&answer, &self.direct) {
             // Direct reads want whole sectors; the file's last one is cut short by the kernel.
             let whole = len.next_multiple_of(SECTOR as usize).min(buffer.len());
-            answer = read(direct, buffer, whole).map(|count| count.min(len));
+            let direct = read(direct, buffer, whole).map(|count| count.min(len));
+            // That a file system will not read so says nothing about the medium.
+            if !direct.as_ref().is_err_and(|error| blame(error) == Blame::Other) {
+                answer = direct;
+            }
         }
         let (good, outcome) = match answer {
             Ok(count) if count == len => (at.len, Outcome::Ok),

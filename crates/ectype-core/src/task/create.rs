@@ -330,6 +330,7 @@ fn worst_case(opened: &Opened) -> Result<u64> {
 fn survey(files: &Files, options: &Options, opened: &Opened) -> Result<Target> {
     let image = files.image.display();
     refuse_source(files, options, opened)?;
+    refuse_on_source(files, opened)?;
     refuse_bystanders(files)?;
     let record = if exists(&files.image)? { Record::of(&files.image) } else { Ok(None) };
     let is_finished = matches!(record, Ok(Some(_)));
@@ -397,7 +398,12 @@ fn is_same(a: &Path, b: &Path) -> bool {
 fn refuse_source(files: &Files, options: &Options, opened: &Opened) -> Result<()> {
     let all = files.all();
     for (what, path) in &all {
-        if opened.device.is_none() && is_same(path, &options.source) {
+        let is_source = match &opened.device {
+            None => is_same(path, &options.source),
+            // The file below a loop device is its content.
+            Some(device) => device.bus == "loop" && is_same(path, Path::new(&device.model)),
+        };
+        if is_source {
             let what = if *what == "image" { String::new() } else { format!(", and would be the {what}") };
             return Err(Error::refused(format!("{} is the source itself{what}", path.display())));
         }
@@ -405,6 +411,23 @@ fn refuse_source(files: &Files, options: &Options, opened: &Opened) -> Result<()
             return Err(Error::refused(format!("{} cannot be both map and {what}", path.display()))
                 .advise("give the map another name:  --map FILE"));
         }
+    }
+    Ok(())
+}
+
+/// An image that is written to its own source chases its tail.
+fn refuse_on_source(files: &Files, opened: &Opened) -> Result<()> {
+    let number =
+        |path: &Path| PlainFile::open(path).and_then(|file| file.stamp()).ok().map(|stamp| stamp.device);
+    let mounts = opened.device.iter().flat_map(|device| &device.mounts);
+    let Some(target) = number(file::folder(&files.image)) else { return Ok(()) };
+    for mount in mounts.filter(|mount| number(&mount.target) == Some(target)) {
+        let context = format!(
+            "{} would lie on the source itself, mounted on {}",
+            files.image.display(),
+            mount.target.display()
+        );
+        return Err(Error::refused(context).advise("choose a folder on another disk"));
     }
     Ok(())
 }
@@ -448,6 +471,10 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
         let kind = error.kind();
         Error::new(kind, format!("{map_name} is not the map of this image")).because(error).advise(anew)
     };
+    if text.trim_ascii().is_empty() && exists(&files.image)? {
+        // As a map of nothing it would give the image away, whosever it is.
+        return Err(wrong(Error::corrupt(0, "it is empty")));
+    }
     let mut map = MapFile::parse(&text).map_err(wrong)?.map;
     map.cover(opened.geometry().size).map_err(wrong)?;
     if map.bytes(Status::Finished) > 0 && !files.image.exists() {
@@ -544,7 +571,18 @@ impl Prepared {
             unproven: self.options.consistency == Some(Consistency::None),
         };
         let resumed = matches!(target, Target::Unfinished(_));
-        let (mut ledger, mut sink) = self.begin(target, Box::new(state), &mut facts)?;
+        let map_before = match &target {
+            Target::Unfinished(unfinished) => Some(unfinished.map.clone()),
+            Target::Nothing => None,
+        };
+        let (mut ledger, mut sink) = match (self.begin(target, Box::new(state), &mut facts), map_before) {
+            (Ok(begun), _) => begun,
+            // No room even to go on: what is held stays held.
+            (Err(error), Some(map)) if error.kind() == Kind::Limit => {
+                return Ok(self.outcome_of(Ended::Stopped(error), &map, 0, resumed, begun));
+            }
+            (Err(error), _) => return Err(error),
+        };
         watch.enter(if self.plan.compare { Phase::Comparing } else { Phase::Copying }, ledger.map().size());
         let only_bad_left = resumed && ledger.map().bytes(Status::NonTried) == 0;
         let geometry = self.opened.geometry();
@@ -785,10 +823,20 @@ impl Prepared {
     }
 
     fn outcome(&self, status: Ended, ledger: &Ledger, resumed: bool, begun: Instant) -> Outcome {
-        let map = ledger.map();
+        self.outcome_of(status, ledger.map(), ledger.zeros(), resumed, begun)
+    }
+
+    fn outcome_of(
+        &self,
+        status: Ended,
+        map: &RescueMap,
+        zeros: u64,
+        resumed: bool,
+        begun: Instant,
+    ) -> Outcome {
         let unreadable = missing_extents(map);
         let finished = map.bytes(Status::Finished);
-        let zero = ledger.zeros().min(finished);
+        let zero = zeros.min(finished);
         Outcome {
             bytes: ByteCounts {
                 read: finished - zero,

@@ -108,27 +108,27 @@ pub fn verify_image(path: &Path, more: &[Algorithm], tuning: Tuning, watch: &Wat
             Error::new(Kind::Io, format!("{lost} bytes of {} cannot be read", path.display())).at(first)
         );
     }
-    let missing: Vec<Algorithm> =
-        copied.digests.iter().filter(|taken| taken.1.is_none()).map(|taken| taken.0).collect();
-    let map = ledger.map().clone();
-    let (tree, late) = match ledger.into_grown_tree() {
-        Some(tree) if missing.is_empty() => (tree, Vec::new()),
-        // A read failed at first, so the pieces did not come in order: once more, slowly.
+    let mut digests: BTreeMap<String, String> = BTreeMap::new();
+    let mut missing = Vec::new();
+    for (algorithm, digest) in copied.digests {
+        match digest {
+            Some(digest) => drop(digests.insert(algorithm.name().to_owned(), digest)),
+            None => missing.push(algorithm),
+        }
+    }
+    let tree = match ledger.grown_tree() {
+        Some(tree) if missing.is_empty() => tree,
+        // A read that failed at first and then went well came out of order: once more, in order.
         _ => {
-            let read = |buf: &mut [u8], offset| {
+            let read = |buffer: &mut [u8], offset: u64| {
                 let failed = |error| Error::io(format!("reading {}", path.display()), error).at(offset);
-                source.reader().read_at(buf, offset).map_err(failed)
+                source.reader().read_at(buffer, offset).map_err(failed)
             };
-            Ledger::passing(map).prove(&read, &missing, watch)?
+            let (tree, more) = ledger.prove(&read, &missing, watch)?;
+            digests.extend(more.into_iter().map(|(algorithm, digest)| (algorithm.name().to_owned(), digest)));
+            tree
         }
     };
-    let mut digests: BTreeMap<String, String> = BTreeMap::new();
-    let taken = copied
-        .digests
-        .into_iter()
-        .filter_map(|(algorithm, digest)| Some((algorithm.name().to_owned(), digest?)));
-    digests.extend(taken);
-    digests.extend(late.into_iter().map(|(algorithm, digest)| (algorithm.name().to_owned(), digest)));
     let wrong: Vec<String> = digests
         .iter()
         .filter(|(name, digest)| recorded(name).is_some_and(|recorded| recorded != *digest))
@@ -242,7 +242,7 @@ pub(super) fn compare(
     found.skipped_unreadable = unread.bytes();
     found.unreadable = ledger.map().extents(Status::Bad).subtract(unread);
     found.sizes = (content != geometry.size).then_some((content, geometry.size));
-    found.tree = ledger.into_grown_tree();
+    found.tree = ledger.grown_tree();
     Ok(found)
 }
 

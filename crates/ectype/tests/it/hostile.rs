@@ -102,6 +102,14 @@ fn bystanders_with_the_names_of_companions_are_kept() {
             assert_eq!(contents(dir.path()), before, "{suffix} {more:?}");
         }
     }
+    // An empty map claims nothing, least of all the image of somebody else.
+    let dir = folder();
+    noisy(dir.path(), "source", MIB, 23);
+    noisy(dir.path(), "x.img", 1000, 24);
+    fs::write(dir.path().join("x.img.map"), "").unwrap();
+    let before = contents(dir.path());
+    ectype(dir.path(), ["create", "source", "x.img"]).ends_with(1);
+    assert_eq!(contents(dir.path()), before);
     let dir = folder();
     noisy(dir.path(), "source", MIB, 23);
     fs::write(dir.path().join("notes.txt"), bystander).unwrap();

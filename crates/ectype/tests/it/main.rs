@@ -3,5 +3,11 @@
 #![cfg(target_os = "linux")]
 
 mod create_files;
+mod devices;
 mod hostile;
+mod look;
+mod resume;
 mod run;
+mod sick;
+mod targets;
+mod verify;
