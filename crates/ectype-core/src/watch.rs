@@ -66,6 +66,8 @@ pub struct Watch {
     /// Bytes known without reading, for forecasts that should not count them as speed.
     known: AtomicU64,
     state: Mutex<(Progress, Option<Instant>)>,
+    /// Phases that are over and that nobody has asked for yet.
+    ended: Mutex<Vec<Progress>>,
 }
 
 impl Watch {
@@ -89,6 +91,11 @@ impl Watch {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 
+    /// How the phases stood that ended since this was last asked: a short one is over before anybody looks.
+    pub fn take_ended(&self) -> Vec<Progress> {
+        std::mem::take(&mut self.ended.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Bytes of holes and unused space that were skipped so far.
     pub fn known(&self) -> u64 {
         self.known.load(Ordering::Relaxed)
@@ -98,6 +105,9 @@ impl Watch {
     pub(crate) fn enter(&self, phase: Phase, total: u64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let unreadable = state.0.unreadable;
+        if state.0.phase != Phase::Starting {
+            self.ended.lock().unwrap_or_else(PoisonError::into_inner).push(state.0.clone());
+        }
         *state = (Progress { phase, total, unreadable, ..Progress::default() }, None);
     }
 

@@ -220,7 +220,6 @@ fn parse_consistency(text: &str) -> Result<Choice<Consistency>, String> {
         "auto" => Ok(Auto::Auto),
         "lock" => Ok(Auto::Chosen(Consistency::Lock)),
         "none" => Ok(Auto::Chosen(Consistency::None)),
-        "snapshot" | "live" => Err(format!("{text} is not in this version")),
         _ => Err("one of auto, lock, none".to_owned()),
     }
 }
@@ -257,6 +256,32 @@ const LATER_OPTIONS: [&str; 24] = [
     "--unused",
 ];
 
+/// Values of options that work, but not with these.
+const LATER_VALUES: [(&[&str], &[&str]); 2] = [
+    (&["--format", "-f", "-O"], &["vhd", "vhdx", "qcow2", "vmdk", "e01", "cue", "zst"]),
+    (&["--consistency"], &["snapshot", "live"]),
+];
+
+/// The refusal of a value that only a later version knows.
+fn later_value(args: &[String]) -> Option<Error> {
+    let pairs = args.iter().enumerate().filter_map(|(index, arg)| match arg.split_once('=') {
+        Some((option, value)) => Some((option, value)),
+        None => Some((arg.as_str(), args.get(index + 1)?.as_str())),
+    });
+    for (option, value) in pairs {
+        let value = value.to_ascii_lowercase();
+        let later = |(options, values): &&(&[&str], &[&str])| {
+            options.contains(&option) && values.contains(&value.as_str())
+        };
+        let Some((options, _)) = LATER_VALUES.iter().find(later) else { continue };
+        return Some(match Format::parse(&value) {
+            Err(error) if options.contains(&"--format") => error,
+            _ => Error::unsupported(format!("{option} {value} is not in this version")),
+        });
+    }
+    None
+}
+
 /// The refusal of something that only a later version does.
 pub(crate) fn asked_for_later(args: impl Iterator<Item = OsString>) -> Option<Error> {
     let args: Vec<String> =
@@ -266,7 +291,7 @@ pub(crate) fn asked_for_later(args: impl Iterator<Item = OsString>) -> Option<Er
         return Some(Error::unsupported(format!("ectype {verb} is not in this version")));
     }
     let named = |arg: &&String| LATER_OPTIONS.contains(&arg.split('=').next().unwrap_or_default());
-    let option = args.iter().find(named)?;
+    let Some(option) = args.iter().find(named) else { return later_value(&args) };
     let name = option.split('=').next().unwrap_or_default();
     Some(Error::unsupported(format!("the option {name} is not in this version")))
 }
@@ -319,6 +344,9 @@ mod tests {
         let asked = |line: &str| asked_for_later(line.split(' ').map(OsString::from));
         assert!(asked("restore a.img /dev/sdz").unwrap().to_string().contains("ectype restore"));
         assert!(asked("create --base=x /dev/sdz y.img").unwrap().to_string().contains("--base"));
+        assert!(asked("create --format=VHDX /dev/sdz y.img").unwrap().to_string().contains("vhdx"));
+        assert!(asked("create --consistency live /dev/sdz y.img").unwrap().to_string().contains("live"));
+        assert!(asked("create --consistency lock /dev/sdz live").is_none());
         assert!(asked("create /dev/sdz restore").is_none());
         assert!(asked("create -- --base y.img").is_none());
         for verb in Cli::command().get_subcommands() {

@@ -8,9 +8,14 @@ use ectype_core::copy::Tuning;
 use ectype_core::task::create::{Ended, Options, Outcome, prepare};
 use ectype_core::watch::Watch;
 use ectype_core::{Error, Kind, Result};
+use std::path::Path;
 use std::time::Duration;
 
 pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
+    if args.image.as_deref() == Some(Path::new("-")) {
+        return Err(Error::unsupported("an image on standard output is not in this version")
+            .advise("a file of that name is  ./-"));
+    }
     let folder =
         std::env::current_dir().map_err(|error| Error::io("asking for the current folder", error))?;
     let checkpoint_every = Duration::try_from_secs_f64(args.checkpoint).unwrap_or(Duration::from_secs(30));

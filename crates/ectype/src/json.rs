@@ -5,9 +5,15 @@ use ectype_core::task::devices::{Content, Partition, Seen};
 use ectype_core::task::verify::{Comparison, Verified};
 use ectype_core::{Error, Extent, Extents, fs};
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// The version of all these shapes.
 const SCHEMA: u32 = 1;
+
+/// JSON is Unicode and file names are not: what cannot be said is replaced.
+fn path(path: &Path) -> String {
+    path.display().to_string()
+}
 
 pub(crate) fn failure(error: &Error, advice: &[String]) -> Value {
     json!({
@@ -65,7 +71,7 @@ pub(crate) fn planned(plan: &Plan) -> Value {
         "schema": SCHEMA,
         "status": "planned",
         "source": source(plan),
-        "image": { "path": plan.image, "format": plan.format.name() },
+        "image": { "path": path(&plan.image), "format": plan.format.name() },
         "plan": plan_facts(plan),
     })
 }
@@ -84,8 +90,8 @@ pub(crate) fn created(outcome: &Outcome, advice: &[String]) -> Value {
         "status": outcome.status.name(),
         "source": source(plan),
         "image": {
-            "path": plan.image,
-            "files": [plan.image],
+            "path": path(&plan.image),
+            "files": [path(&plan.image)],
             "format": plan.format.name(),
             "size": stored,
             "virtual_size": outcome.size,
@@ -97,8 +103,8 @@ pub(crate) fn created(outcome: &Outcome, advice: &[String]) -> Value {
         "digests": outcome.digests,
         "resumed": outcome.resumed,
         "seconds": outcome.seconds,
-        "map": outcome.map,
-        "record": outcome.record,
+        "map": outcome.map.as_deref().map(path),
+        "record": outcome.record.as_deref().map(path),
     });
     if let Ended::Stopped(error) = &outcome.status {
         value["error"] = error_value(error, advice);
@@ -150,7 +156,7 @@ pub(crate) fn device(seen: &Seen) -> Value {
     let device = &seen.device;
     let first = seen.content.filesystems.first();
     json!({
-        "path": device.path,
+        "path": path(&device.path),
         "medium": device.medium.name(),
         "bus": device.bus,
         "removable": device.removable,
@@ -163,7 +169,7 @@ pub(crate) fn device(seen: &Seen) -> Value {
         "sector_size": device.sector_size,
         "physical_sector_size": device.physical_sector_size,
         "diskseq": device.diskseq,
-        "mounted": device.mounts.iter().map(|mount| mount.target.clone()).collect::<Vec<_>>(),
+        "mounted": device.mounts.iter().map(|mount| path(&mount.target)).collect::<Vec<_>>(),
         "held_by": device.holders,
         "in_use": device.in_use(),
         "filesystem": first.map_or("", |facts| facts.kind),

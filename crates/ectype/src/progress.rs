@@ -141,6 +141,11 @@ impl Output {
                     Style::Log | Style::Silent => LOG_TICK,
                 };
                 while ended.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
+                    show.ended(watch.take_ended());
+                    show.tick(&watch.progress(), watch.known(), watch.stop_asked());
+                }
+                if style == Style::Json {
+                    show.ended(watch.take_ended());
                     show.tick(&watch.progress(), watch.known(), watch.stop_asked());
                 }
                 show.clear();
@@ -169,6 +174,15 @@ struct Show {
 impl Show {
     fn new(style: Style, color: bool) -> Show {
         Show { style, color, phase: Phase::Starting, history: VecDeque::new(), shown: false }
+    }
+
+    /// Programs are told of every phase, also of one that was over between two ticks.
+    fn ended(&mut self, phases: Vec<Progress>) {
+        if self.style == Style::Json {
+            for progress in phases {
+                self.tick(&progress, 0, false);
+            }
+        }
     }
 
     fn tick(&mut self, progress: &Progress, known: u64, stopping: bool) {

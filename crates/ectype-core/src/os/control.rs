@@ -34,7 +34,6 @@ pub enum Request {
     TocEntry,
     /// Where the last session begins; takes and answers eight bytes.
     MultiSession,
-    /// Locks (1) or unlocks (0) the tray; takes a `u32`.
 }
 
 /// What a [`Request`] carries.
@@ -42,8 +41,6 @@ pub enum Request {
 pub enum Argument {
     /// Nothing.
     None,
-    /// A `u32` in the machine's byte order, by value.
-    Value,
     /// A structure of this many bytes, read and written in place.
     Bytes(usize),
 }
@@ -67,7 +64,6 @@ impl Request {
         arg.len()
             == match self.argument() {
                 Argument::None => 0,
-                Argument::Value => 4,
                 Argument::Bytes(len) => len,
             }
     }

@@ -29,7 +29,8 @@ use serde::{Deserialize, Serialize};
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-const MAGIC: [u8; 16] = *b"ectype state 1\n\0";
+/// What a state file begins with.
+pub const MAGIC: &[u8; 16] = b"ectype state 1\n\0";
 const SLOT: u64 = 64 << 10;
 const LEAVES: u64 = 2 * SLOT;
 const HASH: u64 = 32;
@@ -376,7 +377,7 @@ impl Ledger {
         }
         kept.generation += 1;
         let head = SlotHead {
-            magic: MAGIC,
+            magic: *MAGIC,
             generation: U64::new(kept.generation),
             len: U32::new(json.len() as u32),
             hash: slot_hash(kept.generation, &json),
@@ -552,6 +553,11 @@ impl Ledger {
     pub fn into_grown_tree(self) -> Option<Tree> {
         let size = self.map.size();
         match self.leaves {
+            // Of nothing no piece comes, and yet it has a leaf.
+            Leaves::Growing(Some(mut tree)) if size == 0 => {
+                tree.push(tree::leaf(&[]));
+                Some(tree.finish())
+            }
             Leaves::Growing(Some(tree)) if tree.count() == tree::pieces(size) => Some(tree.finish()),
             _ => None,
         }
@@ -579,7 +585,7 @@ fn read_slot<F: for<'a> Deserialize<'a>>(state: &dyn ReadAt, at: u64) -> Option<
     state.read_at(&mut bytes, at).ok()?;
     let (head, rest) = SlotHead::ref_from_prefix(&bytes).ok()?;
     let json = rest.get(..head.len.get() as usize)?;
-    if head.magic != MAGIC || head.hash != slot_hash(head.generation.get(), json) {
+    if head.magic != *MAGIC || head.hash != slot_hash(head.generation.get(), json) {
         return None;
     }
     Some((head.generation.get(), serde_json::from_slice(json).ok()?))

@@ -16,7 +16,7 @@ use crate::extent::{Extent, Extents};
 use crate::fs;
 use crate::image::Sink;
 use crate::image::raw::RawSink;
-use crate::io::{Content, ReadAt};
+use crate::io::{Content, ReadAt, WriteAt};
 use crate::os::file::{self, PlainFile};
 use crate::os::{Device, Medium};
 use crate::plan::map::{Header, MapFile, RescueMap, Status};
@@ -329,15 +329,13 @@ fn worst_case(opened: &Opened) -> Result<u64> {
 /// What stands at the target, and whether this run may go on with it.
 fn survey(files: &Files, options: &Options, opened: &Opened) -> Result<Target> {
     let image = files.image.display();
-    let exists = |path: &Path| {
-        path.try_exists().map_err(|error| Error::io(format!("looking at {}", path.display()), error))
-    };
-    let same_as_source = opened.device.is_none()
-        && std::fs::canonicalize(&files.image).ok() == std::fs::canonicalize(&options.source).ok();
-    if same_as_source && exists(&files.image)? {
-        return Err(Error::refused(format!("{image} is the source itself")));
-    }
-    if exists(&files.map)? && !options.restart && !options.overwrite {
+    refuse_source(files, options, opened)?;
+    refuse_bystanders(files)?;
+    let record = if exists(&files.image)? { Record::of(&files.image) } else { Ok(None) };
+    let is_finished = matches!(record, Ok(Some(_)));
+    // A map that the user named stays when the image is whole.
+    let is_whole = matches!(&record, Ok(Some(record)) if record.status == "whole") && !exists(&files.state)?;
+    if exists(&files.map)? && !is_whole && !options.restart && !(options.overwrite && is_finished) {
         return Ok(Target::Unfinished(Box::new(unfinished(files, options, opened)?)));
     }
     if !exists(&files.image)? || options.overwrite {
@@ -345,18 +343,100 @@ fn survey(files: &Files, options: &Options, opened: &Opened) -> Result<Target> {
     }
     if options.restart {
         // Only what is known to be unfinished is discarded.
-        if exists(&files.map)? || Record::of(&files.image)?.is_some_and(|record| record.status != "whole") {
+        let is_incomplete = record?.is_some_and(|record| record.status != "whole");
+        if !is_whole && (exists(&files.map)? || is_incomplete) {
             return Ok(Target::Nothing);
         }
         return Err(Error::refused(format!("{image} exists and is no unfinished image"))
             .advise("replace it:  --overwrite"));
     }
-    match Record::of(&files.image) {
-        Ok(Some(_)) => Err(Error::refused(format!("{image} exists and is finished"))
+    if is_finished {
+        return Err(Error::refused(format!("{image} exists and is finished"))
             .advise(format!("check it:    ectype verify {image}"))
-            .advise("replace it:  --overwrite")),
-        _ => Err(Error::refused(format!("{image} exists")).advise("replace it:  --overwrite")),
+            .advise("replace it:  --overwrite"));
     }
+    Err(Error::refused(format!("{image} exists")).advise("replace it:  --overwrite"))
+}
+
+/// Whether something has this name, be it a link to nowhere.
+fn exists(path: &Path) -> Result<bool> {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io(format!("looking at {}", path.display()), error)),
+    }
+}
+
+impl Files {
+    /// Everything that a run may write, with what it is to the image.
+    fn all(&self) -> [(&'static str, PathBuf); 5] {
+        [
+            ("image", self.image.clone()),
+            ("map", self.map.clone()),
+            ("state", self.state.clone()),
+            ("record", record::path_of(&self.image)),
+            ("list of digests", record::beside(&self.image, ".sha256")),
+        ]
+    }
+}
+
+/// Whether two names are one file: through links, or as two spellings of a name that may not exist yet.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let stamp = |path: &Path| {
+        let stamp = PlainFile::open(path).and_then(|file| file.stamp()).ok()?;
+        Some((stamp.device, stamp.inode))
+    };
+    let spelled =
+        |path: &Path| Some((std::fs::canonicalize(file::folder(path)).ok()?, path.file_name()?.to_owned()));
+    let is_file = |path: &Path| std::fs::metadata(path).is_ok_and(|facts| facts.is_file());
+    let by_name = spelled(a).is_some_and(|name| Some(name) == spelled(b));
+    by_name || (is_file(a) && is_file(b) && stamp(a).is_some_and(|file| Some(file) == stamp(b)))
+}
+
+/// Neither the image nor what lies beside it may be the source, nor may two of them be one.
+fn refuse_source(files: &Files, options: &Options, opened: &Opened) -> Result<()> {
+    let all = files.all();
+    for (what, path) in &all {
+        if opened.device.is_none() && is_same(path, &options.source) {
+            let what = if *what == "image" { String::new() } else { format!(", and would be the {what}") };
+            return Err(Error::refused(format!("{} is the source itself{what}", path.display())));
+        }
+        if *what != "map" && is_same(path, &files.map) {
+            return Err(Error::refused(format!("{} cannot be both map and {what}", path.display()))
+                .advise("give the map another name:  --map FILE"));
+        }
+    }
+    Ok(())
+}
+
+/// Files of others that happen to have the names of map and state are never overwritten.
+fn refuse_bystanders(files: &Files) -> Result<()> {
+    let refused = |path: &Path, what: &str| {
+        Error::refused(format!("{} is in the way: it is not the {what} of an image", path.display()))
+            .advise("move it, or choose another name for the image")
+    };
+    let begins = |path: &Path, heads: &[&[u8]]| -> Result<bool> {
+        let failed = |error| Error::io(format!("reading {}", path.display()), error);
+        let mut head = [0; 16];
+        let held = PlainFile::open(path).and_then(|file| file.read_some(&mut head, 0)).map_err(failed)?;
+        Ok(held == 0 || heads.iter().any(|start| head[..held].starts_with(start)))
+    };
+    let has_state = exists(&files.state)?;
+    if has_state {
+        // A link here would send the writes elsewhere.
+        let is_file = std::fs::symlink_metadata(&files.state).is_ok_and(|facts| facts.is_file());
+        if !is_file || !begins(&files.state, &[crate::proof::ledger::MAGIC, &[0; 16]])? {
+            return Err(refused(&files.state, "state"));
+        }
+    }
+    if files.map.exists() {
+        let is_file = std::fs::metadata(&files.map).is_ok_and(|facts| facts.is_file());
+        let is_ours = has_state && !files.keep_map;
+        if !is_file || !(is_ours || begins(&files.map, &[b"# Mapfile", b"# Rescue Logfile"])?) {
+            return Err(refused(&files.map, "map"));
+        }
+    }
+    Ok(())
 }
 
 fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfinished> {
@@ -541,7 +621,9 @@ impl Prepared {
             digests: digests.clone(),
             tree: TreeFacts::from(&tree),
         };
-        record.save(&self.files.image)?;
+        if let Err(error) = record.save(&self.files.image) {
+            return Ok(self.outcome(Ended::Stopped(error), &ledger, resumed, begun));
+        }
         outcome.record = Some(record::path_of(&self.files.image));
         digests.insert("tree".to_owned(), tree.root.to_string());
         outcome.digests = digests;
@@ -553,7 +635,11 @@ impl Prepared {
             let source = &mut *self.opened.source;
             let compared =
                 verify::compare(source, &self.files.image, tree.len, &unreadable, self.options.tuning, watch);
-            outcome.verified = Some(compared?);
+            let mut compared = compared?;
+            if run_out.is_some_and(|run_out| compared.sizes == Some((tree.len, tree.len + run_out.len))) {
+                compared.sizes = None;
+            }
+            outcome.verified = Some(compared);
         }
         outcome.seconds = begun.elapsed().as_secs_f64();
         Ok(outcome)
@@ -598,6 +684,17 @@ impl Prepared {
             Target::Unfinished(unfinished) => unfinished,
         };
         self.plan.compare = unfinished.compare;
+        let storage = if image.exists() {
+            PlainFile::open_writable(image).map_err(failed)?
+        } else {
+            PlainFile::create_new(image).map_err(failed)?
+        };
+        // With holes it had its full length from the start; without, its end may be zeros that are still to be written.
+        let has_held = unfinished.map.bytes(Status::Finished) > 0;
+        if has_held && storage.holds_holes() && storage.size() != size {
+            let context = format!("{} is not as long as the earlier run left it", image.display());
+            return Err(Error::new(Kind::Changed, context).advise("discard it and begin anew:  --restart"));
+        }
         let ledger = match unfinished.left {
             None => {
                 facts.unproven = true;
@@ -617,11 +714,6 @@ impl Prepared {
                 let save_map = self.save_map(&facts.began);
                 Ledger::resume(state, save_map, unfinished.map, left, facts, unfinished.compare)?
             }
-        };
-        let storage = if image.exists() {
-            PlainFile::open_writable(image).map_err(failed)?
-        } else {
-            PlainFile::create_new(image).map_err(failed)?
         };
         let sink = RawSink::resume(storage, size, &ledger.held())?;
         Ok((ledger, Box::new(sink)))

@@ -19,7 +19,7 @@ use crate::proof::tree::Tree;
 use crate::source::{FileSource, Source};
 use crate::watch::{Phase, Watch};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Differences are told apart down to this many bytes.
 const SECTOR: usize = 512;
@@ -74,6 +74,7 @@ pub struct Verified {
 
 /// Compares an image with its record: every byte is read, and the tree and all recorded digests are computed anew.
 pub fn verify_image(path: &Path, more: &[Algorithm], tuning: Tuning, watch: &Watch) -> Result<Verified> {
+    refuse_no_file(path)?;
     let record = Record::of(path)?;
     refuse_foreign(path, record.as_ref())?;
     refuse_unfinished(path, record.as_ref())?;
@@ -165,6 +166,7 @@ pub fn verify_against(
     tuning: Tuning,
     watch: &Watch,
 ) -> Result<(Comparison, Option<Record>)> {
+    refuse_no_file(image)?;
     let record = Record::of(image)?;
     refuse_foreign(image, record.as_ref())?;
     refuse_unfinished(image, record.as_ref())?;
@@ -230,6 +232,16 @@ pub(super) fn compare(
     Ok(found)
 }
 
+/// Opening a pipe would wait for its other end, and a device has no record.
+fn refuse_no_file(path: &Path) -> Result<()> {
+    let failed = |error| Error::io(format!("opening {}", path.display()), error);
+    if std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Ok(());
+    }
+    Err(Error::refused(format!("{} is no file, and images are files", path.display()))
+        .advise("to compare a device, name the image first:  ectype verify IMAGE DEVICE"))
+}
+
 /// A raw image that begins like another format may be that format, or a disk whose owner wrote that header.
 fn refuse_foreign(path: &Path, record: Option<&Record>) -> Result<()> {
     if record.is_some() {
@@ -248,8 +260,8 @@ fn refuse_foreign(path: &Path, record: Option<&Record>) -> Result<()> {
 
 /// An image that a run has not finished cannot be judged.
 fn refuse_unfinished(path: &Path, record: Option<&Record>) -> Result<()> {
-    let map: PathBuf = crate::proof::record::beside(path, ".map");
-    if record.is_none() && map.exists() && crate::proof::record::beside(path, ".state").exists() {
+    // The map may have been given another name; the state never has.
+    if record.is_none() && crate::proof::record::beside(path, ".state").exists() {
         return Err(Error::refused(format!("{} is unfinished", path.display()))
             .advise("finish it: run the command that began it again"));
     }

@@ -17,10 +17,6 @@ impl Control for OwnedFd {
         let mut room = [0_u64; 2];
         let pointer = match request.argument() {
             Argument::None => std::ptr::null_mut(),
-            Argument::Value => {
-                let value = u32::from_ne_bytes([arg[0], arg[1], arg[2], arg[3]]);
-                std::ptr::without_provenance_mut(value as usize)
-            }
             Argument::Bytes(len) => {
                 zerocopy::IntoBytes::as_mut_bytes(&mut room)[..len].copy_from_slice(arg);
                 room.as_mut_ptr().cast()

@@ -279,13 +279,12 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     name.push(".new");
     let temporary: PathBuf = path.with_file_name(name);
     let written = (|| {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            // A link planted at this predictable name would send the content elsewhere.
-            .custom_flags(OFlags::NOFOLLOW.bits() as i32)
-            .open(&temporary)?;
+        // What a crash left there goes, and so does a link, which would send the content elsewhere.
+        match std::fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
         file.write_all(content)?;
         file.sync_data()?;
         std::fs::rename(&temporary, path)

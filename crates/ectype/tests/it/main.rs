@@ -1,0 +1,7 @@
+//! The binary on real components: files, loop devices, file systems, sick disks. What a machine lacks is skipped, loudly.
+
+#![cfg(target_os = "linux")]
+
+mod create_files;
+mod hostile;
+mod run;

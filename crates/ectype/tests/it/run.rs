@@ -1,0 +1,239 @@
+//! Runs the binary as a user does, and judges what it said.
+
+use ectype_testkit::need;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{Read, Seek};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+pub(crate) const KIB: usize = 1 << 10;
+pub(crate) const MIB: usize = 1 << 20;
+
+/// Longer than this, a run hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a run said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Said {
+    /// Fails the test unless the exit status is this one.
+    #[track_caller]
+    pub(crate) fn ends_with(self, code: i32) -> Said {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+
+    /// Fails the test unless stdout or stderr has this text.
+    #[track_caller]
+    pub(crate) fn says(self, text: &str) -> Said {
+        assert!(self.out.contains(text) || self.err.contains(text), "nothing of {text:?} in {self:#?}");
+        self
+    }
+
+    /// The one object on stdout.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// Every line of stderr as an object.
+    #[track_caller]
+    pub(crate) fn events(&self) -> Vec<Value> {
+        let object = |line: &str| {
+            let value: Value =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?} in {self:#?}"));
+            assert!(value.is_object(), "{line}");
+            value
+        };
+        self.err.lines().map(object).collect()
+    }
+}
+
+/// A run that goes on.
+pub(crate) struct Running {
+    child: Child,
+    out: File,
+    err: File,
+}
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Running {
+        let (out, err) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(err.try_clone().unwrap());
+        Running { child: command.spawn().unwrap(), out, err }
+    }
+
+    /// Sends a signal by its name: KILL, INT, TERM …
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).output();
+        assert!(sent.unwrap().status.success());
+    }
+
+    pub(crate) fn ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    #[track_caller]
+    pub(crate) fn wait(mut self) -> Said {
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if begun.elapsed() > PATIENCE {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                panic!("it hangs; so far it said {:?} {:?}", text(&mut self.out), text(&mut self.err));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        Said {
+            code: status.code(),
+            signal: status.signal(),
+            out: text(&mut self.out),
+            err: text(&mut self.err),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A test that failed must not leave it at work on a device that goes.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn text(file: &mut File) -> String {
+    let mut bytes = Vec::new();
+    file.rewind().unwrap();
+    file.read_to_end(&mut bytes).unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The binary, to be run in the folder `dir`.
+pub(crate) fn command(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ectype"));
+    command.current_dir(dir);
+    command
+}
+
+/// Runs the binary in the folder `dir` to its end.
+#[track_caller]
+pub(crate) fn ectype<A: AsRef<OsStr>>(dir: &Path, args: impl IntoIterator<Item = A>) -> Said {
+    let mut command = command(dir);
+    command.args(args);
+    Running::start(command).wait()
+}
+
+/// Arguments of several kinds of string in one list.
+macro_rules! args {
+    ($($arg:expr),* $(,)?) => { [$(std::ffi::OsString::from(&$arg)),*] };
+}
+pub(crate) use args;
+
+/// A folder for one test.
+pub(crate) fn folder() -> TempDir {
+    TempDir::with_prefix("ectype-it-").unwrap()
+}
+
+/// Bytes without any pattern, the same for the same seed.
+pub(crate) fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend(state.to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// Writes a file of noise.
+pub(crate) fn noisy(dir: &Path, name: &str, len: usize, seed: u64) -> PathBuf {
+    let path = dir.join(name);
+    fs::write(&path, noise(len, seed)).unwrap();
+    path
+}
+
+/// Fails the test, saying where, unless both files have the same bytes.
+#[track_caller]
+pub(crate) fn same(a: &Path, b: &Path) {
+    let said = Command::new("cmp").arg(a).arg(b).output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
+}
+
+/// The names in a folder, in order.
+pub(crate) fn names(dir: &Path) -> Vec<OsString> {
+    let mut names: Vec<OsString> =
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    names
+}
+
+/// All files of a folder with their bytes and times: what a run that touches nothing leaves as it is.
+pub(crate) fn contents(dir: &Path) -> BTreeMap<OsString, (u64, i64, i64)> {
+    let read = |name: OsString| {
+        let path = dir.join(&name);
+        let facts = fs::symlink_metadata(&path).unwrap();
+        let bytes = match facts.file_type() {
+            kind if kind.is_file() => fs::read(&path).unwrap(),
+            kind if kind.is_symlink() => fs::read_link(&path).unwrap().into_os_string().into_vec(),
+            _ => Vec::new(),
+        };
+        let mut hash = DefaultHasher::new();
+        bytes.hash(&mut hash);
+        (name, (hash.finish(), facts.mtime(), facts.mtime_nsec()))
+    };
+    names(dir).into_iter().map(read).collect()
+}
+
+/// Bytes that a file takes on its disk.
+pub(crate) fn allocated(path: &Path) -> u64 {
+    fs::metadata(path).unwrap().blocks() * 512
+}
+
+/// Runs another program to its end; what it says on stdout.
+#[track_caller]
+pub(crate) fn tool<A: AsRef<OsStr>>(name: &str, args: impl IntoIterator<Item = A>) -> String {
+    let said = need::command(name).args(args).output().unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert!(
+        said.status.success(),
+        "{name}: {} {} {}",
+        said.status,
+        String::from_utf8_lossy(&said.stdout),
+        String::from_utf8_lossy(&said.stderr)
+    );
+    String::from_utf8_lossy(&said.stdout).into_owned()
+}
+
+/// The path with something behind its whole name.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// A name of any bytes.
+pub(crate) fn raw_name(bytes: &[u8]) -> &OsStr {
+    OsStr::from_bytes(bytes)
+}
