@@ -17,7 +17,7 @@ use ectype_core::os::buffer::Buffer;
 use ectype_core::source::{Answer, Geometry, Outcome, Read, Source};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 /// What the bytes of a buffer are that no answer vouches for.
@@ -31,6 +31,8 @@ pub struct SickDrive {
     protected: Extents,
     slow: Vec<(Extents, Duration)>,
     sleeps: bool,
+    /// When the oldest request has slept enough.
+    wakes: Option<Instant>,
     partial: bool,
     tells: bool,
     queue: VecDeque<(Extent, Buffer)>,
@@ -67,6 +69,7 @@ impl SickDrive {
             protected: Extents::new(),
             slow: Vec::new(),
             sleeps: false,
+            wakes: None,
             partial: false,
             tells: false,
             queue: VecDeque::new(),
@@ -158,11 +161,12 @@ impl SickDrive {
         failing.iter().next().map(|extent| extent.offset)
     }
 
+    fn takes(&self, at: Extent) -> Duration {
+        self.slow.iter().filter(|slow| slow.0.touches(at)).map(|slow| slow.1).sum()
+    }
+
     fn read(&self, at: Extent, buffer: &mut [u8]) -> Read {
-        let took = self.slow.iter().filter(|slow| slow.0.touches(at)).map(|slow| slow.1).sum();
-        if self.sleeps {
-            thread::sleep(took);
-        }
+        let took = self.takes(at);
         let mut state = self.state();
         let state = &mut *state;
         state.dead |= state.dies_at.is_some_and(|reads| state.log.len() >= reads);
@@ -228,7 +232,17 @@ impl Source for SickDrive {
         self.queue.len()
     }
 
-    fn complete(&mut self, _wait: Duration) -> Option<Answer> {
+    fn complete(&mut self, wait: Duration) -> Option<Answer> {
+        if self.sleeps {
+            let takes = self.takes(self.queue.front()?.0);
+            let wakes = *self.wakes.get_or_insert_with(|| Instant::now() + takes);
+            let left = wakes.saturating_duration_since(Instant::now());
+            thread::sleep(left.min(wait));
+            if left > wait {
+                return None;
+            }
+            self.wakes = None;
+        }
         let (at, mut buffer) = self.queue.pop_front()?;
         let read = self.read(at, &mut buffer);
         Some(Answer { at, buffer, read })

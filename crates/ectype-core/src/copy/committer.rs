@@ -9,7 +9,7 @@ use crate::plan::map::Status;
 use crate::proof::digest::{Algorithm, Digester};
 use crate::proof::ledger::Ledger;
 use crate::watch::Watch;
-use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -23,36 +23,47 @@ pub(super) fn commit(
     checkpoint_every: Duration,
 ) -> Result<()> {
     let mut last = Instant::now();
-    for step in steps {
+    let mut unrecorded = false;
+    loop {
+        // A drive may hang for minutes: what came before is made durable meanwhile.
+        let step = if unrecorded {
+            steps.recv_timeout(checkpoint_every.saturating_sub(last.elapsed()))
+        } else {
+            steps.recv().map_err(RecvTimeoutError::from)
+        };
+        unrecorded |= step.is_ok();
         match step {
-            Step::Data(packed) => {
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(Step::Data(packed)) => {
                 let packed = packed.recv().expect("a packer answers for every block");
                 put(sink, ledger, &packed)?;
                 digests.data(&packed.block);
             }
-            Step::Zero(at) => {
+            Ok(Step::Zero(at)) => {
                 zero(sink, ledger, at, false)?;
                 digests.zeros(at);
             }
-            Step::Unused(at) => {
+            Ok(Step::Unused(at)) => {
                 zero(sink, ledger, at, true)?;
                 digests.zeros(at);
             }
-            Step::Status(at, status) => {
+            Ok(Step::Status(at, status)) => {
                 if status == Status::Bad {
+                    ledger.before_change(at)?;
                     sink.unreadable(at)?;
                 }
                 ledger.status(at, status);
                 digests.zeros(at);
             }
         }
-        if last.elapsed() >= checkpoint_every {
+        if unrecorded && last.elapsed() >= checkpoint_every {
             sink.checkpoint()?;
             ledger.checkpoint()?;
             last = Instant::now();
+            unrecorded = false;
         }
     }
-    Ok(())
 }
 
 fn put(sink: &mut dyn Sink, ledger: &mut Ledger, packed: &Packed) -> Result<()> {
@@ -100,7 +111,7 @@ impl Piece {
 }
 
 /// Zeros are handed to the digests in parts of this many bytes, so that a hole of terabytes can be interrupted.
-const ZEROS_AT_ONCE: u64 = 64 << 20;
+const ZEROS_AT_ONCE: u64 = 16 << 20;
 
 /// A digest, the way to its thread, and the thread, which returns how many bytes came in order.
 type Taker = (Algorithm, Sender<Piece>, JoinHandle<(Digester, u64)>);
@@ -145,14 +156,14 @@ impl<'a> Digests<'a> {
 
     /// False when the digest takes no more: it met a gap, or the run is to stop.
     fn offer(&self, sender: &Sender<Piece>, mut piece: Piece) -> bool {
-        loop {
+        while !self.watch.stop_asked() {
             match sender.send_timeout(piece, Duration::from_millis(50)) {
                 Ok(()) => return true,
                 Err(SendTimeoutError::Disconnected(_)) => return false,
-                Err(SendTimeoutError::Timeout(_)) if self.watch.stop_asked() => return false,
                 Err(SendTimeoutError::Timeout(back)) => piece = back,
             }
         }
+        false
     }
 
     /// The digests of those that saw all `size` bytes in order.

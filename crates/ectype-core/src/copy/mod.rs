@@ -28,6 +28,7 @@ use crate::proof::digest::Algorithm;
 use crate::proof::ledger::Ledger;
 use crate::source::Source;
 use crate::watch::Watch;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// The knobs of the engine. The defaults suit every machine; tests turn them.
@@ -88,20 +89,25 @@ pub fn copy(job: Job<'_>) -> Result<Copied> {
     let watch = job.watch;
     watch.begin(&map);
     let takers = committer::Digests::start(job.digests, tuning.buffers, watch);
+    let gone = AtomicBool::new(false);
     let (reader_end, committed) = std::thread::scope(|scope| {
         let (steps, arrivals) = crossbeam_channel::bounded(tuning.buffers * 2);
-        let belt = pipeline::Belt::start(scope, &tuning, map.size(), steps);
+        let belt = pipeline::Belt::start(scope, &tuning, map.size(), steps, &gone);
         let reading = reader::Reader::new(job.source, job.strategy, &mut map, belt, &tuning, watch);
         let reader = std::thread::Builder::new()
             .name("ectype-copy".into())
             .spawn_scoped(scope, move || reading.run())
             .expect("a thread can be started");
+        let ends = Ends(&gone);
         let committed = committer::commit(job.sink, job.ledger, &takers, arrivals, tuning.checkpoint_every);
+        drop(ends);
         let reader_end = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (reader_end, committed)
     });
-    let digests = takers.finish(job.ledger.map().size(), reader_end.stopped.is_none() && committed.is_ok());
-    let stopped = match (committed, reader_end.stopped) {
+    // A wish that came when everything was asked for may still have cut off a digest.
+    let reader_stopped = reader_end.stopped.or_else(|| watch.stop_asked().then(cancelled));
+    let digests = takers.finish(job.ledger.map().size(), reader_stopped.is_none() && committed.is_ok());
+    let stopped = match (committed, reader_stopped) {
         (Err(error), _) => {
             // The sink failed: whatever it holds is recorded as far as it can still be made durable.
             let _ = job.sink.checkpoint().and_then(|()| job.ledger.checkpoint());
@@ -115,6 +121,15 @@ pub fn copy(job: Job<'_>) -> Result<Copied> {
         }
     };
     Ok(Copied { read: reader_end.read, digests, stopped })
+}
+
+/// Says that the committer has ended, also when it panics.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// The error of a copy that was asked to stop.

@@ -7,6 +7,7 @@ use crate::plan::map::Status;
 use crate::proof::tree::{self, Hash};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
 
 /// Zeros are looked for in cells of this many bytes: large enough that an image is not torn to shreds, small enough to
@@ -46,21 +47,24 @@ impl Packed {
 }
 
 /// The reader's end of the conveyor.
-pub(super) struct Belt {
+pub(super) struct Belt<'a> {
     work: Sender<(Arc<Block>, Sender<Packed>)>,
     steps: Sender<Step>,
+    gone: &'a AtomicBool,
 }
 
 /// The committer is gone: it met an error, which it reports itself.
 pub(super) struct CommitterGone;
 
-impl Belt {
+impl<'a> Belt<'a> {
+    /// `gone` is set when the committer has ended: a reader that waits for a hanging drive or a buffer would not see it.
     pub(super) fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
         tuning: &Tuning,
         size: u64,
         steps: Sender<Step>,
-    ) -> Belt {
+        gone: &'a AtomicBool,
+    ) -> Belt<'a> {
         let (work, waiting) = bounded::<(Arc<Block>, Sender<Packed>)>(tuning.buffers);
         for _ in 0..tuning.packers.max(1) {
             let waiting = waiting.clone();
@@ -75,7 +79,11 @@ impl Belt {
                 .spawn_scoped(scope, pack_all)
                 .expect("a thread can be started");
         }
-        Belt { work, steps }
+        Belt { work, steps, gone }
+    }
+
+    pub(super) fn committer_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
     }
 
     pub(super) fn data(&self, block: Block) -> Result<(), CommitterGone> {

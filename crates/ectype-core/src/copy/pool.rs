@@ -13,8 +13,8 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(count: usize, len: usize) -> Pool {
         let (home, free) = bounded(count);
-        for _ in 0..count {
-            home.send(Buffer::new(len)).expect("the pool has room for its own buffers");
+        for buffer in Buffer::several(count, len) {
+            home.send(buffer).expect("the pool has room for its own buffers");
         }
         Pool { free, home }
     }

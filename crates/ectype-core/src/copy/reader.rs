@@ -10,6 +10,7 @@ use crate::plan::Strategy;
 use crate::plan::map::{RescueMap, Status};
 use crate::source::{Answer, Outcome, Read, Source};
 use crate::watch::Watch;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// How long the reader waits for an answer or a buffer before it looks whether it should stop.
@@ -18,11 +19,14 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// After a failure, this many whole pieces in a row must be read before several reads are in flight again.
 const TRUST: u32 = 16;
 
+/// So many steps may wait behind reads in flight.
+const MOST_KNOWN: usize = 64;
+
 pub(super) struct Reader<'a> {
     source: &'a mut dyn Source,
     strategy: &'a mut dyn Strategy,
     map: &'a mut RescueMap,
-    belt: Belt,
+    belt: Belt<'a>,
     pool: Pool,
     watch: &'a Watch,
     depth: usize,
@@ -32,6 +36,11 @@ pub(super) struct Reader<'a> {
     failed: Vec<(Extent, Read)>,
     /// A sector that was read, for that proof.
     known_good: Option<Extent>,
+    /// What needed no reading and lies behind reads in flight: each step waits for so many answers, so that order is kept
+    /// for tree and digests.
+    known: VecDeque<(u64, Step)>,
+    asked: u64,
+    answered: u64,
     read: u64,
 }
 
@@ -66,7 +75,7 @@ impl<'a> Reader<'a> {
         source: &'a mut dyn Source,
         strategy: &'a mut dyn Strategy,
         map: &'a mut RescueMap,
-        belt: Belt,
+        belt: Belt<'a>,
         tuning: &Tuning,
         watch: &'a Watch,
     ) -> Self {
@@ -83,12 +92,20 @@ impl<'a> Reader<'a> {
             distrust: 0,
             failed: Vec::new(),
             known_good: None,
+            known: VecDeque::new(),
+            asked: 0,
+            answered: 0,
             read: 0,
         }
     }
 
     pub(super) fn run(mut self) -> ReaderEnd {
-        let stopped = match self.read_all() {
+        let mut ended = self.read_all();
+        // What is in the map must reach the ledger, also where the reads before it were given up.
+        if self.send_known(u64::MAX).is_err() {
+            ended = Err(Stop::Committer);
+        }
+        let stopped = match ended {
             Ok(()) => None,
             Err(Stop::Committer) => None,
             Err(Stop::Because(error)) => Some(error),
@@ -99,6 +116,10 @@ impl<'a> Reader<'a> {
 
     fn read_all(&mut self) -> Result<(), Stop> {
         loop {
+            // It may have taken buffers with it: there may be none to wait for.
+            if self.belt.committer_gone() {
+                return Err(Stop::Committer);
+            }
             let asked_all = !self.fill_queue()?;
             if self.source.in_flight() == 0 {
                 if self.failed.is_empty() {
@@ -124,7 +145,10 @@ impl<'a> Reader<'a> {
 
     /// Submits what may be in flight; false when the strategy has nothing more to ask.
     fn fill_queue(&mut self) -> Result<bool, Stop> {
-        while self.failed.is_empty() && self.source.in_flight() < self.depth_now() {
+        while self.failed.is_empty()
+            && self.source.in_flight() < self.depth_now()
+            && self.known.len() < MOST_KNOWN
+        {
             if self.watch.stop_asked() {
                 self.take_what_is_there()?;
                 return Err(cancelled().into());
@@ -145,6 +169,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             self.source.submit(at, buffer);
+            self.asked += 1;
         }
         Ok(true)
     }
@@ -168,12 +193,22 @@ impl<'a> Reader<'a> {
             _ => at,
         };
         self.map.set(known, Status::Finished);
-        self.belt.step(match content {
+        let step = match content {
             Content::Unused => Step::Unused(known),
             _ => Step::Zero(known),
-        })?;
+        };
+        self.known.push_back((self.asked, step));
+        self.send_known(self.answered)?;
         self.watch.add_known(content, known.len);
         Ok(true)
+    }
+
+    /// Sends what waited for no more than this many answers.
+    fn send_known(&mut self, answered: u64) -> Result<(), CommitterGone> {
+        while let Some((_, step)) = self.known.pop_front_if(|(after, _)| *after <= answered) {
+            self.belt.step(step)?;
+        }
+        Ok(())
     }
 
     fn take(&mut self, answer: Answer) -> Result<(), Stop> {
@@ -204,6 +239,8 @@ impl<'a> Reader<'a> {
                 self.failed.push((at, Read { good, ..read }));
             }
         }
+        self.answered += 1;
+        self.send_known(self.answered)?;
         Ok(())
     }
 

@@ -108,13 +108,27 @@ pub fn verify_image(path: &Path, more: &[Algorithm], tuning: Tuning, watch: &Wat
             Error::new(Kind::Io, format!("{lost} bytes of {} cannot be read", path.display())).at(first)
         );
     }
-    let tree = ledger.into_grown_tree().expect("a file that was read in order has a tree");
+    let missing: Vec<Algorithm> =
+        copied.digests.iter().filter(|taken| taken.1.is_none()).map(|taken| taken.0).collect();
+    let map = ledger.map().clone();
+    let (tree, late) = match ledger.into_grown_tree() {
+        Some(tree) if missing.is_empty() => (tree, Vec::new()),
+        // A read failed at first, so the pieces did not come in order: once more, slowly.
+        _ => {
+            let read = |buf: &mut [u8], offset| {
+                let failed = |error| Error::io(format!("reading {}", path.display()), error).at(offset);
+                source.reader().read_at(buf, offset).map_err(failed)
+            };
+            Ledger::passing(map).prove(&read, &missing, watch)?
+        }
+    };
     let mut digests: BTreeMap<String, String> = BTreeMap::new();
     let taken = copied
         .digests
         .into_iter()
         .filter_map(|(algorithm, digest)| Some((algorithm.name().to_owned(), digest?)));
     digests.extend(taken);
+    digests.extend(late.into_iter().map(|(algorithm, digest)| (algorithm.name().to_owned(), digest)));
     let wrong: Vec<String> = digests
         .iter()
         .filter(|(name, digest)| recorded(name).is_some_and(|recorded| recorded != *digest))

@@ -1,6 +1,10 @@
 //! The library from outside: with sick drives and torn disks from the testkit, and with the tools of others as referees.
 
+mod crash;
+mod engine;
 mod fs;
 mod mapfile;
 mod referee;
+mod resume;
+mod rig;
 mod volume;

@@ -19,12 +19,14 @@ pub struct RawSink<S> {
     size: u64,
     /// From here on nothing was ever written: zeros there are holes already.
     fresh_from: u64,
+    /// Up to here something was put or made zeros.
+    end: u64,
 }
 
 impl<S: Storage> RawSink<S> {
     /// A new image of `size` bytes in an empty storage.
     pub fn create(storage: S, size: u64) -> Result<Self> {
-        let sink = RawSink { storage, size, fresh_from: 0 };
+        let sink = RawSink { storage, size, fresh_from: 0, end: 0 };
         if sink.storage.holds_holes() {
             sink.storage.set_size(size).map_err(|error| sink.failed("setting the size of", error))?;
         }
@@ -33,7 +35,7 @@ impl<S: Storage> RawSink<S> {
 
     /// Goes on with an unfinished image of `size` bytes, of which only what `held` covers counts: the rest is made zeros.
     pub fn resume(storage: S, size: u64, held: &crate::Extents) -> Result<Self> {
-        let sink = RawSink { storage, size, fresh_from: size };
+        let sink = RawSink { storage, size, fresh_from: size, end: size };
         let whole: crate::Extents = [Extent::new(0, size)].into_iter().collect();
         let set = |error| sink.failed("setting the size of", error);
         if sink.storage.holds_holes() {
@@ -49,7 +51,8 @@ impl<S: Storage> RawSink<S> {
         for stale in whole.subtract(held).iter().filter(|stale| stale.offset < end) {
             sink.storage.zero_at(stale).map_err(|error| sink.failed("clearing the rest of", error))?;
         }
-        Ok(RawSink { fresh_from: end, ..sink })
+        let fresh_from = end.min(sink.storage.size());
+        Ok(RawSink { fresh_from, end, ..sink })
     }
 
     fn failed(&self, doing: &str, error: std::io::Error) -> Error {
@@ -76,10 +79,12 @@ impl<S: Storage> RawSink<S> {
 
 impl<S: Storage> Sink for RawSink<S> {
     fn put(&mut self, offset: u64, data: &[u8]) -> Result<()> {
-        assert!(offset + data.len() as u64 <= self.size, "a put within the image");
+        let at = Extent::new(offset, data.len() as u64);
+        assert!(at.len == data.len() as u64 && at.end() <= self.size, "a put within the image");
         self.fill_up_to(offset)?;
         self.storage.write_at(data, offset).map_err(|error| self.failed("writing", error).at(offset))?;
-        self.fresh_from = self.fresh_from.max(offset + data.len() as u64);
+        self.fresh_from = self.fresh_from.max(at.end());
+        self.end = self.end.max(at.end());
         Ok(())
     }
 
@@ -91,12 +96,15 @@ impl<S: Storage> Sink for RawSink<S> {
                 .zero_at(written)
                 .map_err(|error| self.failed("writing zeros to", error).at(written.offset))?;
         }
-        // The rest is a hole already, or will be filled by what comes after it.
+        // The rest is a hole already, or will be filled by what comes after it, or by a checkpoint.
+        self.end = self.end.max(at.end());
         Ok(())
     }
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<()> {
-        let held = self.storage.size().saturating_sub(offset).min(buf.len() as u64) as usize;
+        // What a target without holes has behind that is not ours.
+        let ours = if self.storage.holds_holes() { self.size } else { self.fresh_from };
+        let held = self.storage.size().min(ours).saturating_sub(offset).min(buf.len() as u64) as usize;
         let (held, rest) = buf.split_at_mut(held);
         if !held.is_empty() {
             self.storage
@@ -108,12 +116,14 @@ impl<S: Storage> Sink for RawSink<S> {
     }
 
     fn checkpoint(&mut self) -> Result<()> {
+        self.fill_up_to(self.end)?;
         self.storage.flush().map_err(|error| self.failed("flushing", error))
     }
 
     fn set_end(&mut self, size: u64) -> Result<()> {
         self.size = size;
         self.fresh_from = self.fresh_from.min(size);
+        self.end = self.end.min(size);
         if self.storage.size() > size {
             self.storage.set_size(size).map_err(|error| self.failed("cutting", error))?;
         }

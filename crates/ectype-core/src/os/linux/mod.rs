@@ -4,6 +4,7 @@ mod control;
 pub mod disk;
 pub mod file;
 pub mod host;
+pub(super) mod memory;
 pub mod optical;
 mod sysfs;
 mod volume;

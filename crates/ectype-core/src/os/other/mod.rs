@@ -3,4 +3,5 @@
 pub mod disk;
 pub mod file;
 pub mod host;
+pub(super) mod memory;
 pub mod optical;
