@@ -37,6 +37,7 @@ const TESTS: &[(&str, &str)] = &[
     ("nbdkit", "serves the disk with bad sectors"),
     ("nbdkit-plugin-dev", "its C header"),
     ("ntfs-3g", "mkntfs, ntfsinfo, ntfsclone"),
+    ("python3", "the guide's recipe for the tree"),
     ("qemu-utils", "qemu-img: raw and foreign containers"),
     ("squashfs-tools", "mksquashfs"),
     ("udftools", "mkudffs"),

@@ -119,3 +119,21 @@ fn the_kernel_mounts_the_sample_disc() {
     let disc = std::fs::read(folder.join("disc.iso")).unwrap();
     assert!(disc.ends_with(&photo) && photo.len() == 1533 * 2048);
 }
+
+#[test]
+fn the_guide_tells_how_to_prove_the_image_without_us() {
+    if !need::tools(&["python3", "b3sum"]) {
+        return;
+    }
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/proof.md");
+    let guide = std::fs::read_to_string(guide).unwrap().replace("\r\n", "\n");
+    let recipe = guide.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let (folder, _) = kept(home.path());
+    let prove = || said(need::command("python3").args(["-c", recipe, "copy.iso"]).current_dir(&folder));
+    assert_eq!(prove(), "nodes: equal\nroot:  equal\n");
+    let mut image = std::fs::read(folder.join("copy.iso")).unwrap();
+    image[5_000_000] ^= 1;
+    std::fs::write(folder.join("copy.iso"), image).unwrap();
+    assert_eq!(prove(), "nodes: DIFFER\nroot:  DIFFERS\n");
+}

@@ -1,5 +1,6 @@
-//! `docs/cli.md` is what `--help` says, and nothing else.
+//! What the documentation promises: `docs/cli.md` is what `--help` says, and `docs/formats/map.md` is true of ddrescue.
 
+use ectype_testkit::need;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -61,4 +62,38 @@ fn the_reference_is_what_the_help_says() {
         written.replace("\r\n", "\n") == page,
         "docs/cli.md is stale: UPDATE=1 cargo test -p ectype --test reference\n{page}"
     );
+}
+
+/// Runs a command in `folder`, to success.
+fn run(command: &mut Command, folder: &Path) {
+    let output = command.current_dir(folder).output().expect("the tool runs");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn ectype_goes_on_with_what_ddrescue_began_and_ddrescue_with_ours() {
+    if !need::tool("ddrescue") {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let content: Vec<u8> = (0..3_000_000_u32).map(|number| (number % 251) as u8).collect();
+    let name = |name: &str| home.path().join(name);
+    std::fs::write(name("source.bin"), &content).unwrap();
+    // ddrescue's image ends where it stopped: at 1 MB of 3.
+    run(need::command("ddrescue").args(["-q", "-s", "1000000", "source.bin", "a.img", "a.map"]), home.path());
+    let create = ["create", "--map", "a.map", "source.bin", "a.img"];
+    run(Command::new(env!("CARGO_BIN_EXE_ectype")).args(create), home.path());
+    assert!(std::fs::read(name("a.img")).unwrap() == content);
+    assert!(name("a.map").exists() && !name("a.img.state").exists(), "a map that was named stays");
+    // And the other way: the map of ours, with a gap in it.
+    let map = std::fs::read_to_string(name("a.map")).unwrap();
+    let whole = "0x00000000  0x002DC6C0  +";
+    assert!(map.contains(whole), "{map}");
+    std::fs::write(name("a.map"), map.replace(whole, "0x0 0x80000 +\n0x80000 0x10000 -\n0x90000 0x24C6C0 +"))
+        .unwrap();
+    let mut image = content.clone();
+    image[0x8_0000..0x9_0000].fill(0);
+    std::fs::write(name("a.img"), image).unwrap();
+    run(need::command("ddrescue").args(["-q", "-r1", "source.bin", "a.img", "a.map"]), home.path());
+    assert!(std::fs::read(name("a.img")).unwrap() == content);
 }

@@ -728,8 +728,11 @@ impl Prepared {
             PlainFile::create_new(image).map_err(failed)?
         };
         // With holes it had its full length from the start; without, its end may be zeros that are still to be written.
-        let has_held = unfinished.map.bytes(Status::Finished) > 0;
-        if has_held && storage.holds_holes() && storage.size() != size {
+        // Another program's ends where that stopped.
+        let held_end = unfinished.map.extents(Status::Finished).iter().next_back().map_or(0, Extent::end);
+        let shortest = if unfinished.left.is_some() { size } else { held_end };
+        let fits = (shortest..=size).contains(&storage.size());
+        if held_end > 0 && storage.holds_holes() && !fits {
             let context = format!("{} is not as long as the earlier run left it", image.display());
             return Err(Error::new(Kind::Changed, context).advise("discard it and begin anew:  --restart"));
         }
