@@ -71,7 +71,7 @@ impl Strategy for Sweep {
         }
         let part = if failed.len > CLUSTER {
             CLUSTER
-        } else if failed.len > self.unit {
+        } else if failed.offset / self.unit != (failed.end() - 1) / self.unit {
             self.unit
         } else {
             map.set(failed, Status::Bad);

@@ -144,6 +144,14 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// Whether anything was ever recorded in this state file. The first checkpoint goes into the second slot: while that is
+    /// not whole and the first is blank, a crash came before it, and the map beside is still that of another program.
+    pub fn was_begun(state: &dyn Storage) -> bool {
+        let mut first = vec![0; SLOT.min(state.size()) as usize];
+        let is_blank = state.read_at(&mut first, 0).is_ok() && first.iter().all(|&byte| byte == 0);
+        !is_blank || read_slot::<serde_json::Value>(state, SLOT).is_some()
+    }
+
     /// Reads what an earlier run left in its state file, for a content of `size` bytes and the map found beside it.
     pub fn load<F: for<'a> Deserialize<'a>>(state: &dyn ReadAt, map: &RescueMap) -> Result<(Left, F)> {
         let slots = [read_slot::<F>(state, 0), read_slot::<F>(state, SLOT)];
@@ -182,7 +190,8 @@ impl Ledger {
         let mut held_before = Extents::new();
         if before.leaves_valid && compare {
             // Only whole pieces have leaves.
-            held_before = map.extents(Status::Finished).union(&before.held_before).align_in(PIECE);
+            let held = map.extents(Status::Finished).union(&before.held_before);
+            held_before = held.iter().map(|held| whole_pieces(held, size)).collect();
         }
         let mut ledger = Ledger {
             map: if compare { RescueMap::new(size) } else { map },
@@ -247,7 +256,12 @@ impl Ledger {
 
     /// Whether the image already holds zeros in all of `at`, from an earlier run.
     pub(crate) fn holds_zeros(&self, at: Extent) -> bool {
-        if self.held_before.is_empty() || !self.held_before.covers(at) || at.align_in(PIECE) != at {
+        let size = self.map.size();
+        if self.held_before.is_empty() || !self.held_before.covers(at) || whole_pieces(at, size) != at {
+            return false;
+        }
+        let rest = at.end() % PIECE;
+        if rest > 0 && !self.leaf(at.end() / PIECE).is_ok_and(|known| known == zeros_leaf(rest)) {
             return false;
         }
         let (mut index, end) = (at.offset / PIECE, at.end() / PIECE);
@@ -287,13 +301,14 @@ impl Ledger {
 
     /// The image now holds zeros in `at`.
     pub(crate) fn zero(&mut self, at: Extent) -> Result<()> {
-        self.zeros += at.len;
-        let head = Extent::between(at.offset, at.end().min(at.offset.next_multiple_of(PIECE)));
+        self.zeros = self.zeros.saturating_add(at.len);
+        let boundary = at.offset.checked_next_multiple_of(PIECE).unwrap_or(u64::MAX);
+        let head = Extent::between(at.offset, at.end().min(boundary));
         self.set_stale(head)?;
         let tail = Extent::between((at.end() - at.end() % PIECE).max(head.end()), at.end());
         self.set_zeros(Extent::between(head.end(), tail.offset))?;
         if tail.end() == self.map.size() && !tail.is_empty() {
-            self.set_leaf(tail, tree::leaf(&vec![0; tail.len as usize]))?;
+            self.set_leaf(tail, zeros_leaf(tail.len))?;
         } else {
             self.set_stale(tail)?;
         }
@@ -508,7 +523,7 @@ impl Ledger {
                 if watch.stop_asked() {
                     return Err(Error::new(Kind::Cancelled, "interrupted"));
                 }
-                let at = Extent::between(index * PIECE, ((index + 1) * PIECE).min(size));
+                let at = Extent::between(index * PIECE, (index + 1).saturating_mul(PIECE).min(size));
                 index += 1;
                 let (run, status) =
                     if at.is_empty() { (at, Status::Finished) } else { self.map.run_at(at.offset) };
@@ -560,6 +575,20 @@ impl Ledger {
         }
         (tree.count() == tree::pieces(size)).then(|| tree.finish())
     }
+}
+
+/// The pieces that lie wholly in `held`; the last one of a content of `size` bytes may be short.
+fn whole_pieces(held: Extent, size: u64) -> Extent {
+    let end = if held.end() == size { size } else { held.end() - held.end() % PIECE };
+    match held.offset.checked_next_multiple_of(PIECE) {
+        Some(start) => Extent::between(start, end),
+        None => Extent::new(held.offset, 0),
+    }
+}
+
+/// The leaf of a short piece of zeros.
+fn zeros_leaf(len: u64) -> Hash {
+    tree::leaf(&vec![0; len as usize])
 }
 
 fn writing(error: std::io::Error) -> Error {

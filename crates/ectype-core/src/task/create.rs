@@ -481,13 +481,17 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
         let context = format!("{map_name} speaks of an image that is not there: {}", files.image.display());
         return Err(Error::new(Kind::Changed, context).advise(anew));
     }
+    let foreign = |map| Ok(Unfinished { map, left: None, compare: false });
     let has_state = std::fs::metadata(&files.state).is_ok_and(|facts| facts.len() > 0);
     if !has_state {
-        return Ok(Unfinished { map, left: None, compare: false });
+        return foreign(map);
     }
     let state_name = files.state.display();
     let state =
         PlainFile::open(&files.state).map_err(|error| Error::io(format!("reading {state_name}"), error))?;
+    if !Ledger::was_begun(&state) {
+        return foreign(map);
+    }
     let (left, facts) = Ledger::load::<RunFacts>(&state, &map).map_err(|error| {
         let kind = error.kind();
         Error::new(kind, format!("{state_name} is not the state of this image")).because(error).advise(anew)
