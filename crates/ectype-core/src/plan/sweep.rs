@@ -7,7 +7,8 @@
 //!   +++++++++++++-+++++…         a sector that fails alone is bad
 //! ```
 //!
-//! Pure: no I/O, no clock. A bad sector is tried again only when the sweep is told to `retry`.
+//! Pure: no I/O, no clock. What is neither tried sector by sector nor finished comes after the untried; a bad sector is tried
+//! again only when the sweep is told to `retry`.
 
 use super::Strategy;
 use super::map::{RescueMap, Status};
@@ -24,14 +25,17 @@ pub struct Sweep {
     /// What a failed read is to be tried again as, in order.
     narrowed: VecDeque<Extent>,
     unit: u64,
-    retry: Option<u64>,
+    /// Whether what is bad is tried again.
+    retry: bool,
+    /// How far the second look has come.
+    again: u64,
 }
 
 impl Sweep {
     /// A sweep over a medium; with `retry` every sector that is bad in the map is tried once more at the end.
     pub fn new(geometry: Geometry, retry: bool) -> Sweep {
         let unit = u64::from(geometry.physical_sector.max(geometry.sector));
-        Sweep { cursor: 0, narrowed: VecDeque::new(), unit, retry: retry.then_some(0) }
+        Sweep { cursor: 0, narrowed: VecDeque::new(), unit, retry, again: 0 }
     }
 
     fn untried(&mut self, map: &RescueMap, status: Status, from: u64, most: u64) -> Option<Extent> {
@@ -51,11 +55,13 @@ impl Strategy for Sweep {
             self.cursor = at.end();
             return Some(at);
         }
-        let from = self.retry?;
-        let statuses = [Status::Bad, Status::NonScraped, Status::NonTrimmed];
-        let again = statuses.into_iter().filter_map(|status| self.untried(map, status, from, self.unit));
+        // A map of ddrescue's may call areas non-trimmed of which no sector was ever tried alone.
+        let statuses =
+            [(Status::NonTrimmed, CLUSTER), (Status::NonScraped, self.unit), (Status::Bad, self.unit)];
+        let wanted = if self.retry { &statuses[..] } else { &statuses[..2] };
+        let again = wanted.iter().filter_map(|(status, most)| self.untried(map, *status, self.again, *most));
         let at = again.min_by_key(|at| at.offset)?;
-        self.retry = Some(at.end());
+        self.again = at.end();
         Some(at)
     }
 
