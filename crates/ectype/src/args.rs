@@ -6,6 +6,7 @@ use ectype_core::proof::digest::Algorithm;
 use ectype_core::task::open::Consistency;
 use ectype_core::{Error, Result};
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 
 use crate::exit::Code;
@@ -302,7 +303,10 @@ pub(crate) fn wants_json() -> bool {
 }
 
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<Code> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "ectype", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "ectype", &mut script);
+    // A closed pipe is a wish to read no more.
+    let _ = std::io::stdout().write_all(&script);
     Ok(Code::Done)
 }
 

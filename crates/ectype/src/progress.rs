@@ -103,20 +103,20 @@ impl Output {
                 "event": "error", "kind": error.kind().name(), "message": error.to_string(), "advice": advice,
                 "offset": error.offset(),
             });
-            eprintln!("{event}");
+            err(&format!("{event}\n"));
             return;
         }
         let word = if self.color_err { "\x1b[1;31merror:\x1b[0m" } else { "error:" };
-        eprintln!("{word} {}", report::printable(&error.to_string()));
+        err(&format!("{word} {}\n", report::printable(&error.to_string())));
         for line in advice {
-            eprintln!("  {}", report::printable(line));
+            err(&format!("  {}\n", report::printable(line)));
         }
     }
 
     /// Tells an event where progress is JSON.
     pub(crate) fn event(&self, value: &Value) {
         if self.style == Style::Json {
-            eprintln!("{value}");
+            err(&format!("{value}\n"));
         }
     }
 
@@ -162,6 +162,11 @@ fn out(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
+/// The same on standard error.
+fn err(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
 struct Show {
     style: Style,
     color: bool,
@@ -190,10 +195,9 @@ impl Show {
             self.phase = progress.phase;
             self.history.clear();
             if self.style == Style::Json {
-                eprintln!(
-                    "{}",
-                    json!({ "event": "phase", "phase": progress.phase.name(), "total": progress.total })
-                );
+                let event =
+                    json!({ "event": "phase", "phase": progress.phase.name(), "total": progress.total });
+                err(&format!("{event}\n"));
             }
         }
         let now = Instant::now();
@@ -213,15 +217,14 @@ impl Show {
                     "eta_s": eta.map(|eta| eta.as_secs()),
                     "unreadable": progress.unreadable,
                 });
-                eprintln!("{event}");
+                err(&format!("{event}\n"));
             }
             Style::Bar => {
                 let line = self.bar(progress, rate, eta, stopping);
-                eprint!("\r\x1b[K{line}");
-                let _ = std::io::stderr().flush();
+                err(&format!("\r\x1b[K{line}"));
                 self.shown = true;
             }
-            Style::Log => eprintln!("{}", words(progress, rate, eta)),
+            Style::Log => err(&format!("{}\n", words(progress, rate, eta))),
             Style::Silent => {}
         }
     }
@@ -267,8 +270,7 @@ impl Show {
 
     fn clear(&self) {
         if self.shown {
-            eprint!("\r\x1b[K");
-            let _ = std::io::stderr().flush();
+            err("\r\x1b[K");
         }
     }
 }

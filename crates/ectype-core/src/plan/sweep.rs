@@ -7,7 +7,8 @@
 //!   +++++++++++++-+++++…         a sector that fails alone is bad
 //! ```
 //!
-//! Pure: no I/O, no clock. A bad sector is tried again only when the sweep is told to `retry`.
+//! Pure: no I/O, no clock. What is neither tried sector by sector nor finished comes after the untried; a bad sector is tried
+//! again only when the sweep is told to `retry`.
 
 use super::Strategy;
 use super::map::{RescueMap, Status};
@@ -26,7 +27,10 @@ pub struct Sweep {
     unit: u64,
     sector: u64,
     size: u64,
-    retry: Option<u64>,
+    /// Whether what is bad is tried again.
+    retry: bool,
+    /// How far the second look has come.
+    again: u64,
 }
 
 impl Sweep {
@@ -34,7 +38,7 @@ impl Sweep {
     pub fn new(geometry: Geometry, retry: bool) -> Sweep {
         let unit = u64::from(geometry.physical_sector.max(geometry.sector));
         let (sector, size) = (u64::from(geometry.sector), geometry.size);
-        Sweep { cursor: 0, narrowed: VecDeque::new(), unit, sector, size, retry: retry.then_some(0) }
+        Sweep { cursor: 0, narrowed: VecDeque::new(), unit, sector, size, retry, again: 0 }
     }
 
     fn untried(&self, map: &RescueMap, status: Status, from: u64, most: u64) -> Option<Extent> {
@@ -56,11 +60,13 @@ impl Strategy for Sweep {
             self.cursor = at.end();
             return Some(at);
         }
-        let from = self.retry?;
-        let statuses = [Status::Bad, Status::NonScraped, Status::NonTrimmed];
-        let again = statuses.into_iter().filter_map(|status| self.untried(map, status, from, self.unit));
+        // A map of ddrescue's may call areas non-trimmed of which no sector was ever tried alone.
+        let statuses =
+            [(Status::NonTrimmed, CLUSTER), (Status::NonScraped, self.unit), (Status::Bad, self.unit)];
+        let wanted = if self.retry { &statuses[..] } else { &statuses[..2] };
+        let again = wanted.iter().filter_map(|(status, most)| self.untried(map, *status, self.again, *most));
         let at = again.min_by_key(|at| at.offset)?;
-        self.retry = Some(at.end());
+        self.again = at.end();
         Some(at)
     }
 

@@ -336,7 +336,8 @@ fn survey(files: &Files, options: &Options, opened: &Opened) -> Result<Target> {
     let is_finished = matches!(record, Ok(Some(_)));
     // A map that the user named stays when the image is whole.
     let is_whole = matches!(&record, Ok(Some(record)) if record.status == "whole") && !exists(&files.state)?;
-    if exists(&files.map)? && !is_whole && !options.restart && !(options.overwrite && is_finished) {
+    let anew = options.restart || (options.overwrite && is_finished);
+    if exists(&files.map)? && !is_whole && !anew {
         return Ok(Target::Unfinished(Box::new(unfinished(files, options, opened)?)));
     }
     if !exists(&files.image)? || options.overwrite {
@@ -419,9 +420,9 @@ fn refuse_source(files: &Files, options: &Options, opened: &Opened) -> Result<()
 fn refuse_on_source(files: &Files, opened: &Opened) -> Result<()> {
     let number =
         |path: &Path| PlainFile::open(path).and_then(|file| file.stamp()).ok().map(|stamp| stamp.device);
-    let mounts = opened.device.iter().flat_map(|device| &device.mounts);
+    let mut mounts = opened.device.iter().flat_map(|device| &device.mounts);
     let Some(target) = number(file::folder(&files.image)) else { return Ok(()) };
-    for mount in mounts.filter(|mount| number(&mount.target) == Some(target)) {
+    if let Some(mount) = mounts.find(|mount| number(&mount.target) == Some(target)) {
         let context = format!(
             "{} would lie on the source itself, mounted on {}",
             files.image.display(),

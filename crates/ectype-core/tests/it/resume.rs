@@ -370,7 +370,7 @@ fn the_largest_size_that_a_number_can_say_does_not_overflow() {
             });
             assert!(copied.unwrap().stopped.is_none());
             assert!(ledger.map().is_all(Status::Finished));
-            assert_eq!(ledger.into_grown_tree().is_some_and(|tree| tree.is_consistent()), bad.is_none());
+            assert_eq!(ledger.grown_tree().is_some_and(|tree| tree.is_consistent()), bad.is_none());
         }
     }
 }

@@ -251,6 +251,35 @@ fn wrong_usage_is_2_and_a_refusal_is_1_with_its_reason_as_json() {
 }
 
 #[test]
+fn nobody_has_to_listen() {
+    let dir = folder();
+    let source = noisy(dir.path(), "source", 4 * MIB, 16);
+    for (index, how) in ["json", "bar", "auto"].iter().enumerate() {
+        let image = format!("{index}.img");
+        let mut run = command(dir.path());
+        run.args(["create", "--progress", how, "--json", "source", &image]);
+        let (out, err) = (std::io::pipe().unwrap().1, std::io::pipe().unwrap().1);
+        let status = run.stdout(out).stderr(err).status().unwrap();
+        assert_eq!(status.code(), Some(0), "{how}");
+        same(&source, &dir.path().join(image));
+    }
+    let mut run = command(dir.path());
+    run.args(["completions", "bash"]).stdout(std::io::pipe().unwrap().1).stderr(std::io::pipe().unwrap().1);
+    assert_eq!(run.status().unwrap().code(), Some(0));
+    run = command(dir.path());
+    run.args(["create", "nowhere", "x.img"]).stderr(std::io::pipe().unwrap().1);
+    assert_eq!(run.status().unwrap().code(), Some(1));
+}
+
+#[test]
+fn a_copy_of_a_file_wants_a_name() {
+    let dir = folder();
+    noisy(dir.path(), "source", 4096, 17);
+    ectype(dir.path(), ["create", "source"]).ends_with(1).says("name");
+    assert_eq!(names(dir.path()), ["source"]);
+}
+
+#[test]
 fn an_empty_file_becomes_an_empty_image() {
     let dir = folder();
     fs::write(dir.path().join("source"), "").unwrap();

@@ -108,7 +108,7 @@ fn killed_at_any_moment_the_same_command_completes() {
 fn an_interrupt_stops_in_order_and_is_gone_on_with() {
     let dir = folder();
     source(dir.path(), 61);
-    for signal in ["INT", "TERM"] {
+    for signal in ["INT", "TERM", "HUP"] {
         let args = ["--json", "--hash", "sha256,md5", "source", "x.img"];
         let (said, early) = interrupted(dir.path(), &args, "x.img.map", signal);
         if !early {
@@ -183,6 +183,46 @@ fn a_file_that_was_edited_meanwhile_is_noticed() {
 }
 
 #[test]
+fn a_file_that_changes_under_the_copy_is_noticed() {
+    let dir = folder();
+    let source = source(dir.path(), 74);
+    let edit = |change: &dyn Fn(&File)| {
+        let mut run = start(dir.path(), &["--json", "source", "x.img"]);
+        let map = dir.path().join("x.img.map");
+        let begun = Instant::now();
+        while !run.ended() && begun.elapsed() < Duration::from_secs(20) {
+            if fs::read_to_string(&map).is_ok_and(|text| text.contains('+') && text.contains('?')) {
+                run.signal("STOP");
+                break;
+            }
+        }
+        if run.ended() {
+            run.wait().ends_with(0);
+            return false;
+        }
+        change(&OpenOptions::new().write(true).open(&source).unwrap());
+        run.signal("CONT");
+        let json = run.wait().ends_with(5).json();
+        assert_eq!(json["status"], "stopped");
+        true
+    };
+    if edit(&|file| file.write_all_at(b"edited", 100).unwrap()) {
+        ectype(dir.path(), ["create", "source", "x.img"]).ends_with(0);
+    }
+    finished(dir.path(), "x.img");
+    for name in names(dir.path()) {
+        if name != "source" {
+            fs::remove_file(dir.path().join(name)).unwrap();
+        }
+    }
+    if edit(&|file| file.set_len(34 << 20).unwrap()) {
+        ectype(dir.path(), ["create", "source", "x.img"]).ends_with(1).says("--restart");
+        ectype(dir.path(), ["create", "--restart", "source", "x.img"]).ends_with(0);
+    }
+    finished(dir.path(), "x.img");
+}
+
+#[test]
 fn a_device_that_was_written_meanwhile_is_noticed() {
     if !need::loop_devices() {
         return;
@@ -239,17 +279,17 @@ fn damaged_companions_are_refused_and_kept() {
     killed(dir.path(), &["source", "x.img"], "x.img");
     let (map, state) = (dir.path().join("x.img.map"), dir.path().join("x.img.state"));
     let (good_map, good_state) = (fs::read(&map).unwrap(), fs::read(&state).unwrap());
+    let bytes = || contents(dir.path()).into_values().map(|(hash, ..)| hash).collect::<Vec<_>>();
     let refused = |what: &str| {
-        let before = contents(dir.path());
+        let before = bytes();
         ectype(dir.path(), ["create", "source", "x.img"]).ends_with(1);
-        assert_eq!(contents(dir.path()), before, "{what}");
+        assert_eq!(bytes(), before, "{what}");
     };
     for damage in [&b"garbage\n"[..], b"", b"# Mapfile. Created by nobody\n0x0 ? 1\n0x0 0x10000000000 +\n"] {
         fs::write(&map, damage).unwrap();
         refused("map");
     }
-    let cut = good_map.iter().position(|&byte| byte == b'+').unwrap();
-    fs::write(&map, [&good_map[..cut], b"*&", &good_map[cut..]].concat()).unwrap();
+    fs::write(&map, String::from_utf8_lossy(&good_map).replace("+\n", "q\n")).unwrap();
     refused("a sign that no map has");
     fs::write(&map, &good_map).unwrap();
     let mut bad = good_state.clone();
@@ -279,6 +319,39 @@ fn a_map_without_its_image_is_refused() {
     ectype(dir.path(), ["create", "source", "x.img"]).ends_with(1).says("--restart");
     fs::rename(dir.path().join("elsewhere"), dir.path().join("x.img")).unwrap();
     ectype(dir.path(), ["create", "source", "x.img"]).ends_with(0);
+    finished(dir.path(), "x.img");
+}
+
+#[test]
+fn a_map_of_ddrescue_is_gone_on_with() {
+    let dir = folder();
+    let mib = MIB as u64;
+    let source = noisy(dir.path(), "source", 6 * MIB, 75);
+    let image = dir.path().join("x.img");
+    // Only what the map calls finished is there; the rest must not be believed.
+    let mut held = fs::read(&source).unwrap();
+    held[MIB..].fill(0xee);
+    fs::write(&image, held).unwrap();
+    let map = format!(
+        "# Mapfile. Created by GNU ddrescue version 1.27\n0x0 ? 1\n\
+         0 {mib} +\n{mib} {mib} *\n{} {mib} /\n{} 512 -\n{} {} ?\n",
+        2 * mib,
+        3 * mib,
+        3 * mib + 512,
+        3 * mib - 512
+    );
+    fs::write(beside(&image, ".map"), map).unwrap();
+    let run = || ectype(dir.path(), ["create", "--json", "--hash", "sha256", "source", "x.img"]);
+    let json = run().ends_with(3).json();
+    assert_eq!(json["resumed"], true);
+    assert_eq!(json["unreadable"].as_array().unwrap().len(), 1, "{json}");
+    assert_eq!(json["unreadable"][0]["offset"], 3 * mib);
+    assert_eq!(fs::read(&image).unwrap()[3 * MIB..][..512], [0; 512]);
+    let json = run().ends_with(0).json();
+    assert!(tool("sha256sum", [&source]).starts_with(json["digests"]["sha256"].as_str().unwrap()));
+    let record: serde_json::Value =
+        serde_json::from_slice(&fs::read(beside(&image, ".ectype.json")).unwrap()).unwrap();
+    assert_eq!(record["plan"]["consistency"], "none");
     finished(dir.path(), "x.img");
 }
 
