@@ -230,7 +230,7 @@ const LATER_VERBS: [&str; 14] = [
     "convert", "restore", "map", "clone", "list", "extract", "mount", "serve", "try", "backup", "versions",
     "recover", "forget", "check",
 ];
-const LATER_OPTIONS: [&str; 24] = [
+const LATER_OPTIONS: [&str; 25] = [
     "--subformat",
     "--compress",
     "--blocks",
@@ -249,6 +249,7 @@ const LATER_OPTIONS: [&str; 24] = [
     "--eject",
     "--bare",
     "--parents",
+    "--all",
     "--source-format",
     "--confirm",
     "--changed-only",

@@ -79,12 +79,8 @@ pub(crate) fn planned(plan: &Plan) -> Value {
 pub(crate) fn created(outcome: &Outcome, advice: &[String]) -> Value {
     let plan = &outcome.plan;
     let stored = std::fs::metadata(&plan.image).map_or(0, |facts| facts.len());
-    let unreadable: Vec<Value> = if matches!(outcome.status, Ended::Stopped(_)) {
-        Vec::new()
-    } else {
-        let range = |at: Extent| json!({ "offset": at.offset, "length": at.len, "files": [] });
-        outcome.unreadable.iter().map(range).collect()
-    };
+    let range = |at: Extent| json!({ "offset": at.offset, "length": at.len, "files": [] });
+    let unreadable: Vec<Value> = outcome.unreadable.iter().map(range).collect();
     let mut value = json!({
         "schema": SCHEMA,
         "status": outcome.status.name(),
@@ -138,7 +134,7 @@ pub(crate) fn verified(found: &Verified) -> Value {
         "schema": SCHEMA,
         "equal": found.equal,
         "compared": found.compared,
-        "skipped": { "unused": 0, "unreadable": 0 },
+        "skipped": { "unused": 0, "unreadable": found.record.as_ref().map_or(0, |record| record.bytes.unreadable) },
         "differences": extents(&found.differences),
         "wrong": found.wrong,
         "sizes": found.sizes.map(|(image, record)| json!({ "image": image, "record": record })),

@@ -127,7 +127,7 @@ pub(crate) fn forecast(plan: &Plan, output: &Output) {
 /// The result: what there is now, and how to trust it.
 pub(crate) fn created(outcome: &Outcome, output: &Output) {
     let image = printable(&outcome.plan.image.display().to_string());
-    let speed = if outcome.seconds > 0.0 { outcome.size as f64 / outcome.seconds } else { 0.0 };
+    let speed = if outcome.seconds > 0.0 { outcome.read_now as f64 / outcome.seconds } else { 0.0 };
     let timing = format!("{}, {}/s", took(outcome.seconds), size(speed as u64));
     match &outcome.status {
         Ended::Whole => {
@@ -162,10 +162,14 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
     }
     if let Some(record) = &outcome.record {
         let record = printable(&record.display().to_string());
-        let check = if outcome.digests.contains_key("sha256") {
-            format!("; sha256sum -c {image}.sha256")
-        } else {
-            String::new()
+        let check = match (outcome.digests.contains_key("sha256"), outcome.plan.image.parent()) {
+            (false, _) => String::new(),
+            // The list names the image alone, so that both can be moved: it is checked where it lies.
+            (true, Some(folder)) if !folder.as_os_str().is_empty() => {
+                let name = outcome.plan.image.file_name().unwrap_or_default().to_string_lossy();
+                printable(&format!("; cd {} && sha256sum -c {name}.sha256", folder.display()))
+            }
+            (true, _) => format!("; sha256sum -c {image}.sha256"),
         };
         output.line(&format!("  record: {record}{check}"));
     }

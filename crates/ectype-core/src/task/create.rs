@@ -9,6 +9,7 @@
 //! image, and the record before they go. A crash anywhere leaves something that the next run understands.
 
 use super::open::{self, Consistency, How, Opened, Purpose, changed};
+use super::target::{Files, RunFacts, Target, refuse_device, survey};
 use super::verify::{self, Comparison};
 use crate::copy::{Job, Tuning, copy};
 use crate::error::{Error, Kind, Result};
@@ -28,9 +29,8 @@ use crate::proof::ledger::{Ledger, SaveMap};
 use crate::proof::record::{self, ByteCounts, ImageFacts, PlanFacts, Range, Record, TreeFacts};
 use crate::source::{Geometry, Source};
 use crate::watch::{Phase, Watch};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// How many sectors at the end of a disc may be run-out: a track-at-once writer leaves two.
@@ -158,47 +158,12 @@ impl Ended {
     }
 }
 
-/// What the state file keeps of a run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct RunFacts {
-    identity: Identity,
-    moment: Moment,
-    format: String,
-    began: String,
-    runs: u32,
-    /// Some of it was copied without proof that it is of this medium at this time.
-    unproven: bool,
-}
-
 /// A source that is open and a plan for it.
 pub struct Prepared {
     options: Options,
     opened: Opened,
     plan: Plan,
     files: Files,
-}
-
-/// The image and its companions.
-#[derive(Clone, Debug)]
-struct Files {
-    image: PathBuf,
-    map: PathBuf,
-    state: PathBuf,
-    keep_map: bool,
-}
-
-/// What stands at the target.
-enum Target {
-    Nothing,
-    /// A map, with the state where there is one.
-    Unfinished(Box<Unfinished>),
-}
-
-struct Unfinished {
-    map: RescueMap,
-    left: Option<(crate::proof::ledger::Left, RunFacts)>,
-    /// Whether what is held has to be read again.
-    compare: bool,
 }
 
 /// Opens the source, surveys the target, and makes the plan. Touches nothing.
@@ -223,12 +188,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         )?,
     };
     refuse_device(&image)?;
-    let files = Files {
-        map: options.map.clone().unwrap_or_else(|| record::beside(&image, ".map")),
-        keep_map: options.map.is_some(),
-        state: record::beside(&image, ".state"),
-        image,
-    };
+    let files = Files::new(image, options.map.clone());
     if let Some(device) = &opened.device {
         match &device.whole {
             Some(whole) => why.push(format!("one volume of {}; for all of it name that", whole.display())),
@@ -250,8 +210,12 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     let (held, compare) = match &target {
         Target::Nothing => (None, false),
         Target::Unfinished(unfinished) => {
-            let held = unfinished.map.bytes(Status::Finished);
-            (Some(held), unfinished.compare)
+            if unfinished.left.is_none() {
+                let note =
+                    "the map came without the state of its run: that it is of this medium is not proven";
+                why.push(note.to_owned());
+            }
+            (Some(unfinished.map.bytes(Status::Finished)), unfinished.compare)
         }
     };
     if compare {
@@ -281,30 +245,6 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     Ok(prepared)
 }
 
-/// An image that is a device would overwrite it: that is `restore`, with its questions.
-fn refuse_device(image: &Path) -> Result<()> {
-    match std::fs::metadata(image) {
-        Ok(facts) if facts.is_dir() => {
-            Err(Error::refused(format!("{} is a folder, not a name for an image", image.display()))
-                .advise(format!("name a file in it: {}", image.join("disc.img").display())))
-        }
-        Ok(facts) if !facts.is_file() => {
-            Err(Error::refused(format!("{} is a device: create never writes to one", image.display()))
-                .advise("writing an image to a device is what restore does (not in this version)"))
-        }
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let folder = file::folder(image);
-            if folder.is_dir() {
-                return Ok(());
-            }
-            Err(Error::refused(format!("there is no folder {}", folder.display()))
-                .advise(format!("make it:  mkdir -p {}", folder.display())))
-        }
-        Err(error) => Err(Error::io(format!("looking at {}", image.display()), error)),
-    }
-}
-
 /// The most that the image can take: holes of a file are left out, nothing else is known before it is read.
 fn worst_case(opened: &Opened) -> Result<u64> {
     let size = opened.geometry().size;
@@ -324,187 +264,6 @@ fn worst_case(opened: &Opened) -> Result<u64> {
         offset = until;
     }
     Ok(size)
-}
-
-/// What stands at the target, and whether this run may go on with it.
-fn survey(files: &Files, options: &Options, opened: &Opened) -> Result<Target> {
-    let image = files.image.display();
-    refuse_source(files, options, opened)?;
-    refuse_on_source(files, opened)?;
-    refuse_bystanders(files)?;
-    let record = if exists(&files.image)? { Record::of(&files.image) } else { Ok(None) };
-    let is_finished = matches!(record, Ok(Some(_)));
-    // A map that the user named stays when the image is whole.
-    let is_whole = matches!(&record, Ok(Some(record)) if record.status == "whole") && !exists(&files.state)?;
-    let anew = options.restart || (options.overwrite && is_finished);
-    if exists(&files.map)? && !is_whole && !anew {
-        return Ok(Target::Unfinished(Box::new(unfinished(files, options, opened)?)));
-    }
-    if !exists(&files.image)? || options.overwrite {
-        return Ok(Target::Nothing);
-    }
-    if options.restart {
-        // Only what is known to be unfinished is discarded.
-        let is_incomplete = record?.is_some_and(|record| record.status != "whole");
-        if !is_whole && (exists(&files.map)? || is_incomplete) {
-            return Ok(Target::Nothing);
-        }
-        return Err(Error::refused(format!("{image} exists and is no unfinished image"))
-            .advise("replace it:  --overwrite"));
-    }
-    if is_finished {
-        return Err(Error::refused(format!("{image} exists and is finished"))
-            .advise(format!("check it:    ectype verify {image}"))
-            .advise("replace it:  --overwrite"));
-    }
-    Err(Error::refused(format!("{image} exists")).advise("replace it:  --overwrite"))
-}
-
-/// Whether something has this name, be it a link to nowhere.
-fn exists(path: &Path) -> Result<bool> {
-    match std::fs::symlink_metadata(path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(Error::io(format!("looking at {}", path.display()), error)),
-    }
-}
-
-impl Files {
-    /// Everything that a run may write, with what it is to the image.
-    fn all(&self) -> [(&'static str, PathBuf); 5] {
-        [
-            ("image", self.image.clone()),
-            ("map", self.map.clone()),
-            ("state", self.state.clone()),
-            ("record", record::path_of(&self.image)),
-            ("list of digests", record::beside(&self.image, ".sha256")),
-        ]
-    }
-}
-
-/// Whether two names are one file: through links, or as two spellings of a name that may not exist yet.
-fn is_same(a: &Path, b: &Path) -> bool {
-    let stamp = |path: &Path| {
-        let stamp = PlainFile::open(path).and_then(|file| file.stamp()).ok()?;
-        Some((stamp.device, stamp.inode))
-    };
-    let spelled =
-        |path: &Path| Some((std::fs::canonicalize(file::folder(path)).ok()?, path.file_name()?.to_owned()));
-    let is_file = |path: &Path| std::fs::metadata(path).is_ok_and(|facts| facts.is_file());
-    let by_name = spelled(a).is_some_and(|name| Some(name) == spelled(b));
-    by_name || (is_file(a) && is_file(b) && stamp(a).is_some_and(|file| Some(file) == stamp(b)))
-}
-
-/// Neither the image nor what lies beside it may be the source, nor may two of them be one.
-fn refuse_source(files: &Files, options: &Options, opened: &Opened) -> Result<()> {
-    let all = files.all();
-    for (what, path) in &all {
-        let is_source = match &opened.device {
-            None => is_same(path, &options.source),
-            // The file below a loop device is its content.
-            Some(device) => device.bus == "loop" && is_same(path, Path::new(&device.model)),
-        };
-        if is_source {
-            let what = if *what == "image" { String::new() } else { format!(", and would be the {what}") };
-            return Err(Error::refused(format!("{} is the source itself{what}", path.display())));
-        }
-        if *what != "map" && is_same(path, &files.map) {
-            return Err(Error::refused(format!("{} cannot be both map and {what}", path.display()))
-                .advise("give the map another name:  --map FILE"));
-        }
-    }
-    Ok(())
-}
-
-/// An image that is written to its own source chases its tail.
-fn refuse_on_source(files: &Files, opened: &Opened) -> Result<()> {
-    let number =
-        |path: &Path| PlainFile::open(path).and_then(|file| file.stamp()).ok().map(|stamp| stamp.device);
-    let mut mounts = opened.device.iter().flat_map(|device| &device.mounts);
-    let Some(target) = number(file::folder(&files.image)) else { return Ok(()) };
-    if let Some(mount) = mounts.find(|mount| number(&mount.target) == Some(target)) {
-        let context = format!(
-            "{} would lie on the source itself, mounted on {}",
-            files.image.display(),
-            mount.target.display()
-        );
-        return Err(Error::refused(context).advise("choose a folder on another disk"));
-    }
-    Ok(())
-}
-
-/// Files of others that happen to have the names of map and state are never overwritten.
-fn refuse_bystanders(files: &Files) -> Result<()> {
-    let refused = |path: &Path, what: &str| {
-        Error::refused(format!("{} is in the way: it is not the {what} of an image", path.display()))
-            .advise("move it, or choose another name for the image")
-    };
-    let begins = |path: &Path, heads: &[&[u8]]| -> Result<bool> {
-        let failed = |error| Error::io(format!("reading {}", path.display()), error);
-        let mut head = [0; 16];
-        let held = PlainFile::open(path).and_then(|file| file.read_some(&mut head, 0)).map_err(failed)?;
-        Ok(held == 0 || heads.iter().any(|start| head[..held].starts_with(start)))
-    };
-    let has_state = exists(&files.state)?;
-    if has_state {
-        // A link here would send the writes elsewhere.
-        let is_file = std::fs::symlink_metadata(&files.state).is_ok_and(|facts| facts.is_file());
-        if !is_file || !begins(&files.state, &[crate::proof::ledger::MAGIC, &[0; 16]])? {
-            return Err(refused(&files.state, "state"));
-        }
-    }
-    if files.map.exists() {
-        let is_file = std::fs::metadata(&files.map).is_ok_and(|facts| facts.is_file());
-        let is_ours = has_state && !files.keep_map;
-        if !is_file || !(is_ours || begins(&files.map, &[b"# Mapfile", b"# Rescue Logfile"])?) {
-            return Err(refused(&files.map, "map"));
-        }
-    }
-    Ok(())
-}
-
-fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfinished> {
-    let map_name = files.map.display();
-    let reading = |error| Error::io(format!("reading {map_name}"), error);
-    let text = std::fs::read(&files.map).map_err(reading)?;
-    let anew = "discard the unfinished image and begin anew:  --restart";
-    let wrong = |error: Error| {
-        let kind = error.kind();
-        Error::new(kind, format!("{map_name} is not the map of this image")).because(error).advise(anew)
-    };
-    if text.trim_ascii().is_empty() && exists(&files.image)? {
-        // As a map of nothing it would give the image away, whosever it is.
-        return Err(wrong(Error::corrupt(0, "it is empty")));
-    }
-    let mut map = MapFile::parse(&text).map_err(wrong)?.map;
-    map.cover(opened.geometry().size).map_err(wrong)?;
-    if map.bytes(Status::Finished) > 0 && !files.image.exists() {
-        let context = format!("{map_name} speaks of an image that is not there: {}", files.image.display());
-        return Err(Error::new(Kind::Changed, context).advise(anew));
-    }
-    let foreign = |map| Ok(Unfinished { map, left: None, compare: false });
-    let has_state = std::fs::metadata(&files.state).is_ok_and(|facts| facts.len() > 0);
-    if !has_state {
-        return foreign(map);
-    }
-    let state_name = files.state.display();
-    let state =
-        PlainFile::open(&files.state).map_err(|error| Error::io(format!("reading {state_name}"), error))?;
-    if !Ledger::was_begun(&state) {
-        return foreign(map);
-    }
-    let (left, facts) = Ledger::load::<RunFacts>(&state, &map).map_err(|error| {
-        let kind = error.kind();
-        Error::new(kind, format!("{state_name} is not the state of this image")).because(error).advise(anew)
-    })?;
-    let moment = opened.moment();
-    facts.identity.recognises(&opened.identity, &facts.moment, &moment).map_err(|reason| {
-        let context =
-            format!("{} is another medium than the unfinished image is of: {reason}", opened.identity.path);
-        Error::new(Kind::Changed, context).advise(anew)
-    })?;
-    let proven = opened.immutable || options.trust_map || facts.moment.proves_unchanged(&moment);
-    Ok(Unfinished { map, left: Some((left, facts)), compare: !proven })
 }
 
 impl Prepared {
@@ -556,7 +315,7 @@ impl Prepared {
     /// Carries out the plan.
     pub fn run(mut self, watch: &Watch) -> Result<Outcome> {
         let begun = Instant::now();
-        let state = self.lock_state()?;
+        let state = self.files.lock_state()?;
         // Between plan and lock another run may have been at work.
         let target = match survey(&self.files, &self.options, &self.opened) {
             Ok(target) => target,
@@ -671,7 +430,7 @@ impl Prepared {
         digests.insert("tree".to_owned(), tree.root.to_string());
         outcome.digests = digests;
         if unreadable.is_empty() {
-            self.remove_companions()?;
+            self.files.remove_companions()?;
             outcome.map = self.files.keep_map.then(|| self.files.map.clone());
         }
         if self.options.verify {
@@ -686,20 +445,6 @@ impl Prepared {
         }
         outcome.seconds = begun.elapsed().as_secs_f64();
         Ok(outcome)
-    }
-
-    /// The state file, taken for this run alone.
-    fn lock_state(&self) -> Result<PlainFile> {
-        let name = self.files.state.display();
-        let failed = |error| Error::io(format!("writing {name}"), error);
-        let state = PlainFile::open_or_create(&self.files.state).map_err(failed)?;
-        if !state.lock().map_err(failed)? {
-            return Err(Error::refused(format!(
-                "another ectype is at work on {}",
-                self.files.image.display()
-            )));
-        }
-        Ok(state)
     }
 
     /// Ledger and sink, new or gone on with; `facts` then carry what the earlier runs knew.
@@ -718,7 +463,7 @@ impl Prepared {
         };
         let unfinished = match target {
             Target::Nothing => {
-                self.discard()?;
+                self.files.discard()?;
                 let ledger = Ledger::create(state, self.save_map(&facts.began), size, facts)?;
                 let storage = PlainFile::create_new(image).map_err(failed)?;
                 file::sync_dir(file::folder(image)).map_err(failed)?;
@@ -727,6 +472,7 @@ impl Prepared {
             Target::Unfinished(unfinished) => unfinished,
         };
         self.plan.compare = unfinished.compare;
+        self.files.discard_record()?;
         let storage = if image.exists() {
             PlainFile::open_writable(image).map_err(failed)?
         } else {
@@ -744,9 +490,6 @@ impl Prepared {
         let ledger = match unfinished.left {
             None => {
                 facts.unproven = true;
-                let note =
-                    "the map came without the state of its run: that it is of this medium is not proven";
-                self.plan.why.push(note.to_owned());
                 let save_map = self.save_map(&facts.began);
                 Ledger::adopt(state, save_map, unfinished.map, facts)?
             }
@@ -763,35 +506,6 @@ impl Prepared {
         };
         let sink = RawSink::resume(storage, size, &ledger.held())?;
         Ok((ledger, Box::new(sink)))
-    }
-
-    /// Removes what an earlier run left, on the user's word. The record goes first: it must never speak of other bytes.
-    fn discard(&self) -> Result<()> {
-        let image = &self.files.image;
-        let goners =
-            [record::path_of(image), record::beside(image, ".sha256"), self.files.map.clone(), image.clone()];
-        for path in goners {
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io(format!("removing {}", path.display()), error));
-                }
-                _ => {}
-            }
-        }
-        file::sync_dir(file::folder(image)).map_err(|error| Error::io("flushing the folder", error))
-    }
-
-    /// The image is whole: first the map goes, then the state, so that no map ever stands without it.
-    fn remove_companions(&self) -> Result<()> {
-        let mut goners = vec![&self.files.state];
-        if !self.files.keep_map {
-            goners.insert(0, &self.files.map);
-        }
-        for path in goners {
-            std::fs::remove_file(path)
-                .map_err(|error| Error::io(format!("removing {}", path.display()), error))?;
-        }
-        Ok(())
     }
 
     fn save_map(&self, began: &str) -> SaveMap {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   open     a SOURCE by its name: found, locked, identified
+//!   target   what stands where an image is to be made
 //!   create   source → image, with map, ledger, record and proof
 //!   devices  what is there, and what is on it
 //!   verify   image → nothing: against its record, or against a source
@@ -10,4 +11,5 @@
 pub mod create;
 pub mod devices;
 pub mod open;
+mod target;
 pub mod verify;

@@ -1,0 +1,326 @@
+//! What stands where an image is to be made: nothing, an unfinished image, or something that must not be touched.
+//!
+//! ```text
+//!   IMAGE   IMAGE.map   IMAGE.state   IMAGE.ectype.json
+//!     –         –            –               –           begin
+//!     ·         there        there           ·           go on, if it is the same medium
+//!     ·         there        –               ·           go on; that it is the same medium is not proven
+//!     there     –            ·               there       finished: refused, or replaced on the user's word
+//!     there     –            ·               –           somebody's file: refused, or replaced on the user's word
+//! ```
+
+use super::create::Options;
+use super::open::Opened;
+use crate::error::{Error, Kind, Result};
+use crate::os::file::{self, PlainFile};
+use crate::plan::map::{MapFile, RescueMap, Status};
+use crate::proof::identity::{Identity, Moment};
+use crate::proof::ledger::{Ledger, Left};
+use crate::proof::record::{self, Record};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// A longer map is none that any medium yields, in bytes.
+const LONGEST_MAP: u64 = 1 << 30;
+
+/// The image and what lies beside it.
+#[derive(Clone, Debug)]
+pub(super) struct Files {
+    pub(super) image: PathBuf,
+    pub(super) map: PathBuf,
+    pub(super) state: PathBuf,
+    /// The user named the map: it is never removed.
+    pub(super) keep_map: bool,
+}
+
+/// What stands at the target.
+pub(super) enum Target {
+    Nothing,
+    /// A map, with the state where there is one.
+    Unfinished(Box<Unfinished>),
+}
+
+/// An image that an earlier run left.
+pub(super) struct Unfinished {
+    pub(super) map: RescueMap,
+    pub(super) left: Option<(Left, RunFacts)>,
+    /// Whether what is held has to be read again.
+    pub(super) compare: bool,
+}
+
+/// What the state file keeps of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct RunFacts {
+    pub(super) identity: Identity,
+    pub(super) moment: Moment,
+    pub(super) format: String,
+    pub(super) began: String,
+    pub(super) runs: u32,
+    /// Some of it was copied without proof that it is of this medium at this time.
+    pub(super) unproven: bool,
+}
+
+/// An image that is a device would overwrite it: that is `restore`, with its questions.
+pub(super) fn refuse_device(image: &Path) -> Result<()> {
+    match std::fs::metadata(image) {
+        Ok(facts) if facts.is_dir() => {
+            Err(Error::refused(format!("{} is a folder, not a name for an image", image.display()))
+                .advise(format!("name a file in it: {}", image.join("disc.img").display())))
+        }
+        Ok(facts) if !facts.is_file() => {
+            Err(Error::refused(format!("{} is a device: create never writes to one", image.display()))
+                .advise("writing an image to a device is what restore does (not in this version)"))
+        }
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let folder = file::folder(image);
+            if folder.is_dir() {
+                return Ok(());
+            }
+            Err(Error::refused(format!("there is no folder {}", folder.display()))
+                .advise(format!("make it:  mkdir -p {}", folder.display())))
+        }
+        Err(error) => Err(Error::io(format!("looking at {}", image.display()), error)),
+    }
+}
+
+/// What stands at the target, and whether this run may go on with it.
+pub(super) fn survey(files: &Files, options: &Options, opened: &Opened) -> Result<Target> {
+    let image = files.image.display();
+    refuse_source(files, options, opened)?;
+    refuse_on_source(files, opened)?;
+    refuse_bystanders(files)?;
+    let record = if exists(&files.image)? { Record::of(&files.image) } else { Ok(None) };
+    let is_finished = matches!(record, Ok(Some(_)));
+    // A map that the user named stays when the image is whole.
+    let is_whole = matches!(&record, Ok(Some(record)) if record.status == "whole") && !exists(&files.state)?;
+    let anew = options.restart || (options.overwrite && is_finished);
+    if exists(&files.map)? && !is_whole && !anew {
+        return Ok(Target::Unfinished(Box::new(unfinished(files, options, opened)?)));
+    }
+    if !exists(&files.image)? || options.overwrite {
+        return Ok(Target::Nothing);
+    }
+    if options.restart {
+        // Only what is known to be unfinished is discarded.
+        let is_incomplete = record?.is_some_and(|record| record.status != "whole");
+        if !is_whole && (exists(&files.map)? || is_incomplete) {
+            return Ok(Target::Nothing);
+        }
+        return Err(Error::refused(format!("{image} exists and is no unfinished image"))
+            .advise("replace it:  --overwrite"));
+    }
+    if is_finished {
+        return Err(Error::refused(format!("{image} exists and is finished"))
+            .advise(format!("check it:    ectype verify {image}"))
+            .advise("replace it:  --overwrite"));
+    }
+    Err(Error::refused(format!("{image} exists")).advise("replace it:  --overwrite"))
+}
+
+/// Whether something has this name, be it a link to nowhere.
+fn exists(path: &Path) -> Result<bool> {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io(format!("looking at {}", path.display()), error)),
+    }
+}
+
+impl Files {
+    pub(super) fn new(image: PathBuf, map: Option<PathBuf>) -> Files {
+        let keep_map = map.is_some();
+        let map = map.unwrap_or_else(|| record::beside(&image, ".map"));
+        Files { map, keep_map, state: record::beside(&image, ".state"), image }
+    }
+
+    /// The state file, taken for this run alone.
+    pub(super) fn lock_state(&self) -> Result<PlainFile> {
+        let name = self.state.display();
+        let failed = |error| Error::io(format!("writing {name}"), error);
+        let state = PlainFile::open_or_create(&self.state).map_err(failed)?;
+        if !state.lock().map_err(failed)? {
+            let context = format!("another ectype is at work on {}", self.image.display());
+            return Err(Error::refused(context));
+        }
+        Ok(state)
+    }
+
+    /// Removes what an earlier run left, on the user's word.
+    pub(super) fn discard(&self) -> Result<()> {
+        self.discard_record()?;
+        remove(&self.map)?;
+        remove(&self.image)?;
+        let folder = file::folder(&self.image);
+        file::sync_dir(folder).map_err(|error| Error::io("flushing the folder", error))
+    }
+
+    /// Before the image changes, its record goes: it must never speak of other bytes.
+    pub(super) fn discard_record(&self) -> Result<()> {
+        let (record, list) = (record::path_of(&self.image), record::beside(&self.image, ".sha256"));
+        if exists(&record)? || exists(&list)? {
+            remove(&record)?;
+            remove(&list)?;
+            let folder = file::folder(&self.image);
+            file::sync_dir(folder).map_err(|error| Error::io("flushing the folder", error))?;
+        }
+        Ok(())
+    }
+
+    /// The image is whole: first the map goes, then the state, so that no map ever stands without it.
+    pub(super) fn remove_companions(&self) -> Result<()> {
+        if !self.keep_map {
+            remove(&self.map)?;
+        }
+        remove(&self.state)
+    }
+
+    /// Everything that a run may write, with what it is to the image.
+    fn all(&self) -> [(&'static str, PathBuf); 5] {
+        [
+            ("image", self.image.clone()),
+            ("map", self.map.clone()),
+            ("state", self.state.clone()),
+            ("record", record::path_of(&self.image)),
+            ("list of digests", record::beside(&self.image, ".sha256")),
+        ]
+    }
+}
+
+/// Whether two names are one file: through links, or as two spellings of a name that may not exist yet.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let stamp = |path: &Path| {
+        let stamp = PlainFile::open(path).and_then(|file| file.stamp()).ok()?;
+        Some((stamp.device, stamp.inode))
+    };
+    let spelled =
+        |path: &Path| Some((std::fs::canonicalize(file::folder(path)).ok()?, path.file_name()?.to_owned()));
+    let is_file = |path: &Path| std::fs::metadata(path).is_ok_and(|facts| facts.is_file());
+    let by_name = spelled(a).is_some_and(|name| Some(name) == spelled(b));
+    by_name || (is_file(a) && is_file(b) && stamp(a).is_some_and(|file| Some(file) == stamp(b)))
+}
+
+/// Neither the image nor what lies beside it may be the source, nor may two of them be one.
+fn refuse_source(files: &Files, options: &Options, opened: &Opened) -> Result<()> {
+    let all = files.all();
+    for (what, path) in &all {
+        let is_source = match &opened.device {
+            None => is_same(path, &options.source),
+            // The file below a loop device is its content.
+            Some(device) => device.bus == "loop" && is_same(path, Path::new(&device.model)),
+        };
+        if is_source {
+            let what = if *what == "image" { String::new() } else { format!(", and would be the {what}") };
+            return Err(Error::refused(format!("{} is the source itself{what}", path.display())));
+        }
+        if *what != "map" && is_same(path, &files.map) {
+            return Err(Error::refused(format!("{} cannot be both map and {what}", path.display()))
+                .advise("give the map another name:  --map FILE"));
+        }
+    }
+    Ok(())
+}
+
+/// An image that is written to its own source chases its tail.
+fn refuse_on_source(files: &Files, opened: &Opened) -> Result<()> {
+    let number =
+        |path: &Path| PlainFile::open(path).and_then(|file| file.stamp()).ok().map(|stamp| stamp.device);
+    let mut mounts = opened.device.iter().flat_map(|device| &device.mounts);
+    let Some(target) = number(file::folder(&files.image)) else { return Ok(()) };
+    if let Some(mount) = mounts.find(|mount| number(&mount.target) == Some(target)) {
+        let context = format!(
+            "{} would lie on the source itself, mounted on {}",
+            files.image.display(),
+            mount.target.display()
+        );
+        return Err(Error::refused(context).advise("choose a folder on another disk"));
+    }
+    Ok(())
+}
+
+/// Files of others that happen to have the names of map and state are never overwritten.
+fn refuse_bystanders(files: &Files) -> Result<()> {
+    let refused = |path: &Path, what: &str| {
+        Error::refused(format!("{} is in the way: it is not the {what} of an image", path.display()))
+            .advise("move it, or choose another name for the image")
+    };
+    let begins = |path: &Path, heads: &[&[u8]]| -> Result<bool> {
+        let failed = |error| Error::io(format!("reading {}", path.display()), error);
+        let mut head = [0; 16];
+        let held = PlainFile::open(path).and_then(|file| file.read_some(&mut head, 0)).map_err(failed)?;
+        Ok(held == 0 || heads.iter().any(|start| head[..held].starts_with(start)))
+    };
+    let has_state = exists(&files.state)?;
+    if has_state {
+        // A link here would send the writes elsewhere.
+        let is_file = std::fs::symlink_metadata(&files.state).is_ok_and(|facts| facts.is_file());
+        if !is_file || !begins(&files.state, &[crate::proof::ledger::MAGIC, &[0; 16]])? {
+            return Err(refused(&files.state, "state"));
+        }
+    }
+    if files.map.exists() {
+        let is_file = std::fs::metadata(&files.map).is_ok_and(|facts| facts.is_file());
+        let is_ours = has_state && !files.keep_map;
+        if !is_file || !(is_ours || begins(&files.map, &[b"# Mapfile", b"# Rescue Logfile"])?) {
+            return Err(refused(&files.map, "map"));
+        }
+    }
+    Ok(())
+}
+
+fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfinished> {
+    let map_name = files.map.display();
+    let reading = |error| Error::io(format!("reading {map_name}"), error);
+    if std::fs::metadata(&files.map).map_err(reading)?.len() > LONGEST_MAP {
+        return Err(Error::new(Kind::Limit, format!("{map_name} is too long for a map")));
+    }
+    let text = std::fs::read(&files.map).map_err(reading)?;
+    let anew = "discard the unfinished image and begin anew:  --restart";
+    let wrong = |error: Error| {
+        let kind = error.kind();
+        Error::new(kind, format!("{map_name} is not the map of this image")).because(error).advise(anew)
+    };
+    if text.trim_ascii().is_empty() && exists(&files.image)? {
+        // As a map of nothing it would give the image away, whosever it is.
+        return Err(wrong(Error::corrupt(0, "it is empty")));
+    }
+    let mut map = MapFile::parse(&text).map_err(wrong)?.map;
+    map.cover(opened.geometry().size).map_err(wrong)?;
+    if map.bytes(Status::Finished) > 0 && !files.image.exists() {
+        let context = format!("{map_name} speaks of an image that is not there: {}", files.image.display());
+        return Err(Error::new(Kind::Changed, context).advise(anew));
+    }
+    let foreign = |map| Ok(Unfinished { map, left: None, compare: false });
+    let has_state = std::fs::metadata(&files.state).is_ok_and(|facts| facts.len() > 0);
+    if !has_state {
+        return foreign(map);
+    }
+    let state_name = files.state.display();
+    let state =
+        PlainFile::open(&files.state).map_err(|error| Error::io(format!("reading {state_name}"), error))?;
+    if !Ledger::was_begun(&state) {
+        return foreign(map);
+    }
+    let (left, facts) = Ledger::load::<RunFacts>(&state, &map).map_err(|error| {
+        let kind = error.kind();
+        Error::new(kind, format!("{state_name} is not the state of this image")).because(error).advise(anew)
+    })?;
+    let moment = opened.moment();
+    facts.identity.recognises(&opened.identity, &facts.moment, &moment).map_err(|reason| {
+        let context =
+            format!("{} is another medium than the unfinished image is of: {reason}", opened.identity.path);
+        Error::new(Kind::Changed, context).advise(anew)
+    })?;
+    let proven = opened.immutable || options.trust_map || facts.moment.proves_unchanged(&moment);
+    Ok(Unfinished { map, left: Some((left, facts)), compare: !proven })
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io(format!("removing {}", path.display()), error))
+        }
+        _ => Ok(()),
+    }
+}
