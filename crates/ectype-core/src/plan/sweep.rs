@@ -7,7 +7,8 @@
 //!   +++++++++++++-+++++…         a sector that fails alone is bad
 //! ```
 //!
-//! Pure: no I/O, no clock. A bad sector is tried again only when the sweep is told to `retry`.
+//! Pure: no I/O, no clock. What another program left untrimmed or unscraped is read sector by sector at the end; a bad sector is tried again
+//! only when the sweep is told to `retry`.
 
 use super::Strategy;
 use super::map::{RescueMap, Status};
@@ -24,22 +25,24 @@ pub struct Sweep {
     /// What a failed read is to be tried again as, in order.
     narrowed: VecDeque<Extent>,
     unit: u64,
-    retry: Option<u64>,
+    /// Up to here what failed before was tried again.
+    tried_again: u64,
+    retry: bool,
 }
 
 impl Sweep {
     /// A sweep over a medium; with `retry` every sector that is bad in the map is tried once more at the end.
     pub fn new(geometry: Geometry, retry: bool) -> Sweep {
         let unit = u64::from(geometry.physical_sector.max(geometry.sector));
-        Sweep { cursor: 0, narrowed: VecDeque::new(), unit, retry: retry.then_some(0) }
+        Sweep { cursor: 0, narrowed: VecDeque::new(), unit, tried_again: 0, retry }
     }
+}
 
-    fn untried(&mut self, map: &RescueMap, status: Status, from: u64, most: u64) -> Option<Extent> {
-        let run = map.next(from, status)?;
-        // To the end of the piece: pieces that are read whole need no second look for their leaf.
-        let end = run.end().min((run.offset / most + 1).saturating_mul(most));
-        Some(Extent::between(run.offset, end))
-    }
+fn untried(map: &RescueMap, status: Status, from: u64, most: u64) -> Option<Extent> {
+    let run = map.next(from, status)?;
+    // To the end of the piece: pieces that are read whole need no second look for their leaf.
+    let end = run.end().min((run.offset / most + 1).saturating_mul(most));
+    Some(Extent::between(run.offset, end))
 }
 
 impl Strategy for Sweep {
@@ -47,15 +50,17 @@ impl Strategy for Sweep {
         if let Some(at) = self.narrowed.pop_front() {
             return Some(at);
         }
-        if let Some(at) = self.untried(map, Status::NonTried, self.cursor, PIECE) {
+        if let Some(at) = untried(map, Status::NonTried, self.cursor, PIECE) {
             self.cursor = at.end();
             return Some(at);
         }
-        let from = self.retry?;
-        let statuses = [Status::Bad, Status::NonScraped, Status::NonTrimmed];
-        let again = statuses.into_iter().filter_map(|status| self.untried(map, status, from, self.unit));
+        let statuses = [Status::NonTrimmed, Status::NonScraped, Status::Bad];
+        let again = statuses
+            .into_iter()
+            .filter(|status| self.retry || *status != Status::Bad)
+            .filter_map(|status| untried(map, status, self.tried_again, self.unit));
         let at = again.min_by_key(|at| at.offset)?;
-        self.retry = Some(at.end());
+        self.tried_again = at.end();
         Some(at)
     }
 
