@@ -113,9 +113,12 @@ impl Piece {
 /// Zeros are handed to the digests in parts of this many bytes, so that a hole of terabytes can be interrupted.
 const ZEROS_AT_ONCE: u64 = 16 << 20;
 
+/// A digest, where it is fed, and the thread that gives it back with the number of bytes that it saw.
+type Taker = (Algorithm, Sender<Piece>, JoinHandle<(Digester, u64)>);
+
 /// The linear digests, each on a thread of its own.
 pub(super) struct Digests<'a> {
-    takers: Vec<(Algorithm, Sender<Piece>, JoinHandle<(Digester, u64)>)>,
+    takers: Vec<Taker>,
     watch: &'a Watch,
 }
 
@@ -165,16 +168,15 @@ impl<'a> Digests<'a> {
 
     /// The digests of those that saw all `size` bytes in order.
     pub(super) fn finish(self, size: u64, whole: bool) -> Vec<(Algorithm, Option<String>)> {
-        let finish =
-            |(algorithm, sender, thread): (Algorithm, Sender<Piece>, JoinHandle<(Digester, u64)>)| {
-                drop(sender);
-                if !whole {
-                    // It may have much to do before it sees that nobody wants the answer: it is left behind.
-                    return (algorithm, None);
-                }
-                let (digester, seen) = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                (algorithm, (whole && seen == size).then(|| digester.finish()))
-            };
+        let finish = |(algorithm, sender, thread): Taker| {
+            drop(sender);
+            if !whole {
+                // It may have much to do before it sees that nobody wants the answer: it is left behind.
+                return (algorithm, None);
+            }
+            let (digester, seen) = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (algorithm, (whole && seen == size).then(|| digester.finish()))
+        };
         self.takers.into_iter().map(finish).collect()
     }
 }

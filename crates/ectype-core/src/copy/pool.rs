@@ -2,7 +2,7 @@
 
 use crate::extent::Extent;
 use crate::os::buffer::Buffer;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use std::time::Duration;
 
 pub(super) struct Pool {
@@ -21,10 +21,7 @@ impl Pool {
 
     /// A buffer, or `None` if none came back within `wait`.
     pub(super) fn take(&self, wait: Duration) -> Option<Buffer> {
-        match self.free.recv_timeout(wait) {
-            Ok(buffer) => Some(buffer),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.free.recv_timeout(wait).ok()
     }
 
     pub(super) fn give_back(&self, buffer: Buffer) {
