@@ -4,6 +4,7 @@ use crate::rig::{CALM, CAREFUL, Open, PIECE, Rig, assert_same, bytes, plain_root
 use ectype_core::copy::Tuning;
 use ectype_core::image::Sink;
 use ectype_core::image::raw::RawSink;
+use ectype_core::os::file::PlainFile;
 use ectype_core::plan::map::Status;
 use ectype_core::proof::digest::{Algorithm, Digester};
 use ectype_core::source::{FileSource, Source};
@@ -247,9 +248,9 @@ fn eight_tebibytes_are_copied_in_seconds_and_a_few_megabytes() {
     let began = Instant::now();
     let copy = Arc::new(SparseCheck::new(original));
     // In memory the leaves of this would take 256 MiB; a file has holes.
-    let state =
-        ectype_core::os::file::PlainFile::open_or_create(&tempfile::tempdir().unwrap().keep().join("state"));
-    let rig = Rig::new(Arc::clone(&copy), state.unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let state = PlainFile::open_or_create(&folder.path().join("state")).unwrap();
+    let rig = Rig::new(Arc::clone(&copy), state);
     let mut open = rig.begin(original.size).unwrap();
     let mut source = SickDrive::new(original);
     let copied = open.copy(&mut source, Tuning { buffers: 16, depth: 4, ..CALM }).unwrap();

@@ -120,6 +120,9 @@ fn a_map_without_a_state_is_believed_and_its_leaves_are_computed() {
     let mut map = RescueMap::new(SIZE);
     map.set(held, Status::Finished);
     map.set(Extent::new(0, 512), Status::Bad);
+    // These nobody tried one by one: they are read now, though no retry is asked for.
+    map.set(Extent::new(512, 9 * 512), Status::NonTrimmed);
+    map.set(Extent::new(SIZE - 5120, 1024), Status::NonScraped);
     let rig = Rig::new(MemoryDisk::from(image), MemoryDisk::from(vec![7; 999]));
     let ledger = Ledger::adopt(Box::new(Arc::clone(&rig.state)), rig.save_map(), map, &"facts").unwrap();
     let sink = RawSink::resume(Arc::clone(&rig.image), SIZE, &ledger.held()).unwrap();
