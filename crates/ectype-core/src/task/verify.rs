@@ -358,7 +358,7 @@ impl Sink for Against {
     }
 
     fn zero(&mut self, at: Extent) -> Result<()> {
-        const ZEROS: [u8; PIECE as usize] = [0; PIECE as usize];
+        static ZEROS: [u8; PIECE as usize] = [0; PIECE as usize];
         let mut offset = at.offset;
         while offset < at.end() {
             let (content, until) = self.image.content_at(offset).unwrap_or((Content::Data, at.end()));
