@@ -10,4 +10,5 @@
 pub mod create;
 pub mod devices;
 pub mod open;
+mod target;
 pub mod verify;
