@@ -61,6 +61,8 @@ struct Slot<F> {
     size: u64,
     map: String,
     map_before: String,
+    /// So many leaves were written: a shorter file lost some.
+    leaves: u64,
     zeros: u64,
     zeros_before: u64,
     intent: Option<(u64, u64)>,
@@ -170,7 +172,7 @@ impl Ledger {
             held_before.remove(Extent::new(offset, len));
         }
         let fresh_from = state.size().saturating_sub(LEAVES).div_ceil(HASH);
-        let leaves_valid = known == slot.map || known == slot.map_before;
+        let leaves_valid = (known == slot.map || known == slot.map_before) && fresh_from >= slot.leaves;
         let zeros = if known == slot.map { slot.zeros } else { slot.zeros_before };
         Ok((Left { leaves_valid, generation, held_before, fresh_from, zeros }, slot.facts))
     }
@@ -372,6 +374,10 @@ impl Ledger {
             size: self.map.size(),
             map,
             map_before,
+            leaves: match self.leaves {
+                Leaves::Stored { fresh_from } => fresh_from,
+                Leaves::Growing(_) => 0,
+            },
             zeros: if same_map { kept_zeros } else { self.zeros },
             zeros_before: kept.zeros,
             intent: (!self.intent.is_empty()).then(|| pair(self.intent)),

@@ -116,6 +116,8 @@ pub struct Outcome {
     pub plan: Plan,
     /// The length of the content.
     pub size: u64,
+    /// Bytes that this run read from the source.
+    pub read_now: u64,
     /// Bytes by kind.
     pub bytes: ByteCounts,
     /// What could not be read.
@@ -394,10 +396,12 @@ impl Prepared {
             Err(error) => return Ok(self.outcome(Ended::Stopped(error), &ledger, resumed, begun)),
         };
         digests.extend(more.into_iter().map(|(algorithm, digest)| (algorithm.name().to_owned(), digest)));
+        assert!(ledger.map().bytes(Status::NonTried) == 0, "a sweep that came to its end tried everything");
         let unreadable = missing_extents(ledger.map());
         let status = if unreadable.is_empty() { Ended::Whole } else { Ended::Incomplete };
         let mut outcome = self.outcome(status, &ledger, resumed, begun);
         outcome.run_out = run_out;
+        outcome.read_now = copied.read;
         let record = Record {
             schema: 1,
             made_by: concat!("ectype ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -560,19 +564,11 @@ impl Prepared {
         let finished = map.bytes(Status::Finished);
         let zero = zeros.min(finished);
         Outcome {
-            bytes: ByteCounts {
-                read: finished - zero,
-                zero,
-                unused: 0,
-                unreadable: if matches!(status, Ended::Stopped(_)) {
-                    unreadable.bytes() - map.bytes(Status::NonTried)
-                } else {
-                    unreadable.bytes()
-                },
-            },
+            bytes: ByteCounts { read: finished - zero, zero, unused: 0, unreadable: unreadable.bytes() },
             status,
             plan: self.plan.clone(),
             size: map.size(),
+            read_now: 0,
             unreadable,
             run_out: None,
             digests: BTreeMap::new(),
@@ -585,9 +581,10 @@ impl Prepared {
     }
 }
 
-/// What is neither read nor known otherwise.
+/// What was tried and could not be read.
 fn missing_extents(map: &RescueMap) -> Extents {
-    map.runs().filter(|(_, status)| *status != Status::Finished).map(|(at, _)| at).collect()
+    let failed = |status: Status| !matches!(status, Status::Finished | Status::NonTried);
+    map.runs().filter(|(_, status)| failed(*status)).map(|(at, _)| at).collect()
 }
 
 /// The run-out of a disc of `size` bytes whose file systems end at `end_of_data`.
