@@ -255,45 +255,39 @@ impl<'a> Reader<'a> {
     /// With nothing in flight: settles what the failed reads mean.
     fn learn_failures(&mut self) -> Result<(), Stop> {
         let failed = std::mem::take(&mut self.failed);
-        let mut lives = false;
+        for (at, read) in &failed {
+            self.stop_unless_medium(*at, read)?;
+        }
+        self.source.alive(self.known_good)?;
         // From the last to the first: a strategy that puts the parts of a failed read in front of its queue then has the
         // first part of the first failure there.
         for (at, read) in failed.into_iter().rev() {
-            match &read.outcome {
-                Outcome::Medium { .. } => {
-                    if !lives {
-                        self.source.alive(self.known_good)?;
-                        lives = true;
-                    }
-                    self.strategy.learn(at, &read, self.map);
-                    let lost = Extent::between(at.offset + read.good, at.end());
-                    let status = self.map.status_at(lost.offset);
-                    if status != Status::NonTried {
-                        self.belt.step(Step::Status(lost, status))?;
-                    }
-                }
-                Outcome::Gone(cause) => {
-                    return Err(Error::new(Kind::Gone, "the device is gone, or its medium")
-                        .because(again(cause))
-                        .at(at.offset)
-                        .into());
-                }
-                Outcome::Protected(reason) => {
-                    let context = format!("the drive refuses to read on: {reason}");
-                    return Err(Error::refused(context).at(at.offset + read.good).into());
-                }
-                Outcome::Failed(cause) => {
-                    // Many an odd error is that of a device that went away.
-                    self.source.alive(self.known_good).map_err(|gone| gone.because(again(cause)))?;
-                    return Err(Error::io("reading the source", again(cause))
-                        .at(at.offset + read.good)
-                        .into());
-                }
-                Outcome::Ok => unreachable!("only failures are kept"),
+            self.strategy.learn(at, &read, self.map);
+            let lost = Extent::between(at.offset + read.good, at.end());
+            let status = self.map.status_at(lost.offset);
+            if status != Status::NonTried {
+                self.belt.step(Step::Status(lost, status))?;
             }
         }
         self.watch.update(self.map, false);
         Ok(())
+    }
+
+    /// A failure that is not the medium's ends the reading.
+    fn stop_unless_medium(&mut self, at: Extent, read: &Read) -> Result<(), Error> {
+        let error = match &read.outcome {
+            Outcome::Ok | Outcome::Medium { .. } => return Ok(()),
+            Outcome::Gone(cause) => {
+                Error::new(Kind::Gone, "the device is gone, or its medium").because(again(cause))
+            }
+            Outcome::Protected(reason) => Error::refused(format!("the drive refuses to read on: {reason}")),
+            Outcome::Failed(cause) => {
+                // Many an odd error is that of a device that went away.
+                self.source.alive(self.known_good).map_err(|gone| gone.because(again(cause)))?;
+                Error::io("reading the source", again(cause))
+            }
+        };
+        Err(error.at(at.offset + read.good))
     }
 }
 

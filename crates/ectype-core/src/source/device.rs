@@ -104,6 +104,10 @@ impl Source for DeviceSource {
     fn alive(&mut self, known_good: Option<Extent>) -> Result<()> {
         let name = self.disk.device().path.display();
         let gone = |what: String| Error::new(Kind::Gone, what);
+        if self.is_optical && crate::os::optical::is_empty(&*self.disk) {
+            return Err(gone(format!("there is no disc in {name} any more"))
+                .advise("insert the same disc again, and run the same command: it goes on"));
+        }
         let size =
             self.disk.size_now().map_err(|error| gone(format!("{name} no longer answers")).because(error))?;
         let lost = self.geometry.size.saturating_sub(size);

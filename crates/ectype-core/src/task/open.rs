@@ -2,17 +2,20 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, PIECE};
-use crate::io::ReadAt;
-
+use crate::io::{ReadAt, Window};
 use crate::os::disk::{self, Disk};
+use crate::os::file::blame;
 use crate::os::optical::{self, Toc};
-use crate::os::{Device, Found, Lock, Medium, host};
+use crate::os::{Blame, Device, Found, Lock, Medium, host};
 use crate::proof::identity::{Identity, Moment, VolumeId};
 use crate::proof::tree;
 use crate::source::{DeviceReader, DeviceSource, FileSource, Geometry, Source};
 use crate::{fs, volume};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// So many partitions, the largest, say which disk it is.
+const MOST_PARTITIONS: usize = 8;
 
 /// What keeps the content from changing while it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,6 +231,13 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         sector_size: geometry.sector,
         ..identity(&reader, &known)
     };
+    // What was gone while it was looked at would be remembered as a medium without qualities.
+    let mut sector = vec![0; geometry.sector as usize];
+    if let Err(error) = reader.read_at(&mut sector, 0)
+        && blame(&error) == Blame::Gone
+    {
+        return Err(Error::new(Kind::Gone, format!("{} went away", path.display())).because(error));
+    }
     Ok(Opened {
         source: Box::new(DeviceSource::new(Arc::clone(&disk))),
         identity,
@@ -283,7 +293,14 @@ fn in_use(device: &Device) -> Error {
         ([mount, ..], _) => format!("is mounted on {} ({})", mount.target.display(), mount.node.display()),
         ([], [holder, ..]) => format!("is in use by {holder}"),
         ([], []) => match &device.mounts[..] {
-            [mount, ..] => format!("is mounted on {} (read-only)", mount.target.display()),
+            [mount, ..] => {
+                let context = format!(
+                    "{name} is mounted on {}, read-only, so it cannot be held exclusively",
+                    mount.target.display()
+                );
+                return Error::refused(context)
+                    .advise("nothing can change through that mount: leave --consistency to the policy");
+            }
             [] => "is in use".to_owned(),
         },
     };
@@ -296,7 +313,10 @@ fn in_use(device: &Device) -> Error {
         error = error.advise(format!("unmount it:  umount {}", mount.target.display()));
     }
     for holder in &device.holders {
-        error = error.advise(format!("free it from {holder}"));
+        error = error.advise(match holder.strip_prefix("swap on ") {
+            Some(node) => format!("end the swapping:  swapoff {node}"),
+            None => format!("free it from {holder}"),
+        });
     }
     error.advise("or take it as it is, torn where it changes:  --consistency none")
 }
@@ -327,6 +347,12 @@ fn identity(reader: &dyn ReadAt, known: &Known) -> Identity {
     };
     let mut volumes: Vec<VolumeId> = known.volumes.iter().map(named).collect();
     if let Some(table) = &known.table {
+        // The largest first: an EFI partition lends its label to nothing.
+        let mut partitions: Vec<Extent> = table.partitions.iter().map(|partition| partition.extent).collect();
+        partitions.sort_by_key(|extent| std::cmp::Reverse(extent.len));
+        for extent in partitions.into_iter().take(MOST_PARTITIONS) {
+            volumes.extend(fs::identify(&Window::new(reader, extent)).unwrap_or_default().iter().map(named));
+        }
         volumes.push(VolumeId {
             kind: table.scheme.to_owned(),
             label: String::new(),

@@ -128,7 +128,9 @@ fn bystanders_with_the_names_of_companions_are_kept() {
 
 #[test]
 fn links_at_the_names_of_image_and_companions_send_nothing_elsewhere() {
-    for suffix in ["", ".map", ".state", ".ectype.json", ".sha256", ".map.new", ".ectype.json.new"] {
+    for suffix in
+        ["", ".map", ".state", ".ectype.json", ".sha256", ".map.ectype-new", ".ectype.json.ectype-new"]
+    {
         for more in [&[][..], &["--overwrite"], &["--restart"]] {
             let (dir, elsewhere) = (folder(), folder());
             noisy(dir.path(), "source", MIB, 24);

@@ -59,7 +59,7 @@ fn killed(dir: &Path, args: &[&str], image: &str) {
 fn finished(dir: &Path, image: &str) {
     same(&dir.join("source"), &dir.join(image));
     let left = names(dir);
-    for suffix in ["map", "state", "map.new", "ectype.json.new"] {
+    for suffix in ["map", "state", "map.ectype-new", "ectype.json.ectype-new"] {
         assert!(!left.contains(&format!("{image}.{suffix}").into()), "{left:?}");
     }
     ectype(dir, ["verify", image]).ends_with(0);

@@ -202,7 +202,10 @@ impl Disk {
             )
             .advise("look at `ectype devices` again"));
         }
-        let geometry = geometry(&node, device)?;
+        let mut geometry = geometry(&node, device)?;
+        if device.medium == Medium::Optical {
+            geometry.size = super::optical::told_size(&node, geometry.size, geometry.sector);
+        }
         let direct = direct && keeps_direct(&node, geometry.sector);
         Ok(Disk { device: device.clone(), node, _whole: whole, direct, geometry })
     }
@@ -231,6 +234,16 @@ impl Disk {
         loop {
             match rustix::io::pread(&self.node, &mut *buf, offset) {
                 Err(Errno::INTR) => {}
+                // The kernel shrank the device on an error near the end of a disc: the drive still has what lies behind.
+                Ok(0) if self.device.medium == Medium::Optical && offset < self.geometry.size => {
+                    let len = (buf.len() as u64).min(self.geometry.size - offset) as usize;
+                    return super::optical::read_sectors(
+                        &self.node,
+                        offset,
+                        self.geometry.sector,
+                        &mut buf[..len],
+                    );
+                }
                 other => return Ok(other?),
             }
         }

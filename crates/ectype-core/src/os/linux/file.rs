@@ -276,7 +276,7 @@ pub fn folder(path: &Path) -> &Path {
 /// Gives `path` this content, all or nothing: whatever happens, a reader finds the old or the new file whole.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
+    name.push(".ectype-new");
     let temporary: PathBuf = path.with_file_name(name);
     let written = (|| {
         // What a crash left there goes, and so does a link, which would send the content elsewhere.

@@ -137,6 +137,52 @@ pub fn sense_of(control: &dyn Control, lba: u32, sector: u32) -> io::Result<Sens
     }
 }
 
+/// Whether the drive says that it holds no disc, or that its tray is open.
+pub fn is_empty(control: &dyn Control) -> bool {
+    const NO_DISC: u32 = 1;
+    const TRAY_OPEN: u32 = 2;
+    matches!(control.ioctl(Request::DriveStatus, &mut []), Ok(NO_DISC | TRAY_OPEN))
+}
+
+/// The size that the drive tells, where the kernel shrank the device: on a medium error among the last 75 sectors `sr` sets
+/// the capacity to where the failed request began (`sr_done`), and keeps it until the disc is changed.
+pub(super) fn told_size(control: &dyn Control, size: u64, sector: u32) -> u64 {
+    const MOST: u64 = 75;
+    let mut answer = [0; 8];
+    let Ok(reply) = control.scsi(&[0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0], &mut answer, PATIENCE) else {
+        return size;
+    };
+    let [a, b, c, d, e, f, g, h] = answer;
+    if reply.status != 0 || reply.residual != 0 || u32::from_be_bytes([e, f, g, h]) != sector {
+        return size;
+    }
+    let told = (u64::from(u32::from_be_bytes([a, b, c, d])) + 1) * u64::from(sector);
+    if told > size && told - size <= MOST * u64::from(sector) { told } else { size }
+}
+
+/// Reads sectors by READ(10), which no shrunk block device is in the way of; how many bytes came.
+///
+/// # Errors
+/// EIO where the drive could not; what the system says where the command did not reach it.
+pub(super) fn read_sectors(
+    control: &dyn Control,
+    offset: u64,
+    sector: u32,
+    buf: &mut [u8],
+) -> io::Result<usize> {
+    const EIO: i32 = 5;
+    const MOST: usize = 16 << 10;
+    let count = buf.len().min(MOST) / sector as usize;
+    let len = count * sector as usize;
+    let lba = u32::try_from(offset / u64::from(sector)).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let [a, b, c, d] = lba.to_be_bytes();
+    let reply = control.scsi(&[0x28, 0, a, b, c, d, 0, 0, count as u8, 0], &mut buf[..len], PATIENCE)?;
+    if reply.status != 0 || reply.residual != 0 {
+        return Err(io::Error::from_raw_os_error(EIO));
+    }
+    Ok(len)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,5 +317,44 @@ mod tests {
         assert_eq!(sense_of(&drive, 0x1_0002, 2048).unwrap(), Sense::default());
         drive.scsi[0].1 = ScsiReply { status: 8, ..ScsiReply::default() };
         assert!(sense_of(&drive, 0x1_0002, 2048).is_err());
+    }
+
+    #[test]
+    fn a_drive_knows_the_size_that_the_kernel_forgot() {
+        // READ CAPACITY answers the last sector and the sector size: 0x1000 sectors.
+        let capacity = [0, 0, 0x0f, 0xff, 0, 0, 8, 0];
+        let drive = Recorded { ioctls: Vec::new(), scsi: vec![good(&[0x25], &capacity)] };
+        let sectors = |count: u64| count * 2048;
+        assert_eq!(told_size(&drive, sectors(0x1000), 2048), sectors(0x1000));
+        assert_eq!(told_size(&drive, sectors(0x1000 - 75), 2048), sectors(0x1000));
+        // A larger gap, or another sector, is no shrinking of the kernel's.
+        assert_eq!(told_size(&drive, sectors(0x1000 - 76), 2048), sectors(0x1000 - 76));
+        assert_eq!(told_size(&drive, sectors(0x1001), 2048), sectors(0x1001));
+        assert_eq!(told_size(&drive, sectors(0x0fff), 512), sectors(0x0fff));
+        let silent = Recorded { ioctls: Vec::new(), scsi: Vec::new() };
+        assert_eq!(told_size(&silent, sectors(9), 2048), sectors(9));
+    }
+
+    #[test]
+    fn sectors_behind_the_shrunk_end_come_by_command() {
+        let data = vec![7; 4096];
+        let mut drive =
+            Recorded { ioctls: Vec::new(), scsi: vec![good(&[0x28, 0, 0, 0, 1, 2, 0, 0, 2], &data)] };
+        let mut buf = vec![0; 4096];
+        assert_eq!(read_sectors(&drive, 0x102 * 2048, 2048, &mut buf).unwrap(), 4096);
+        assert_eq!(buf, data);
+        drive.scsi[0].1.status = 2;
+        let error = read_sectors(&drive, 0x102 * 2048, 2048, &mut buf).unwrap_err();
+        assert_eq!(crate::os::file::blame(&error), crate::os::Blame::Medium);
+    }
+
+    #[test]
+    fn an_open_or_empty_drive_is_told() {
+        let drive = |status: u32| Recorded {
+            ioctls: vec![(Request::DriveStatus, None, Ok((Vec::new(), status)))],
+            scsi: Vec::new(),
+        };
+        assert!(is_empty(&drive(1)) && is_empty(&drive(2)));
+        assert!(!is_empty(&drive(4)));
     }
 }

@@ -205,7 +205,7 @@ pub fn folder(path: &Path) -> &Path {
 /// Gives `path` this content, all or nothing.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
+    name.push(".ectype-new");
     let temporary: PathBuf = path.with_file_name(name);
     let mut file = File::create(&temporary)?;
     file.write_all(content)?;

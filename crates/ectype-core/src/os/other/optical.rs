@@ -38,3 +38,8 @@ pub fn profile(_control: &dyn Control) -> Option<Profile> {
 pub fn sense_of(_control: &dyn Control, _lba: u32, _sector: u32) -> io::Result<Sense> {
     unsupported()
 }
+
+/// Whether the drive says that it holds no disc: not known here.
+pub fn is_empty(_control: &dyn Control) -> bool {
+    false
+}
