@@ -47,7 +47,7 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-        Tuning { depth: 4, buffers: 16, packers: cores.min(4), checkpoint_every: Duration::from_secs(30) }
+        Tuning { depth: 4, buffers: 8, packers: cores.min(4), checkpoint_every: Duration::from_secs(30) }
     }
 }
 
@@ -89,10 +89,11 @@ pub fn copy(job: Job<'_>) -> Result<Copied> {
     let watch = job.watch;
     watch.begin(&map);
     let takers = committer::Digests::start(job.digests, tuning.buffers, watch);
+    let leaves = job.ledger.wants_leaves().then(|| map.size());
     let gone = AtomicBool::new(false);
     let (reader_end, committed) = std::thread::scope(|scope| {
         let (steps, arrivals) = crossbeam_channel::bounded(tuning.buffers * 2);
-        let belt = pipeline::Belt::start(scope, &tuning, map.size(), steps, &gone);
+        let belt = pipeline::Belt::start(scope, &tuning, leaves, steps, &gone);
         let reading = reader::Reader::new(job.source, job.strategy, &mut map, belt, &tuning, watch);
         let reader = std::thread::Builder::new()
             .name("ectype-copy".into())

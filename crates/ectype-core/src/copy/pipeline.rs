@@ -61,7 +61,7 @@ impl<'a> Belt<'a> {
     pub(super) fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
         tuning: &Tuning,
-        size: u64,
+        leaves: Option<u64>,
         steps: Sender<Step>,
         gone: &'a AtomicBool,
     ) -> Belt<'a> {
@@ -71,7 +71,7 @@ impl<'a> Belt<'a> {
             let pack_all = move || {
                 while let Ok((block, done)) = waiting.recv() {
                     // Has room for its one answer; nobody waits for it when the committer is gone.
-                    let _ = done.send(pack(block, size));
+                    let _ = done.send(pack(block, leaves));
                 }
             };
             std::thread::Builder::new()
@@ -97,8 +97,8 @@ impl<'a> Belt<'a> {
     }
 }
 
-/// `size` is the length of the whole content: its last piece may be short.
-fn pack(block: Arc<Block>, size: u64) -> Packed {
+/// `leaves`, where they are wanted, is the length of the whole content: its last piece may be short.
+fn pack(block: Arc<Block>, leaves: Option<u64>) -> Packed {
     let (at, bytes) = (block.at(), block.bytes());
     let mut runs: Vec<(usize, usize, bool)> = Vec::new();
     let mut start = 0;
@@ -112,9 +112,9 @@ fn pack(block: Arc<Block>, size: u64) -> Packed {
         }
         start += len;
     }
-    let whole = at.offset.is_multiple_of(PIECE) && (at.len == PIECE || at.end() == size);
+    let is_whole = |size| at.offset.is_multiple_of(PIECE) && (at.len == PIECE || at.end() == size);
     let all_zero = matches!(runs[..], [(_, _, true)]);
-    let leaf = (whole && !all_zero).then(|| tree::leaf(bytes));
+    let leaf = (!all_zero && leaves.is_some_and(is_whole)).then(|| tree::leaf(bytes));
     Packed { runs, leaf, block }
 }
 
@@ -146,7 +146,7 @@ mod tests {
         let pool = Pool::new(1, PIECE as usize);
         let mut buffer = pool.take(Duration::ZERO).unwrap();
         buffer[..bytes.len()].copy_from_slice(bytes);
-        pack(Arc::new(pool.block(Extent::new(offset, bytes.len() as u64), buffer)), 3 * PIECE + 4096)
+        pack(Arc::new(pool.block(Extent::new(offset, bytes.len() as u64), buffer)), Some(3 * PIECE + 4096))
     }
 
     #[test]

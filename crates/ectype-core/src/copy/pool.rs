@@ -2,36 +2,49 @@
 
 use crate::extent::Extent;
 use crate::os::buffer::Buffer;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+/// A stack: what was given back last is taken first, while it is still in the processor's cache.
+struct Free {
+    stack: Mutex<Vec<Buffer>>,
+    came_back: Condvar,
+}
+
 pub(super) struct Pool {
-    free: Receiver<Buffer>,
-    home: Sender<Buffer>,
+    free: Arc<Free>,
+}
+
+impl Free {
+    fn push(&self, buffer: Buffer) {
+        self.stack.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        self.came_back.notify_one();
+    }
 }
 
 impl Pool {
     pub(super) fn new(count: usize, len: usize) -> Pool {
-        let (home, free) = bounded(count);
-        for buffer in Buffer::several(count, len) {
-            home.send(buffer).expect("the pool has room for its own buffers");
-        }
-        Pool { free, home }
+        let stack = Mutex::new(Buffer::several(count, len));
+        Pool { free: Arc::new(Free { stack, came_back: Condvar::new() }) }
     }
 
     /// A buffer, or `None` if none came back within `wait`.
     pub(super) fn take(&self, wait: Duration) -> Option<Buffer> {
-        self.free.recv_timeout(wait).ok()
+        let mut stack = self.free.stack.lock().unwrap_or_else(PoisonError::into_inner);
+        if stack.is_empty() && !wait.is_zero() {
+            let waited = self.free.came_back.wait_timeout_while(stack, wait, |stack| stack.is_empty());
+            stack = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        stack.pop()
     }
 
     pub(super) fn give_back(&self, buffer: Buffer) {
-        // The pool is as large as its buffers are many: there is always room.
-        let _ = self.home.try_send(buffer);
+        self.free.push(buffer);
     }
 
     /// The bytes of `at`, at the front of `buffer`, to be shared until the last owner lets go.
     pub(super) fn block(&self, at: Extent, buffer: Buffer) -> Block {
-        Block { at, buffer: Some(buffer), home: self.home.clone() }
+        Block { at, buffer: Some(buffer), home: Arc::clone(&self.free) }
     }
 }
 
@@ -39,7 +52,7 @@ impl Pool {
 pub(super) struct Block {
     at: Extent,
     buffer: Option<Buffer>,
-    home: Sender<Buffer>,
+    home: Arc<Free>,
 }
 
 impl Block {
@@ -56,7 +69,7 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         if let Some(buffer) = self.buffer.take() {
-            let _ = self.home.try_send(buffer);
+            self.home.push(buffer);
         }
     }
 }

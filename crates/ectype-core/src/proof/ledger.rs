@@ -87,6 +87,8 @@ enum Leaves {
     Stored { fresh_from: u64 },
     /// Nowhere: the tree grows as the pieces come, which must be in order. `None` once they did not.
     Growing(Option<TreeBuilder>),
+    /// Not wanted: the bytes themselves are compared.
+    Unwanted,
 }
 
 /// What of an unfinished image is held.
@@ -122,6 +124,16 @@ impl Ledger {
             intent: Extent::new(0, 0),
             zeros: 0,
         }
+    }
+
+    /// A passing ledger without a tree, for comparing bytes.
+    pub fn comparing(map: RescueMap) -> Ledger {
+        Ledger { leaves: Leaves::Unwanted, ..Ledger::passing(map) }
+    }
+
+    /// Whether the leaves of whole pieces are of use.
+    pub(crate) fn wants_leaves(&self) -> bool {
+        !matches!(self.leaves, Leaves::Unwanted)
     }
 
     /// The ledger of a new image; returns once it is durable.
@@ -376,7 +388,7 @@ impl Ledger {
             map_before,
             leaves: match self.leaves {
                 Leaves::Stored { fresh_from } => fresh_from,
-                Leaves::Growing(_) => 0,
+                Leaves::Growing(_) | Leaves::Unwanted => 0,
             },
             zeros: if same_map { kept_zeros } else { self.zeros },
             zeros_before: kept.zeros,
@@ -440,6 +452,7 @@ impl Ledger {
     fn set_leaf(&mut self, at: Extent, leaf: Hash) -> Result<()> {
         let index = at.offset / PIECE;
         match &mut self.leaves {
+            Leaves::Unwanted => Ok(()),
             Leaves::Growing(tree) => {
                 if tree.as_ref().is_some_and(|tree| tree.count() == index) {
                     if let Some(tree) = tree {
@@ -464,6 +477,7 @@ impl Ledger {
         }
         let (mut index, end) = (at.offset / PIECE, at.end().div_ceil(PIECE));
         match &mut self.leaves {
+            Leaves::Unwanted => return Ok(()),
             Leaves::Growing(tree) => {
                 *tree = None;
                 return Ok(());
@@ -486,6 +500,7 @@ impl Ledger {
         }
         let (index, count) = (whole.offset / PIECE, whole.len / PIECE);
         match &mut self.leaves {
+            Leaves::Unwanted => Ok(()),
             Leaves::Growing(tree) => {
                 if tree.as_ref().is_some_and(|tree| tree.count() == index) {
                     if let Some(tree) = tree {

@@ -42,8 +42,6 @@ pub struct Comparison {
     pub unreadable: Extents,
     /// Sizes that are not equal: of the image's content and of the source.
     pub sizes: Option<(u64, u64)>,
-    /// The tree of the source, where all of it was read in order.
-    pub tree: Option<Tree>,
 }
 
 impl Comparison {
@@ -223,7 +221,7 @@ pub(super) fn compare(
         map.set(skipped.intersect(Extent::new(0, shared)), Status::Bad);
     }
     let mut sink = Against { image: file, buffer: vec![0; PIECE as usize], found: Comparison::default() };
-    let mut ledger = Ledger::passing(map);
+    let mut ledger = Ledger::comparing(map);
     watch.enter(Phase::Verifying, shared);
     let copied = copy(Job {
         strategy: &mut Sweep::new(geometry, false),
@@ -242,7 +240,6 @@ pub(super) fn compare(
     found.skipped_unreadable = unread.bytes();
     found.unreadable = ledger.map().extents(Status::Bad).subtract(unread);
     found.sizes = (content != geometry.size).then_some((content, geometry.size));
-    found.tree = ledger.grown_tree();
     Ok(found)
 }
 
