@@ -22,6 +22,7 @@ const TESTS: &[(&str, &str)] = &[
     ("btrfs-progs", "mkfs.btrfs"),
     ("dosfstools", "mkfs.vfat, fsck.vfat"),
     ("e2fsprogs", "mkfs.ext4, debugfs, dumpe2fs, e2fsck"),
+    ("exfat-fuse", "a target without holes, on kernels that mount no FAT"),
     ("exfatprogs", "mkfs.exfat, fsck.exfat"),
     ("f2fs-tools", "mkfs.f2fs: a file system that is not understood"),
     ("fdisk", "sfdisk: partition tables by another hand"),

@@ -30,6 +30,14 @@ impl Target {
     }
 }
 
+/// Whether file systems of this type can be mounted: by the kernel, or by a program.
+fn mounts(kind: &str) -> bool {
+    match kind {
+        "exfat-fuse" => need::fuse() && need::tool("mount.exfat-fuse"),
+        _ => need::filesystem(kind),
+    }
+}
+
 /// Data, holes, written zeros, and zeros at the end.
 fn mixed(dir: &Path) -> PathBuf {
     let path = dir.join("mixed");
@@ -48,14 +56,15 @@ fn every_file_system_takes_an_image() {
     }
     let dir = folder();
     let source = mixed(dir.path());
-    let kinds: [(&str, u64, &[&str], bool); 4] = [
+    let kinds: [(&str, u64, &[&str], bool); 5] = [
         ("ext4", 32 << 20, &["mkfs.ext4", "-q", "-F"], true),
         ("xfs", 320 << 20, &["mkfs.xfs", "-q", "-f"], true),
         ("btrfs", 120 << 20, &["mkfs.btrfs", "-q", "-f"], true),
         ("vfat", 32 << 20, &["mkfs.vfat"], false),
+        ("exfat-fuse", 32 << 20, &["mkfs.exfat"], false),
     ];
     for (kind, size, make, holes) in kinds {
-        if !(need::tool(make[0]) && need::filesystem(kind)) {
+        if !(need::tool(make[0]) && mounts(kind)) {
             continue;
         }
         let target = Target::make(dir.path(), kind, size, make).unwrap();
@@ -109,15 +118,18 @@ fn too_little_room_is_said_with_numbers_before_any_work() {
 
 #[test]
 fn a_target_that_fills_up_is_gone_on_with_after_making_room() {
-    if !(need::loop_devices() && need::tools(&["mkfs.ext4", "mkfs.vfat"])) {
+    if !(need::loop_devices() && need::tools(&["mkfs.ext4", "mkfs.vfat", "mkfs.exfat"])) {
         return;
     }
     let dir = folder();
     let source = noisy(dir.path(), "source", 9 * MIB, 43);
-    let kinds: [(&str, u64, &[&str]); 2] =
-        [("ext4", 16 << 20, &["mkfs.ext4", "-q", "-F", "-m", "0"]), ("vfat", 16 << 20, &["mkfs.vfat"])];
+    let kinds: [(&str, u64, &[&str]); 3] = [
+        ("ext4", 16 << 20, &["mkfs.ext4", "-q", "-F", "-m", "0"]),
+        ("vfat", 16 << 20, &["mkfs.vfat"]),
+        ("exfat-fuse", 16 << 20, &["mkfs.exfat"]),
+    ];
     for (kind, size, make) in kinds {
-        if !need::filesystem(kind) {
+        if !mounts(kind) {
             continue;
         }
         let target = Target::make(dir.path(), kind, size, make).unwrap();
