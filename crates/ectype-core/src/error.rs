@@ -136,8 +136,37 @@ impl fmt::Display for Error {
     }
 }
 
+/// A path as a word of a command that is proposed: quoted where a shell would take it apart.
+pub fn word(path: &std::path::Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn words_survive_a_shell() {
+        for (path, text) in [
+            ("/media/usb", "/media/usb"),
+            ("/media/my stick", "'/media/my stick'"),
+            ("it's; rm -rf $HOME", "'it'\\''s; rm -rf $HOME'"),
+            ("", "''"),
+        ] {
+            assert_eq!(word(Path::new(path)), text);
+        }
     }
 }

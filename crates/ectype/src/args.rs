@@ -1,13 +1,14 @@
 //! What may be asked: verbs, options, and the names that later versions will give meaning to.
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use ectype_core::error::word;
 use ectype_core::plan::policy::Format;
 use ectype_core::proof::digest::Algorithm;
 use ectype_core::task::open::Consistency;
 use ectype_core::{Error, Result};
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::exit::Code;
 
@@ -319,15 +320,7 @@ pub(crate) fn man(args: &ManArgs) -> Result<Code> {
 
 /// The command line as it was typed, for maps and for advice.
 pub(crate) fn command_line() -> String {
-    let quoted = |arg: OsString| {
-        let text = arg.to_string_lossy().into_owned();
-        let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
-        if !text.is_empty() && text.chars().all(plain) {
-            text
-        } else {
-            format!("'{}'", text.replace('\'', "'\\''"))
-        }
-    };
+    let quoted = |arg: OsString| word(Path::new(&arg));
     let mut words: Vec<String> = std::env::args_os().map(quoted).collect();
     if let Some(program) = words.first_mut() {
         *program = "ectype".to_owned();

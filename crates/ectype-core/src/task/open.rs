@@ -1,6 +1,6 @@
 //! Opening a SOURCE: found by its name, locked as its medium needs, and identified.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, word};
 use crate::extent::{Extent, PIECE};
 use crate::io::{ReadAt, Window};
 use crate::os::disk::{self, Disk};
@@ -310,7 +310,7 @@ fn in_use(device: &Device) -> Error {
             error.advise("the running system lives on it: images of a system in use are not in this version");
     }
     for mount in writable {
-        error = error.advise(format!("unmount it:  umount {}", mount.target.display()));
+        error = error.advise(format!("unmount it:  umount {}", word(&mount.target)));
     }
     for holder in &device.holders {
         error = error.advise(match holder.strip_prefix("swap on ") {

@@ -11,7 +11,7 @@
 
 use super::create::Options;
 use super::open::Opened;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, word};
 use crate::os::file::{self, PlainFile};
 use crate::plan::map::{MapFile, RescueMap, Status};
 use crate::proof::identity::{Identity, Moment};
@@ -65,7 +65,7 @@ pub(super) fn refuse_device(image: &Path) -> Result<()> {
     match std::fs::metadata(image) {
         Ok(facts) if facts.is_dir() => {
             Err(Error::refused(format!("{} is a folder, not a name for an image", image.display()))
-                .advise(format!("name a file in it: {}", image.join("disc.img").display())))
+                .advise(format!("name a file in it: {}", word(&image.join("disc.img")))))
         }
         Ok(facts) if !facts.is_file() => {
             Err(Error::refused(format!("{} is a device: create never writes to one", image.display()))
@@ -78,7 +78,7 @@ pub(super) fn refuse_device(image: &Path) -> Result<()> {
                 return Ok(());
             }
             Err(Error::refused(format!("there is no folder {}", folder.display()))
-                .advise(format!("make it:  mkdir -p {}", folder.display())))
+                .advise(format!("make it:  mkdir -p {}", word(folder))))
         }
         Err(error) => Err(Error::io(format!("looking at {}", image.display()), error)),
     }
@@ -112,7 +112,7 @@ pub(super) fn survey(files: &Files, options: &Options, opened: &Opened) -> Resul
     }
     if is_finished {
         return Err(Error::refused(format!("{image} exists and is finished"))
-            .advise(format!("check it:    ectype verify {image}"))
+            .advise(format!("check it:    ectype verify {}", word(&files.image)))
             .advise("replace it:  --overwrite"));
     }
     Err(Error::refused(format!("{image} exists")).advise("replace it:  --overwrite"))

@@ -11,7 +11,7 @@ pub use crate::os::{Found, Lock};
 
 use super::sysfs::{Survey, Sysfs};
 use super::volume::{self, Number};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, word};
 use crate::io::Geometry;
 use crate::os::buffer::ALIGNMENT;
 use crate::os::control::{Control, Request, ScsiReply};
@@ -425,7 +425,7 @@ fn held(device: &Device) -> Error {
     let (mut who, mut advice) = (Vec::new(), Vec::new());
     for mount in &now.mounts {
         who.push(format!("{} is mounted at {}", mount.node.display(), mount.target.display()));
-        advice.push(format!("unmount it: umount {}", quoted(&mount.target)));
+        advice.push(format!("unmount it: umount {}", word(&mount.target)));
     }
     for holder in &now.holders {
         let (is, remedy) = holder_told(holder);
@@ -506,7 +506,7 @@ fn unseen(device: &Device) -> String {
         true => {
             "end the program that has it, perhaps one outside of this container, and try again".to_owned()
         }
-        false => format!("root can see which: sudo fuser -v {}", quoted(&device.path)),
+        false => format!("root can see which: sudo fuser -v {}", word(&device.path)),
     }
 }
 
@@ -518,16 +518,6 @@ fn nodes_of(device: &Device) -> BTreeSet<PathBuf> {
 
 fn numbers_of(nodes: &BTreeSet<PathBuf>) -> BTreeSet<Number> {
     nodes.iter().filter_map(|node| (Sysfs::live().device_of_node)(node)).collect()
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.into_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// A running process.
