@@ -163,9 +163,7 @@ impl Extents {
 
     /// The bytes that are in either.
     pub fn union(&self, other: &Extents) -> Extents {
-        let mut all: Vec<Extent> = self.iter().chain(other.iter()).collect();
-        all.sort_unstable();
-        all.into_iter().collect()
+        self.iter().chain(other.iter()).collect()
     }
 
     /// The bytes that are in both.
@@ -226,8 +224,11 @@ impl Extents {
 
 impl FromIterator<Extent> for Extents {
     fn from_iter<I: IntoIterator<Item = Extent>>(extents: I) -> Self {
+        // Sorted, each extent goes to the end; in any other order a list from a file could make this quadratic.
+        let mut sorted: Vec<Extent> = extents.into_iter().collect();
+        sorted.sort_unstable();
         let mut set = Extents::new();
-        for extent in extents {
+        for extent in sorted {
             set.insert(extent);
         }
         set

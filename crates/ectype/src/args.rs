@@ -304,6 +304,13 @@ pub(crate) fn wants_json() -> bool {
     std::env::args_os().any(|arg| arg == "--json")
 }
 
+/// Whether every line on standard error is to be JSON, likewise.
+pub(crate) fn wants_json_progress() -> bool {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    args.iter().any(|arg| arg == "--progress=json")
+        || args.windows(2).any(|pair| pair[0] == "--progress" && pair[1] == "json")
+}
+
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<Code> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "ectype", &mut script);

@@ -5,6 +5,7 @@ use crate::exit::{self, Code};
 use crate::progress::Output;
 use crate::{json, report};
 use ectype_core::copy::Tuning;
+use ectype_core::error::word;
 use ectype_core::task::create::{Ended, Options, Outcome, prepare};
 use ectype_core::watch::Watch;
 use ectype_core::{Error, Kind, Result};
@@ -65,13 +66,22 @@ pub(crate) fn tell(outcome: &Outcome, output: &Output) -> Code {
     let mut done = json::created(outcome, &advice);
     done["event"] = "done".into();
     output.event(&done);
-    let differs = outcome.verified.as_ref().is_some_and(|verified| !verified.is_equal());
+    let differs = matches!(&outcome.verified, Some(Ok(verified)) if !verified.is_equal());
     match &outcome.status {
         Ended::Stopped(error) => {
             output.error(error, &advice);
             if error.kind() == Kind::Cancelled { Code::Interrupted } else { Code::Stopped }
         }
         _ if differs => Code::Differs,
+        _ if let Some(Err(error)) = &outcome.verified => {
+            let source = word(Path::new(&outcome.plan.source.path));
+            let again = format!(
+                "the image is made; compare again:  ectype verify {} {source}",
+                word(&outcome.plan.image)
+            );
+            output.error(error, &[again]);
+            if error.kind() == Kind::Cancelled { Code::Interrupted } else { Code::Failed }
+        }
         Ended::Incomplete => Code::Incomplete,
         Ended::Whole => Code::Done,
     }

@@ -43,9 +43,13 @@ pub(crate) fn refused(error: &Error, json: bool) -> ExitCode {
     if json {
         println!("{}", crate::json::failure(error, error.advice()));
     }
-    eprintln!("error: {error}");
-    for line in error.advice() {
-        eprintln!("  {line}");
+    if args::wants_json_progress() {
+        eprintln!("{}", crate::json::error_event(error, error.advice()));
+    } else {
+        eprintln!("error: {error}");
+        for line in error.advice() {
+            eprintln!("  {line}");
+        }
     }
     Code::Failed.into()
 }

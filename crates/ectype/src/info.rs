@@ -126,8 +126,10 @@ fn image(path: &Path, output: &Output) -> Result<Code> {
             path.display()
         )));
     }
-    let content =
-        task::content(&file, record.as_ref().map_or(512, |record| record.source.sector_size.max(512)));
+    let content = task::content(
+        &file,
+        record.as_ref().map_or(512, |record| record.source.sector_size.clamp(512, 4096)),
+    );
     let format = record.as_ref().map_or("raw", |record| record.image.format.as_str());
     if output.json() {
         output.result(&json!({
@@ -153,8 +155,9 @@ fn image(path: &Path, output: &Output) -> Result<Code> {
         return Ok(Code::Done);
     }
     output.line(&format!(
-        "{}   {format}, {} ({} on its disk)",
+        "{}   {}, {} ({} on its disk)",
         output.strong(&report::printable(&path.display().to_string())),
+        report::printable(format),
         report::size(file.size()),
         report::size(stored)
     ));
@@ -176,16 +179,17 @@ fn image(path: &Path, output: &Output) -> Result<Code> {
     match &record {
         None => output.line("  no record beside it: nothing is known of where it came from"),
         Some(record) => {
-            output.line(&format!(
+            let made = format!(
                 "  {} of {}, made {} by {}; consistency: {}",
                 record.status,
                 report::model(&record.source),
                 record.ended,
                 record.made_by,
                 record.plan.consistency
-            ));
+            );
+            output.line(&report::printable(&made));
             for (name, digest) in &record.digests {
-                output.line(&format!("  {name:<7} {digest}"));
+                output.line(&report::printable(&format!("  {name:<7} {digest}")));
             }
             output.line(&format!("  {:<7} {}", "tree", record.tree.root));
             if !record.unreadable.is_empty() {

@@ -23,6 +23,13 @@ pub(crate) fn failure(error: &Error, advice: &[String]) -> Value {
     })
 }
 
+/// An error as a line of progress.
+pub(crate) fn error_event(error: &Error, advice: &[String]) -> Value {
+    let mut event = error_value(error, advice);
+    event["event"] = "error".into();
+    event
+}
+
 fn error_value(error: &Error, advice: &[String]) -> Value {
     json!({
         "kind": error.kind().name(),
@@ -106,7 +113,10 @@ pub(crate) fn created(outcome: &Outcome, advice: &[String]) -> Value {
         value["error"] = error_value(error, advice);
     }
     if let Some(verified) = &outcome.verified {
-        value["verified"] = comparison(verified);
+        value["verified"] = match verified {
+            Ok(found) => comparison(found),
+            Err(error) => json!({ "equal": null, "error": error_value(error, error.advice()) }),
+        };
     }
     value
 }

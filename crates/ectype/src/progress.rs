@@ -99,10 +99,7 @@ impl Output {
 
     pub(crate) fn error(&self, error: &Error, advice: &[String]) {
         if self.style == Style::Json {
-            let event = json!({
-                "event": "error", "kind": error.kind().name(), "message": error.to_string(), "advice": advice,
-                "offset": error.offset(),
-            });
+            let event = crate::json::error_event(error, advice);
             err(&format!("{event}\n"));
             return;
         }

@@ -185,7 +185,7 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
             "  map: {map}   Clean the disc or try another drive, then run the same command: it tries those sectors again."
         ));
     }
-    if let Some(verified) = &outcome.verified {
+    if let Some(Ok(verified)) = &outcome.verified {
         compared(verified, output);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::pipeline::{Packed, Step};
 use super::pool::Block;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
 use crate::image::Sink;
 use crate::plan::map::Status;
@@ -49,6 +49,9 @@ pub(super) fn commit(
                 digests.zeros(at);
             }
             Ok(Step::Status(at, status)) => {
+                if ledger.held_before(at) {
+                    return Err(lost(at));
+                }
                 if status == Status::Bad {
                     ledger.before_change(at)?;
                     sink.unreadable(at)?;
@@ -64,6 +67,17 @@ pub(super) fn commit(
             unrecorded = false;
         }
     }
+}
+
+/// An earlier run read it, this one cannot: only the user knows whether the medium was written to in between.
+fn lost(at: Extent) -> Error {
+    Error::new(
+        Kind::Changed,
+        "a sector that an earlier run has read cannot be read any more, and is not given up",
+    )
+    .at(at.offset)
+    .advise("nothing was written to the medium since:  --trust-map keeps what was read")
+    .advise("it was:  --restart begins anew")
 }
 
 fn put(sink: &mut dyn Sink, ledger: &mut Ledger, packed: &Packed) -> Result<()> {

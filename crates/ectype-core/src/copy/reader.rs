@@ -263,10 +263,14 @@ impl<'a> Reader<'a> {
         // first part of the first failure there.
         for (at, read) in failed.into_iter().rev() {
             self.strategy.learn(at, &read, self.map);
-            let lost = Extent::between(at.offset + read.good, at.end());
-            let status = self.map.status_at(lost.offset);
-            if status != Status::NonTried {
-                self.belt.step(Step::Status(lost, status))?;
+            let mut lost = Extent::between(at.offset + read.good, at.end());
+            while !lost.is_empty() {
+                let (run, status) = self.map.run_at(lost.offset);
+                let part = run.intersect(lost);
+                if !matches!(status, Status::NonTried | Status::Finished) {
+                    self.belt.step(Step::Status(part, status))?;
+                }
+                lost = Extent::between(part.end(), lost.end());
             }
         }
         self.watch.update(self.map, false);

@@ -19,6 +19,9 @@ use std::collections::VecDeque;
 /// A failed piece is tried again in reads of this many bytes before single sectors.
 const CLUSTER: u64 = 64 << 10;
 
+/// No medium fails in larger sectors, in bytes.
+const LARGEST_SECTOR: u32 = 4096;
+
 /// The ascending pass.
 pub struct Sweep {
     cursor: u64,
@@ -36,7 +39,9 @@ pub struct Sweep {
 impl Sweep {
     /// A sweep over a medium; with `retry` every sector that is bad in the map is tried once more at the end.
     pub fn new(geometry: Geometry, retry: bool) -> Sweep {
-        let unit = u64::from(geometry.physical_sector.max(geometry.sector));
+        // Some drives tell what they like to write as what fails as one.
+        let unit =
+            u64::from(geometry.physical_sector.clamp(geometry.sector, geometry.sector.max(LARGEST_SECTOR)));
         let (sector, size) = (u64::from(geometry.sector), geometry.size);
         Sweep { cursor: 0, narrowed: VecDeque::new(), unit, sector, size, retry, again: 0 }
     }

@@ -63,12 +63,23 @@ impl Moment {
 
 impl Identity {
     /// Whether `now` is the same medium, as far as can be told; if not, why. A medium that was written to since is the same.
-    pub fn recognises(&self, now: &Identity, before: &Moment, moment: &Moment) -> Result<(), String> {
+    /// One that is `immutable` was not.
+    pub fn recognises(
+        &self,
+        now: &Identity,
+        before: &Moment,
+        moment: &Moment,
+        immutable: bool,
+    ) -> Result<(), String> {
         if self.size != now.size {
             return Err(format!(
                 "it has {} bytes, the unfinished image is of one with {}",
                 now.size, self.size
             ));
+        }
+        let differ = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;
+        if immutable && (differ(&self.first_mib, &now.first_mib) || differ(&self.last_mib, &now.last_mib)) {
+            return Err("its content is another".to_owned());
         }
         let both = |a: &str, b: &str| !a.is_empty() && !b.is_empty();
         let same_content = self.first_mib == now.first_mib && self.first_mib.is_some();
@@ -92,7 +103,9 @@ impl Identity {
             return Ok(());
         }
         let ids = |identity: &Identity| -> Vec<(String, String)> {
-            let named = identity.volumes.iter().filter(|volume| !volume.uuid.is_empty());
+            // A number that nobody set, as the signature of many a card's table, tells nothing.
+            let is_set = |uuid: &str| uuid.chars().any(|digit| digit != '0' && digit != '-');
+            let named = identity.volumes.iter().filter(|volume| is_set(&volume.uuid));
             named.map(|volume| (volume.kind.clone(), volume.uuid.clone())).collect()
         };
         let (a, b) = (ids(self), ids(now));
@@ -104,7 +117,9 @@ impl Identity {
                 Err(format!("its volume is {} {}, not {} {}", b[0].0, b[0].1, a[0].0, a[0].1))
             };
         }
-        if same_content || (self.last_mib.is_some() && self.last_mib == now.last_mib) {
+        let is = |a: &Option<String>, b: &Option<String>| a.is_some() && a == b;
+        let same_end = self.first_mib.is_none() || now.first_mib.is_none();
+        if same_content || (same_end && is(&self.last_mib, &now.last_mib)) {
             return Ok(());
         }
         Err("neither its serial number nor its content is what the unfinished image is of".to_owned())
@@ -149,11 +164,35 @@ mod tests {
         let (before, then) = disk();
         let now = Moment { boot_id: Some("later".into()), ..then.clone() };
         let written = Identity { first_mib: Some("other".into()), ..before.clone() };
-        assert!(before.recognises(&written, &then, &now).is_ok());
+        assert!(before.recognises(&written, &then, &now, false).is_ok());
         let other = Identity { serial: "S2".into(), ..before.clone() };
-        assert!(before.recognises(&other, &then, &now).unwrap_err().contains("S2"));
+        assert!(before.recognises(&other, &then, &now, false).unwrap_err().contains("S2"));
         let smaller = Identity { size: 1 << 29, ..before.clone() };
-        assert!(before.recognises(&smaller, &then, &then).is_err());
+        assert!(before.recognises(&smaller, &then, &then, false).is_err());
+    }
+
+    #[test]
+    fn numbers_that_nobody_set_and_empty_ends_recognise_nothing() {
+        let (mut before, then) = disk();
+        before.medium = "removable".into();
+        before.volumes = vec![VolumeId { kind: "mbr".into(), label: String::new(), uuid: "00000000".into() }];
+        let now = Moment { diskseq: Some(8), ..then.clone() };
+        let other = Identity { first_mib: Some("other".into()), ..before.clone() };
+        assert!(before.recognises(&other, &then, &now, false).is_err());
+        let unread = Identity { first_mib: None, ..before.clone() };
+        assert!(before.recognises(&unread, &then, &now, false).is_ok());
+    }
+
+    #[test]
+    fn a_disc_that_cannot_change_is_another_when_it_differs() {
+        let (mut before, then) = disk();
+        before.medium = "optical".into();
+        before.volumes =
+            vec![VolumeId { kind: "iso9660".into(), label: String::new(), uuid: "2026-11-22".into() }];
+        let other = Identity { last_mib: Some("other".into()), ..before.clone() };
+        assert!(before.recognises(&other, &then, &then, true).is_err());
+        let unread = Identity { last_mib: None, ..before.clone() };
+        assert!(before.recognises(&unread, &then, &then, true).is_ok());
     }
 
     #[test]
@@ -166,15 +205,15 @@ mod tests {
         let now = Moment { diskseq: Some(8), ..then.clone() };
         let other =
             Identity { volumes: volume("2222-2222"), first_mib: Some("other".into()), ..before.clone() };
-        assert!(before.recognises(&other, &then, &now).is_err());
+        assert!(before.recognises(&other, &then, &now, false).is_err());
         let same = Identity { first_mib: Some("written".into()), ..before.clone() };
-        assert!(before.recognises(&same, &then, &now).is_ok());
+        assert!(before.recognises(&same, &then, &now, false).is_ok());
         let blank = Identity {
             volumes: vec![],
             first_mib: Some("z".into()),
             last_mib: Some("z".into()),
             ..before.clone()
         };
-        assert!(before.recognises(&blank, &then, &now).is_err());
+        assert!(before.recognises(&blank, &then, &now, false).is_err());
     }
 }

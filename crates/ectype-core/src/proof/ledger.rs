@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   IMAGE.map     a pure GNU ddrescue mapfile: replaced as a whole at every checkpoint
-//!   IMAGE.state   0       64 KiB  128 KiB
+//!   IMAGE.state   0       1 MiB   2 MiB  
 //!                 ┌───────┬───────┬──────────┬──────────┬──────────┬ ─ ─
 //!                 │slot A │slot B │ leaf 0   │ leaf 1   │ leaf 2   │        32 bytes a piece of 1 MiB
 //!                 └───────┴───────┴──────────┴──────────┴──────────┴ ─ ─
@@ -31,7 +31,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// What a state file begins with.
 pub const MAGIC: &[u8; 16] = b"ectype state 1\n\0";
-const SLOT: u64 = 64 << 10;
+const SLOT: u64 = 1 << 20;
 const LEAVES: u64 = 2 * SLOT;
 const HASH: u64 = 32;
 const ZERO_SLOT: Hash = Hash([0; 32]);
@@ -102,14 +102,35 @@ pub struct Ledger {
     zeros: u64,
 }
 
+/// Why what an earlier run left may be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It is proven that nothing was written to the medium since: what the map holds is held.
+    Proven,
+    /// It is not: everything is read again, and what is held is overwritten only where the medium now gives something else.
+    Compare,
+    /// The user's word: what was ever held is held.
+    Word,
+}
+
 /// The state file of an unfinished run, as it was left.
 pub struct Left {
     /// Whether map and leaves belong together; if not, another program went on with the map.
     pub leaves_valid: bool,
     generation: u64,
     held_before: Extents,
+    /// What was about to be overwritten: held, but by leaves that are not to be believed.
+    intent: Extent,
     fresh_from: u64,
     zeros: u64,
+    facts: serde_json::Value,
+}
+
+impl Left {
+    /// Where the last byte ends that this state holds beside its map.
+    pub fn held_end(&self) -> u64 {
+        self.held_before.iter().next_back().map_or(0, Extent::end)
+    }
 }
 
 impl Ledger {
@@ -168,47 +189,60 @@ impl Ledger {
 
     /// Reads what an earlier run left in its state file, for a content of `size` bytes and the map found beside it.
     pub fn load<F: for<'a> Deserialize<'a>>(state: &dyn ReadAt, map: &RescueMap) -> Result<(Left, F)> {
-        let slots = [read_slot::<F>(state, 0), read_slot::<F>(state, SLOT)];
+        let slots = [read_slot::<serde_json::Value>(state, 0), read_slot::<serde_json::Value>(state, SLOT)];
         let newest = slots.into_iter().flatten().max_by_key(|(generation, _)| *generation);
         let Some((generation, slot)) = newest else {
             return Err(Error::corrupt(0, "neither slot of the state file is whole"));
         };
+        let facts = F::deserialize(&slot.facts)
+            .map_err(|error| Error::corrupt(0, "the state file tells other facts").because(error))?;
         if slot.size != map.size() {
             let context = format!("the state is of {} bytes, the map of {}", slot.size, map.size());
             return Err(Error::new(Kind::Corrupt, context));
         }
         let known = map_hash(map);
-        let mut held_before: Extents =
+        let held_before: Extents =
             slot.held_before.iter().map(|&(offset, len)| Extent::new(offset, len)).collect();
-        if let Some((offset, len)) = slot.intent {
-            held_before.remove(Extent::new(offset, len));
-        }
+        let intent = slot.intent.map_or(Extent::new(0, 0), |(offset, len)| Extent::new(offset, len));
         let fresh_from = state.size().saturating_sub(LEAVES).div_ceil(HASH);
         let leaves_valid = (known == slot.map || known == slot.map_before) && fresh_from >= slot.leaves;
         let zeros = if known == slot.map { slot.zeros } else { slot.zeros_before };
-        Ok((Left { leaves_valid, generation, held_before, fresh_from, zeros }, slot.facts))
+        Ok((
+            Left { leaves_valid, generation, held_before, intent, fresh_from, zeros, facts: slot.facts },
+            facts,
+        ))
     }
 
-    /// Goes on with an earlier run. With `compare` everything is read again, and what is held already is overwritten only
-    /// where the medium now gives something else; without, what the map holds is believed.
+    /// Goes on with an earlier run, as far as `trust` goes.
     pub fn resume<F: Serialize>(
         state: Box<dyn Storage>,
         save_map: SaveMap,
         map: RescueMap,
         before: Left,
         facts: &F,
-        compare: bool,
+        trust: Trust,
     ) -> Result<Ledger> {
         let known = map_hash(&map);
-        let size = map.size();
-        let mut held_before = Extents::new();
-        if before.leaves_valid && compare {
-            // Only whole pieces have leaves.
-            let held = map.extents(Status::Finished).union(&before.held_before);
-            held_before = held.iter().map(|held| whole_pieces(held, size)).collect();
+        let (mut map, mut held_before) = (map, before.held_before);
+        match trust {
+            Trust::Proven => {}
+            // What cannot be compared by a leaf stays in the image all the same until the medium has given something else.
+            Trust::Compare => {
+                held_before = held_before.union(&map.extents(Status::Finished));
+                map = RescueMap::new(map.size());
+            }
+            Trust::Word => {
+                // What was being overwritten when the power went may be neither the old nor the new.
+                held_before.remove(before.intent);
+                held_before.iter().for_each(|held| map.set(held, Status::Finished));
+                held_before = Extents::new();
+            }
         }
+        // Until the emptied map is durable, the facts of the earlier run stand: they say why it was emptied.
+        let new_facts = to_value(facts)?;
+        let first_facts = if trust == Trust::Compare { before.facts } else { new_facts.clone() };
         let mut ledger = Ledger {
-            map: if compare { RescueMap::new(size) } else { map },
+            map,
             leaves: Leaves::Stored { fresh_from: before.fresh_from },
             kept: Some(Kept {
                 state,
@@ -216,22 +250,32 @@ impl Ledger {
                 generation: before.generation,
                 map: known,
                 zeros: before.zeros,
-                facts: to_value(facts)?,
+                facts: first_facts,
             }),
             held_before,
             intent: Extent::new(0, 0),
             zeros: 0,
         };
-        if before.leaves_valid && !compare {
+        if before.leaves_valid && trust == Trust::Proven {
             ledger.zeros = before.zeros;
         }
-        if !before.leaves_valid {
-            let held = ledger.map.extents(Status::Finished);
-            for extent in held.iter() {
+        let intent: Extents = [before.intent].into_iter().collect();
+        let unbelieved =
+            if before.leaves_valid { ledger.held_before.intersect(&intent) } else { ledger.held() };
+        if !unbelieved.is_empty() {
+            for extent in unbelieved.iter() {
                 ledger.set_stale(extent)?;
             }
+            // Before a slot says again that leaves are to be believed.
+            ledger.flush_state()?;
         }
         ledger.checkpoint()?;
+        if trust == Trust::Compare {
+            if let Some(kept) = &mut ledger.kept {
+                kept.facts = new_facts;
+            }
+            ledger.checkpoint()?;
+        }
         Ok(ledger)
     }
 
@@ -242,10 +286,17 @@ impl Ledger {
         map: RescueMap,
         facts: &F,
     ) -> Result<Ledger> {
-        let before =
-            Left { leaves_valid: false, generation: 0, held_before: Extents::new(), fresh_from: 0, zeros: 0 };
+        let before = Left {
+            leaves_valid: false,
+            generation: 0,
+            held_before: Extents::new(),
+            intent: Extent::new(0, 0),
+            fresh_from: 0,
+            zeros: 0,
+            facts: serde_json::Value::Null,
+        };
         state.set_size(0).and_then(|()| state.set_size(LEAVES)).map_err(writing)?;
-        Ledger::resume(state, save_map, map, before, facts, false)
+        Ledger::resume(state, save_map, map, before, facts, Trust::Proven)
     }
 
     /// What is held, and what is known of the rest.
@@ -304,7 +355,7 @@ impl Ledger {
 
     /// The image now holds data in `at`, `zeros` bytes of it in runs of zeros.
     pub(crate) fn put(&mut self, at: Extent, leaf: Option<Hash>, zeros: u64) -> Result<()> {
-        self.zeros += zeros;
+        self.zeros = self.zeros.saturating_add(zeros);
         match leaf {
             Some(leaf) => self.set_leaf(at, leaf)?,
             None => self.set_stale(at)?,
@@ -337,6 +388,11 @@ impl Ledger {
         }
     }
 
+    /// Whether the image holds something in `at` from an earlier run that this one has not come to yet.
+    pub(crate) fn held_before(&self, at: Extent) -> bool {
+        self.held_before.touches(at)
+    }
+
     /// A failed read made this of `at`.
     pub(crate) fn status(&mut self, at: Extent, status: Status) {
         if let Leaves::Growing(tree) = &mut self.leaves {
@@ -361,6 +417,8 @@ impl Ledger {
     pub fn checkpoint(&mut self) -> Result<()> {
         let Some(kept) = &self.kept else { return Ok(()) };
         let (map, before) = (map_hash(&self.map), kept.map.clone());
+        // What was changed has its new leaf, and the image was flushed.
+        self.intent = Extent::new(0, 0);
         self.write_slot(map.clone(), before)?;
         self.flush_state()?;
         let kept = self.kept.as_mut().expect("checked above");
@@ -408,7 +466,8 @@ impl Ledger {
         if json.len() > room {
             return Err(Error::new(Kind::Limit, "the facts of this run do not fit in a state file"));
         }
-        kept.generation += 1;
+        let spent = || Error::corrupt(0, "the state file's generation is spent");
+        kept.generation = kept.generation.checked_add(1).ok_or_else(spent)?;
         let head = SlotHead {
             magic: *MAGIC,
             generation: U64::new(kept.generation),

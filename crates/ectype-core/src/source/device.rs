@@ -41,6 +41,18 @@ impl DeviceSource {
     }
 }
 
+/// A sector that can be read now, where none was read before: the first one, or another where that is bad.
+fn some_good(disk: &Disk) -> Option<Extent> {
+    let Geometry { size, sector, .. } = disk.geometry();
+    let sector = u64::from(sector);
+    let last = size.checked_sub(sector)?;
+    let mut buffer = Buffer::new(sector as usize);
+    let places = [0, last, last / 2, last / 4, last / 4 * 3].map(|place| place - place % sector);
+    let mut is_good =
+        |place: &u64| disk.read_at(&mut buffer, *place).is_ok_and(|count| count as u64 == sector);
+    places.into_iter().find(|place| is_good(place)).map(|place| Extent::new(place, sector))
+}
+
 struct OpenDevice {
     disk: Arc<Disk>,
     is_optical: bool,
@@ -101,6 +113,10 @@ impl Source for DeviceSource {
         self.queue.complete(wait)
     }
 
+    fn forget(&mut self) {
+        self.disk.drop_caches();
+    }
+
     fn alive(&mut self, known_good: Option<Extent>) -> Result<()> {
         let name = self.disk.device().path.display();
         let gone = |what: String| Error::new(Kind::Gone, what);
@@ -119,7 +135,9 @@ impl Source for DeviceSource {
         if diskseq != self.diskseq {
             return Err(gone(format!("{name} has another medium now")));
         }
-        let Some(at) = known_good else { return Ok(()) };
+        let Some(at) = known_good.or_else(|| some_good(&self.disk)) else {
+            return Err(gone(format!("{name} gives no sector at all: it is broken, or gone")));
+        };
         self.disk.drop_caches();
         let mut buffer = Buffer::new(at.len as usize);
         let mut filled = 0;

@@ -3,7 +3,7 @@
 use super::queue::{Queue, ReadOnce};
 use super::{Answer, Geometry, Outcome, Read, Source, medium_or_not};
 use crate::error::{Error, Kind, Result};
-use crate::extent::Extent;
+use crate::extent::{Extent, PIECE};
 use crate::io::{Content, ReadAt};
 use crate::os::Blame;
 use crate::os::buffer::Buffer;
@@ -52,19 +52,6 @@ impl FileSource {
     /// What tells whether the file was written since it was opened.
     pub fn stamp(&self) -> FileStamp {
         self.stamp
-    }
-
-    /// The stamp as it is now.
-    pub fn stamp_now(&self) -> Result<FileStamp> {
-        self.file
-            .plain
-            .stamp()
-            .map_err(|error| Error::io(format!("asking for {}", self.path.display()), error))
-    }
-
-    /// Makes the reads that follow come from the disk below, not from the page cache. Best effort.
-    pub fn drop_cache(&self) {
-        self.file.plain.drop_cache();
     }
 
     /// The file for parsers.
@@ -130,6 +117,10 @@ impl Source for FileSource {
         (self.known.0, self.known.1.end())
     }
 
+    fn forget(&mut self) {
+        self.file.plain.drop_cache();
+    }
+
     fn alive(&mut self, known_good: Option<Extent>) -> Result<()> {
         let gone = |what: String| Error::new(Kind::Gone, what);
         let name = self.path.display();
@@ -140,16 +131,20 @@ impl Source for FileSource {
                 self.size
             )));
         }
-        if let Some(at) = known_good {
-            let mut buffer = Buffer::new(at.len.max(SECTOR.into()) as usize);
-            self.file.plain.drop_cache();
-            if let Outcome::Ok = self.file.read_once(at, &mut buffer).outcome {
-                return Ok(());
-            }
-            return Err(gone(format!(
-                "{name} no longer gives what it gave before: its disk seems to be gone"
-            )));
+        self.file.plain.drop_cache();
+        let mut buffer = Buffer::new(PIECE as usize);
+        let mut gives = |at: Extent| matches!(self.file.read_once(at, &mut buffer).outcome, Outcome::Ok);
+        let lives = match known_good {
+            Some(at) => gives(at),
+            // Where nothing was read before, one sector of several proves as much.
+            None => [0, size / 2, size / 4, size / 4 * 3, size.saturating_sub(1)]
+                .map(|place| Extent::new(place, 1).align_out(SECTOR.into()))
+                .into_iter()
+                .any(|at| gives(at.intersect(Extent::new(0, size)))),
+        };
+        if lives {
+            return Ok(());
         }
-        Ok(())
+        Err(gone(format!("{name} no longer gives what it gave before: its disk seems to be gone")))
     }
 }

@@ -86,6 +86,9 @@ pub trait Source: Send {
         (Content::Data, self.geometry().size.max(offset.saturating_add(1)))
     }
 
+    /// Makes the reads that follow come from the medium, not from a cache of the system. Best effort.
+    fn forget(&mut self) {}
+
     /// Whether the device still is the one that was opened and answers: same size, same medium, and `known_good`, a sector
     /// that was read before, can be read again past all caches. The error says what changed ([`crate::error::Kind::Gone`]).
     /// Called with nothing in flight.

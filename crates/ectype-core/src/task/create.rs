@@ -17,7 +17,7 @@ use crate::extent::{Extent, Extents};
 use crate::fs;
 use crate::image::Sink;
 use crate::image::raw::RawSink;
-use crate::io::{Content, ReadAt, WriteAt};
+use crate::io::{Content, ReadAt};
 use crate::os::file::{self, PlainFile};
 use crate::os::{Device, Medium};
 use crate::plan::map::{Header, MapFile, RescueMap, Status};
@@ -25,7 +25,7 @@ use crate::plan::policy::{self, Format};
 use crate::plan::sweep::Sweep;
 use crate::proof::digest::Algorithm;
 use crate::proof::identity::{Identity, Moment};
-use crate::proof::ledger::{Ledger, SaveMap};
+use crate::proof::ledger::{Ledger, SaveMap, Trust};
 use crate::proof::record::{self, ByteCounts, ImageFacts, PlanFacts, Range, Record, TreeFacts};
 use crate::source::{Geometry, Source};
 use crate::watch::{Phase, Watch};
@@ -134,8 +134,8 @@ pub struct Outcome {
     pub map: Option<PathBuf>,
     /// The record, where one was written.
     pub record: Option<PathBuf>,
-    /// What `--verify` found.
-    pub verified: Option<Comparison>,
+    /// What `--verify` found, or why it could not tell; the image is made all the same.
+    pub verified: Option<Result<Comparison>>,
 }
 
 /// How a run ended.
@@ -222,7 +222,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     };
     if compare {
         why.push(
-            "the source may have been written to since the earlier run: it is read again, and only what differs is rewritten"
+            "the source may have been written to since the earlier run: it is read again, and only what differs is rewritten (--trust-map leaves that out)"
                 .to_owned(),
         );
     }
@@ -330,7 +330,7 @@ impl Prepared {
         };
         let mut facts = RunFacts {
             identity: self.opened.identity.clone(),
-            moment: self.opened.moment(),
+            moment: self.opened.moment.clone(),
             format: self.plan.format.name().to_owned(),
             began: now(),
             runs: 1,
@@ -349,6 +349,9 @@ impl Prepared {
             }
             (Err(error), _) => return Err(error),
         };
+        if facts.unproven {
+            self.plan.consistency = Consistency::None;
+        }
         watch.enter(if self.plan.compare { Phase::Comparing } else { Phase::Copying }, ledger.map().size());
         let only_bad_left = resumed && ledger.map().bytes(Status::NonTried) == 0;
         let geometry = self.opened.geometry();
@@ -416,7 +419,7 @@ impl Prepared {
             },
             plan: PlanFacts {
                 scope: self.plan.scope.to_owned(),
-                consistency: if facts.unproven { "none" } else { self.plan.consistency.name() }.to_owned(),
+                consistency: self.plan.consistency.name().to_owned(),
                 blocks: "all".to_owned(),
                 why: self.plan.why.clone(),
             },
@@ -441,11 +444,12 @@ impl Prepared {
             let source = &mut *self.opened.source;
             let compared =
                 verify::compare(source, &self.files.image, tree.len, &unreadable, self.options.tuning, watch);
-            let mut compared = compared?;
-            if run_out.is_some_and(|run_out| compared.sizes == Some((tree.len, tree.len + run_out.len))) {
-                compared.sizes = None;
-            }
-            outcome.verified = Some(compared);
+            outcome.verified = Some(compared.map(|mut compared| {
+                if run_out.is_some_and(|run_out| compared.sizes == Some((tree.len, tree.len + run_out.len))) {
+                    compared.sizes = None;
+                }
+                compared
+            }));
         }
         outcome.seconds = begun.elapsed().as_secs_f64();
         Ok(outcome)
@@ -480,14 +484,16 @@ impl Prepared {
         let storage = if image.exists() {
             PlainFile::open_writable(image).map_err(failed)?
         } else {
-            PlainFile::create_new(image).map_err(failed)?
+            let storage = PlainFile::create_new(image).map_err(failed)?;
+            file::sync_dir(file::folder(image)).map_err(failed)?;
+            storage
         };
-        // With holes it had its full length from the start; without, its end may be zeros that are still to be written.
-        // Another program's ends where that stopped.
-        let held_end = unfinished.map.extents(Status::Finished).iter().next_back().map_or(0, Extent::end);
-        let shortest = if unfinished.left.is_some() { size } else { held_end };
-        let fits = (shortest..=size).contains(&storage.size());
-        if held_end > 0 && storage.holds_holes() && !fits {
+        // At its shortest it ends with the last byte that is held: a disc's run-out is cut off, a file without holes grows
+        // forward, and another program's ends where that stopped.
+        let held = unfinished.map.extents(Status::Finished);
+        let held_end = held.iter().next_back().map_or(0, Extent::end);
+        let held_end = held_end.max(unfinished.left.as_ref().map_or(0, |(left, _)| left.held_end()));
+        if !(held_end..=size).contains(&storage.size()) {
             let context = format!("{} is not as long as the earlier run left it", image.display());
             return Err(Error::new(Kind::Changed, context).advise("discard it and begin anew:  --restart"));
         }
@@ -505,7 +511,12 @@ impl Prepared {
                     && !before.moment.proves_unchanged(&facts.moment);
                 facts.unproven |= trusted || (before.unproven && !unfinished.compare);
                 let save_map = self.save_map(&facts.began);
-                Ledger::resume(state, save_map, unfinished.map, left, facts, unfinished.compare)?
+                let trust = match (unfinished.compare, trusted) {
+                    (true, _) => Trust::Compare,
+                    (false, true) => Trust::Word,
+                    (false, false) => Trust::Proven,
+                };
+                Ledger::resume(state, save_map, unfinished.map, left, facts, trust)?
             }
         };
         let sink = RawSink::resume(storage, size, &ledger.held())?;
@@ -532,7 +543,7 @@ impl Prepared {
     }
 
     fn was_written(&self, before: &Moment) -> bool {
-        let now = self.opened.moment();
+        let now = self.opened.moment_now();
         let differs =
             |before: Option<u64>, now: Option<u64>| before.is_some() && now.is_some() && before != now;
         !self.opened.immutable && (differs(before.writes, now.writes) || before.file != now.file)

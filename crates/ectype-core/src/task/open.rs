@@ -79,6 +79,8 @@ pub struct Opened {
     pub table: Option<volume::Table>,
     /// Lines that say why it was opened so.
     pub why: Vec<String>,
+    /// What would prove later that nothing was written since it was opened.
+    pub moment: Moment,
     probe: Probe,
 }
 
@@ -93,27 +95,14 @@ impl Opened {
         self.source.geometry()
     }
 
-    /// What would prove later that nothing was written since now.
-    pub fn moment(&self) -> Moment {
+    /// The same, of now.
+    pub fn moment_now(&self) -> Moment {
         match &self.probe {
-            Probe::Device(disk) => Moment {
-                boot_id: host::boot_id(),
-                diskseq: disk.diskseq_now(),
-                writes: disk.writes_now(),
-                file: None,
-            },
+            Probe::Device(disk) => moment_of(disk),
             Probe::File(path) => {
                 let stamp = crate::os::file::PlainFile::open(path).and_then(|file| file.stamp());
                 Moment { boot_id: host::boot_id(), file: stamp.ok(), ..Moment::default() }
             }
-        }
-    }
-
-    /// The disk, for a device.
-    pub fn disk(&self) -> Option<&Arc<Disk>> {
-        match &self.probe {
-            Probe::Device(disk) => Some(disk),
-            Probe::File(_) => None,
         }
     }
 
@@ -139,6 +128,10 @@ impl Opened {
     }
 }
 
+fn moment_of(disk: &Disk) -> Moment {
+    Moment { boot_id: host::boot_id(), diskseq: disk.diskseq_now(), writes: disk.writes_now(), file: None }
+}
+
 /// Opens the source that `path` names.
 pub fn open(path: &Path, how: How) -> Result<Opened> {
     match disk::find(path)? {
@@ -149,6 +142,7 @@ pub fn open(path: &Path, how: How) -> Result<Opened> {
 
 fn open_file(path: &Path) -> Result<Opened> {
     let source = FileSource::open(path)?;
+    let stamp = source.stamp();
     let geometry = source.geometry();
     let known = inspect(source.reader(), 512);
     let identity = Identity {
@@ -171,6 +165,7 @@ fn open_file(path: &Path) -> Result<Opened> {
         why: vec![
             "a file: its bytes are copied, holes stay holes; a change while it is read is noticed".to_owned(),
         ],
+        moment: Moment { boot_id: host::boot_id(), file: Some(stamp), ..Moment::default() },
         probe: Probe::File(path.to_owned()),
     })
 }
@@ -184,7 +179,8 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
     let mut disk = Disk::open(&device, lock)?;
     let mut immutable = false;
     if device.medium == Medium::Optical {
-        immutable = !optical::profile(&disk).is_some_and(optical::writable_medium);
+        // A kind that the drive does not tell may be one that is written like a disk.
+        immutable = optical::profile(&disk).is_some_and(|profile| !optical::writable_medium(profile));
         if !immutable
             && device.mounts.is_empty()
             && how.purpose != Purpose::Look
@@ -219,6 +215,7 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         // The kernel keeps the tray locked as long as the drive is open; a lock of our own would outlive a crash.
         toc = Some(found);
     }
+    let moment = moment_of(&disk);
     let reader = DeviceReader::new(Arc::clone(&disk));
     let geometry = disk.geometry();
     let known = inspect(&reader, geometry.sector);
@@ -248,6 +245,7 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         volumes: known.volumes,
         table: known.table,
         why,
+        moment,
         probe: Probe::Device(disk),
         device: Some(device),
     })

@@ -12,7 +12,7 @@
 use super::create::Options;
 use super::open::Opened;
 use crate::error::{Error, Kind, Result, word};
-use crate::os::file::{self, PlainFile};
+use crate::os::file::{self, FileStamp, PlainFile};
 use crate::plan::map::{MapFile, RescueMap, Status};
 use crate::proof::identity::{Identity, Moment};
 use crate::proof::ledger::{Ledger, Left};
@@ -138,11 +138,19 @@ impl Files {
     pub(super) fn lock_state(&self) -> Result<PlainFile> {
         let name = self.state.display();
         let failed = |error| Error::io(format!("writing {name}"), error);
-        let state = PlainFile::open_or_create(&self.state).map_err(failed)?;
-        if !state.lock().map_err(failed)? {
-            let context = format!("another ectype is at work on {}", self.image.display());
-            return Err(Error::refused(context));
-        }
+        let state = loop {
+            let state = PlainFile::open_or_create(&self.state).map_err(failed)?;
+            if !state.lock().map_err(failed)? {
+                let context = format!("another ectype is at work on {}", self.image.display());
+                return Err(Error::refused(context));
+            }
+            // A run that ended meanwhile took the name with it: a lock on a file without a name keeps nobody out.
+            let named = PlainFile::open(&self.state).and_then(|file| file.stamp());
+            let inode = |stamp: FileStamp| (stamp.device, stamp.inode);
+            if named.map(inode).ok() == Some(inode(state.stamp().map_err(failed)?)) {
+                break state;
+            }
+        };
         Ok(state)
     }
 
@@ -305,13 +313,16 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
         let kind = error.kind();
         Error::new(kind, format!("{state_name} is not the state of this image")).because(error).advise(anew)
     })?;
-    let moment = opened.moment();
-    facts.identity.recognises(&opened.identity, &facts.moment, &moment).map_err(|reason| {
-        let context =
-            format!("{} is another medium than the unfinished image is of: {reason}", opened.identity.path);
-        Error::new(Kind::Changed, context).advise(anew)
-    })?;
-    let proven = opened.immutable || options.trust_map || facts.moment.proves_unchanged(&moment);
+    facts.identity.recognises(&opened.identity, &facts.moment, &opened.moment, opened.immutable).map_err(
+        |reason| {
+            let context = format!(
+                "{} is another medium than the unfinished image is of: {reason}",
+                opened.identity.path
+            );
+            Error::new(Kind::Changed, context).advise(anew)
+        },
+    )?;
+    let proven = opened.immutable || options.trust_map || facts.moment.proves_unchanged(&opened.moment);
     Ok(Unfinished { map, left: Some((left, facts)), compare: !proven })
 }
 

@@ -77,7 +77,7 @@ pub fn verify_image(path: &Path, more: &[Algorithm], tuning: Tuning, watch: &Wat
     refuse_foreign(path, record.as_ref())?;
     refuse_unfinished(path, record.as_ref())?;
     let mut source = FileSource::open(path)?;
-    source.drop_cache();
+    source.forget();
     let size = source.geometry().size;
     let recorded = |name: &str| record.as_ref().and_then(|record| record.digests.get(name));
     let wanted: Vec<Algorithm> = Algorithm::ALL
@@ -195,7 +195,7 @@ pub fn verify_against(
     let mut comparison = compare(&mut *opened.source, image, content, &unread, tuning, watch)?;
     let run_out = record.as_ref().and_then(|record| record.run_out).map_or(0, |range| range.length);
     // What the record says was run-out is no difference in size.
-    if comparison.sizes.is_some_and(|(image, source)| image + run_out == source) {
+    if comparison.sizes.is_some_and(|(image, source)| image.checked_add(run_out) == Some(source)) {
         comparison.sizes = None;
     }
     Ok((comparison, record))
@@ -213,6 +213,7 @@ pub(super) fn compare(
     let file =
         PlainFile::open(image).map_err(|error| Error::io(format!("opening {}", image.display()), error))?;
     file.drop_cache();
+    source.forget();
     let geometry = source.geometry();
     // Whole sectors: the source may be able to give nothing less.
     let shared = content.min(geometry.size);

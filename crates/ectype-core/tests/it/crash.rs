@@ -25,14 +25,13 @@ impl Medium {
         Medium { content: bytes(&disk(11, SIZE)), bad: bad.into_iter().collect() }
     }
 
-    /// Written to in some pieces: other data, data for zeros, zeros for data; and another sector is bad.
+    /// Written to in some pieces: other data, data for zeros, zeros for data.
     fn changed(&self) -> Medium {
         let mut content = self.content.clone();
         content[PIECE + 5..PIECE + 9].fill(0x11);
         content[2 * PIECE..3 * PIECE].fill(0);
         content[4 * PIECE + 7000..4 * PIECE + 300_000].fill(0x22);
-        let bad = [Extent::new(0, 4096), Extent::new(3 * PIECE as u64 + 8192, 4096)];
-        Medium { content, bad: bad.into_iter().collect() }
+        Medium { content, bad: self.bad.clone() }
     }
 
     fn drive(&self) -> SickDrive {

@@ -8,7 +8,7 @@ use ectype_core::io::{Content, ReadAt, WriteAt};
 use ectype_core::plan::map::{Header, MapFile, RescueMap, Status};
 use ectype_core::plan::sweep::Sweep;
 use ectype_core::proof::digest::Algorithm;
-use ectype_core::proof::ledger::Ledger;
+use ectype_core::proof::ledger::{Ledger, SaveMap, Trust};
 use ectype_core::source::Source;
 use ectype_core::watch::Watch;
 use ectype_core::{Error, Extent, Extents, Kind, Result};
@@ -93,6 +93,46 @@ fn a_comparing_run_reads_everything_and_writes_what_differs() {
     assert_eq!(all, differs.into_iter().collect());
     assert_eq!(open.finish(), plain_root(&changed));
     assert_same(&bytes(&rig.image), &changed, "image");
+}
+
+#[test]
+fn what_an_earlier_run_read_is_not_given_up_when_it_cannot_be_read_any_more() {
+    let content = bytes(&SparseRandom::full(41, SIZE));
+    let early = Extent::new(PIECE as u64 + 4096, 512);
+    let late = Extent::new(4 * PIECE as u64 + 512, 1024);
+    let rig = Rig::new(MemoryDisk::new(0), MemoryDisk::new(0));
+    let mut open = rig.begin(SIZE).unwrap();
+    assert!(open.copy(&mut SickDrive::new(content.clone()).bad([early]), CALM).unwrap().stopped.is_none());
+    drop(open);
+    // In between nothing is proven, and more has gone bad.
+    let sicker = || SickDrive::new(content.clone()).bad([early, late]);
+    let mut open = rig.go_on(SIZE, true).unwrap();
+    let stopped = open.copy(&mut sicker(), CALM).unwrap().stopped.expect("it asks first");
+    assert_eq!(stopped.kind(), Kind::Changed);
+    assert!(stopped.advice().iter().any(|line| line.contains("--trust-map")), "{stopped:?}");
+    drop(open);
+    assert_same(&bytes(&rig.image), &without(content.clone(), &[early].into_iter().collect()), "kept");
+    // On the user's word nothing of it is lost.
+    let mut open = rig.go_on_trusting(SIZE, Trust::Word).unwrap();
+    assert!(open.copy(&mut sicker(), CALM).unwrap().stopped.is_none());
+    assert_eq!(open.bad(), [early].into_iter().collect());
+    let expected = without(content, &[early].into_iter().collect());
+    assert_eq!(open.finish(), plain_root(&expected));
+    assert_same(&bytes(&rig.image), &expected, "image");
+}
+
+#[test]
+fn a_comparing_run_that_is_cut_before_its_map_is_saved_does_not_forget_why_it_compares() {
+    let content = bytes(&SparseRandom::full(42, SIZE));
+    let rig = copied_whole(&content);
+    let map = rig.saved_map(SIZE);
+    let (left, facts) = Ledger::load::<String>(&rig.state, &map).unwrap();
+    assert_eq!(facts, "facts");
+    let failing: SaveMap = Box::new(|_| Err(Error::new(Kind::Limit, "no room for the map")));
+    let state = Box::new(Arc::clone(&rig.state));
+    assert!(Ledger::resume(state, failing, map.clone(), left, &"later facts", Trust::Compare).is_err());
+    let (_, facts) = Ledger::load::<String>(&rig.state, &map).unwrap();
+    assert_eq!(facts, "facts", "the old map goes with the old facts");
 }
 
 #[test]
@@ -210,7 +250,7 @@ fn a_damaged_state_is_an_error_or_the_slot_before_and_never_a_wrong_image() {
     let state = bytes(&rig.state);
     let map = rig.saved_map(SIZE);
     let (mut survived, mut refused) = (0, 0);
-    let slot = 64 << 10;
+    let slot = 1 << 20;
     // A slot's head and JSON are shorter than this.
     for index in (0..1024).chain(slot..slot + 1024).chain([2 * slot - 1]) {
         let mut bad = state.clone();

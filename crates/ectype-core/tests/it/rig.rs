@@ -12,7 +12,7 @@ use ectype_core::io::{ReadAt, Storage};
 use ectype_core::plan::map::{Header, MapFile, RescueMap, Status};
 use ectype_core::plan::sweep::Sweep;
 use ectype_core::proof::digest::Algorithm;
-use ectype_core::proof::ledger::{Ledger, SaveMap};
+use ectype_core::proof::ledger::{Ledger, SaveMap, Trust};
 use ectype_core::source::Source;
 use ectype_core::watch::Watch;
 use ectype_core::{Error, Extents, Kind, Result};
@@ -97,6 +97,10 @@ impl Rig {
 
     /// Goes on with what is there, as the verb does: without a map there is nothing to go on with.
     pub(crate) fn go_on(&self, size: u64, compare: bool) -> Result<Open> {
+        self.go_on_trusting(size, if compare { Trust::Compare } else { Trust::Proven })
+    }
+
+    pub(crate) fn go_on_trusting(&self, size: u64, trust: Trust) -> Result<Open> {
         let text = self.map_text();
         if text.is_empty() {
             return self.begin(size);
@@ -105,7 +109,7 @@ impl Rig {
         map.cover(size)?;
         let (left, _) = Ledger::load::<String>(&self.state, &map)?;
         let state = Box::new(Arc::clone(&self.state));
-        let ledger = Ledger::resume(state, self.save_map(), map, left, &"facts", compare)?;
+        let ledger = Ledger::resume(state, self.save_map(), map, left, &"facts", trust)?;
         let sink = RawSink::resume(Arc::clone(&self.image), size, &ledger.held())?;
         Ok(Open { ledger, sink })
     }

@@ -58,7 +58,9 @@ impl PlainFile {
     }
 
     fn probed(file: File, fresh: bool) -> io::Result<PlainFile> {
-        let can_punch = match punch(&file, Extent::new(1 << 40, 4096)) {
+        // Behind everything that the file holds: the question must not cost a byte.
+        let beyond = file.metadata()?.len().max(1 << 40).next_multiple_of(4096);
+        let can_punch = match punch(&file, Extent::new(beyond, 4096)) {
             Ok(()) => true,
             Err(error) if is_unsupported(&error) => false,
             // Beyond the largest file of this file system: the question was silly, the answer is yes.
@@ -340,6 +342,21 @@ mod tests {
         assert_eq!(file.allocated().unwrap(), 0);
         file.zero_at(Extent::new(5 << 20, 10)).unwrap();
         assert_eq!(file.size(), (5 << 20) + 10);
+    }
+
+    #[test]
+    fn opening_a_file_of_more_than_a_tebibyte_costs_no_byte_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("large");
+        let file = PlainFile::create_new(&path).unwrap();
+        if !file.holds_holes() || file.write_at(&[7; 8192], 1 << 40).is_err() {
+            return;
+        }
+        drop(file);
+        let file = PlainFile::open_writable(&path).unwrap();
+        let mut held = [0; 8192];
+        file.read_at(&mut held, 1 << 40).unwrap();
+        assert!(held.iter().all(|&byte| byte == 7));
     }
 
     #[test]
