@@ -3,6 +3,7 @@
 use crate::args;
 use crate::progress::Output;
 use ectype_core::{Error, Kind};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// What the process ends with.
@@ -40,18 +41,30 @@ pub(crate) fn failed(error: &Error, output: &Output) -> Code {
 
 /// The same before the command line was parsed.
 pub(crate) fn refused(error: &Error, json: bool) -> ExitCode {
+    // Nobody may be there to read it.
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     if json {
-        println!("{}", crate::json::failure(error, error.advice()));
+        let _ = writeln!(out, "{}", crate::json::failure(error, error.advice()));
     }
     if args::wants_json_progress() {
-        eprintln!("{}", crate::json::error_event(error, error.advice()));
+        let _ = writeln!(err, "{}", crate::json::error_event(error, error.advice()));
     } else {
-        eprintln!("error: {error}");
-        for line in error.advice() {
-            eprintln!("  {line}");
-        }
+        let lines: String = error.advice().iter().map(|line| format!("\n  {line}")).collect();
+        let _ = writeln!(err, "error: {error}{lines}");
     }
     Code::Failed.into()
+}
+
+/// Wrong usage, or a wish for help.
+pub(crate) fn usage(error: &clap::Error, json: bool) -> ExitCode {
+    if json && error.use_stderr() {
+        let text = error.to_string();
+        let said = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let failure = Error::refused(said).advise("ectype --help");
+        let _ = writeln!(std::io::stdout(), "{}", crate::json::failure(&failure, failure.advice()));
+    }
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// What to do: what the library knows, and what only the command line knows.

@@ -67,7 +67,7 @@ fn map(path: &Path, output: &Output) -> Result<Code> {
 }
 
 pub(crate) fn read_map(path: &Path) -> Result<RescueMap> {
-    const MOST: u64 = 1 << 30;
+    const MOST: u64 = 64 << 20;
     let failed = |error| Error::io(format!("reading {}", path.display()), error);
     if std::fs::metadata(path).map_err(failed)?.len() > MOST {
         return Err(Error::refused(format!("{} is too large for a map", path.display())));

@@ -27,7 +27,10 @@ fn main() -> ExitCode {
     if let Some(refusal) = args::asked_for_later(std::env::args_os().skip(1)) {
         return exit::refused(&refusal, args::wants_json());
     }
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error, args::wants_json()),
+    };
     let output = progress::Output::new(&cli.common);
     let code = match &cli.verb {
         None => devices::overview(&output),

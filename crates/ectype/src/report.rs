@@ -54,7 +54,12 @@ pub(crate) fn took(seconds: f64) -> String {
 
 /// Text from a disk, as it may be shown on a terminal: a label must not move the cursor or colour the screen.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    // Control characters, and those that turn the direction of what follows or break the line.
+    let plays = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if plays(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// A digest, short enough for a line.
@@ -269,5 +274,6 @@ mod tests {
     #[test]
     fn labels_cannot_play_with_the_terminal() {
         assert_eq!(printable("A\x1b[2J\nB"), "A\u{fffd}[2J\u{fffd}B");
+        assert_eq!(printable("gpj.\u{202e}exe"), "gpj.\u{fffd}exe");
     }
 }

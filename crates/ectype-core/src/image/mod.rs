@@ -33,6 +33,11 @@ pub trait Sink: Send {
     /// What was put, zeros where nothing was.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<()>;
 
+    /// Whether the image is known to hold zeros in all of `at` without reading them.
+    fn is_hole(&self, _at: Extent) -> bool {
+        false
+    }
+
     /// Makes all that was put durable.
     fn checkpoint(&mut self) -> Result<()>;
 

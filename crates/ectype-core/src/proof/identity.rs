@@ -46,15 +46,18 @@ pub struct Moment {
     pub diskseq: Option<u64>,
     /// What was written to the device since the boot, in the kernel's counters.
     pub writes: Option<u64>,
-    /// For a file: when it was written last.
+    /// For a partition: what was written to its whole disk, likewise.
+    #[serde(default)]
+    pub disk_writes: Option<u64>,
+    /// For a file, and for the one below a loop device: when it was written last.
     pub file: Option<FileStamp>,
 }
 
 impl Moment {
     /// Whether it is proven that nothing was written between the two moments.
     pub fn proves_unchanged(&self, later: &Moment) -> bool {
-        if let (Some(before), Some(now)) = (&self.file, &later.file) {
-            return before == now;
+        if self.diskseq.is_none() && self.file.is_some() {
+            return self.file == later.file;
         }
         let known = self.boot_id.is_some() && self.diskseq.is_some() && self.writes.is_some();
         known && self == later
@@ -139,7 +142,8 @@ mod tests {
             last_mib: Some("b".into()),
             ..Identity::default()
         };
-        let moment = Moment { boot_id: Some("x".into()), diskseq: Some(7), writes: Some(100), file: None };
+        let moment =
+            Moment { boot_id: Some("x".into()), diskseq: Some(7), writes: Some(100), ..Moment::default() };
         (identity, moment)
     }
 
@@ -152,6 +156,7 @@ mod tests {
             Moment { diskseq: Some(8), ..moment.clone() },
             Moment { writes: Some(101), ..moment.clone() },
             Moment { writes: None, ..moment.clone() },
+            Moment { disk_writes: Some(1), ..moment.clone() },
         ] {
             assert!(!moment.proves_unchanged(&other), "{other:?}");
         }

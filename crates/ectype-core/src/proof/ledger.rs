@@ -582,6 +582,49 @@ impl Ledger {
         }
     }
 
+    /// Whether the image still holds what the ledger says: what earlier runs put into it was not in this one's hands. Whole
+    /// pieces are read and compared with their leaves, holes asked for.
+    ///
+    /// # Errors
+    /// [`Kind::Changed`] with the place where it does not.
+    pub fn check_held(
+        &self,
+        read_image: &dyn Fn(&mut [u8], u64) -> Result<()>,
+        is_hole: &dyn Fn(Extent) -> bool,
+        watch: &Watch,
+    ) -> Result<()> {
+        let size = self.map.size();
+        watch.enter(Phase::Proving, size);
+        let mut buffer = vec![0; PIECE as usize];
+        let pieces = size.div_ceil(PIECE);
+        let mut index = 0;
+        while index < pieces {
+            for leaf in self.leaves_at(index, (pieces - index).min(BATCH))? {
+                if watch.stop_asked() {
+                    return Err(Error::new(Kind::Cancelled, "interrupted"));
+                }
+                let at = Extent::new(index * PIECE, PIECE).intersect(Extent::new(0, size));
+                index += 1;
+                let (run, status) = self.map.run_at(at.offset);
+                let held = status == Status::Finished && run.covers(at);
+                let should_be_zeros = leaf == ZERO_SLOT && at.len == PIECE;
+                if !held || leaf == STALE_SLOT || (leaf == ZERO_SLOT && !should_be_zeros) {
+                    continue;
+                }
+                if !(should_be_zeros && is_hole(at)) {
+                    let piece = &mut buffer[..at.len as usize];
+                    read_image(piece, at.offset)?;
+                    let expected = if should_be_zeros { tree::zero_leaf() } else { leaf };
+                    if tree::leaf(piece) != expected {
+                        return Err(not_held(at));
+                    }
+                }
+                watch.done(at.end());
+            }
+        }
+        Ok(())
+    }
+
     /// The tree of the content, and the linear digests in `missing`, read from the image where they are not known.
     pub fn prove(
         &self,
@@ -628,10 +671,7 @@ impl Ledger {
                 read_image(piece, at.offset)?;
                 let leaf = tree::leaf(piece);
                 if known.is_some_and(|known| known != leaf) {
-                    let context = "the unfinished image does not hold what was copied into it";
-                    return Err(Error::new(Kind::Changed, context)
-                        .at(at.offset)
-                        .advise("--restart begins anew"));
+                    return Err(not_held(at));
                 }
                 builder.push(leaf);
                 digesters.iter_mut().for_each(|digester| digester.update(piece));
@@ -669,6 +709,12 @@ fn whole_pieces(held: Extent, size: u64) -> Extent {
 /// The leaf of a short piece of zeros.
 fn zeros_leaf(len: u64) -> Hash {
     tree::leaf(&vec![0; len as usize])
+}
+
+fn not_held(at: Extent) -> Error {
+    Error::new(Kind::Changed, "the unfinished image does not hold what was copied into it")
+        .at(at.offset)
+        .advise("something else wrote to it; begin anew:  --restart")
 }
 
 fn writing(error: std::io::Error) -> Error {

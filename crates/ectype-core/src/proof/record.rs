@@ -3,13 +3,14 @@
 use super::identity::Identity;
 use super::tree::{Hash, Tree};
 use crate::error::{Error, Kind, Result};
-use crate::extent::Extent;
+use crate::extent::{Extent, Extents};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// The largest record that is read, in bytes: a full tree level takes 4.5 MB; the rest is lists of damage.
-const MOST: u64 = 256 << 20;
+const MOST: u64 = 32 << 20;
 
 /// What is known of a finished image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -149,15 +150,18 @@ impl Record {
     pub fn of(image: &Path) -> Result<Option<Record>> {
         let path = path_of(image);
         let failed = |error| Error::io(format!("reading {}", path.display()), error);
-        let len = match std::fs::metadata(&path) {
-            Ok(facts) => facts.len(),
+        match std::fs::metadata(&path) {
+            Ok(facts) if facts.is_file() => {}
+            Ok(_) => return Err(Error::new(Kind::Corrupt, format!("{} is not a file", path.display()))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
-        };
-        if len > MOST {
+        }
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(&path).map_err(failed)?;
+        let len = file.take(MOST + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if len as u64 > MOST {
             return Err(Error::new(Kind::Limit, format!("{} is too large for a record", path.display())));
         }
-        let bytes = std::fs::read(&path).map_err(failed)?;
         let wrong = |error: Error| {
             let (kind, advice) = (error.kind(), "without it the image can still be compared with its source");
             Error::new(kind, format!("{} is not a record of this version", path.display()))
@@ -178,6 +182,16 @@ impl Record {
         let tree = record.tree().ok_or_else(|| corrupt("its tree contradicts itself"))?;
         if tree.len != record.image.content_size {
             return Err(corrupt("its sizes contradict each other"));
+        }
+        let within = |range: &Range| {
+            range.offset.checked_add(range.length).is_some_and(|end| end <= record.image.content_size)
+        };
+        if !record.unreadable.iter().all(within) {
+            return Err(corrupt("what it says is missing lies outside"));
+        }
+        let lost: Extents = record.unreadable.iter().map(|&range| range.into()).collect();
+        if lost.bytes() != record.bytes.unreadable || lost.is_empty() != (record.status == "whole") {
+            return Err(corrupt("what it says is missing contradicts itself"));
         }
         Ok(record)
     }

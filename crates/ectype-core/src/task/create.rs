@@ -387,7 +387,10 @@ impl Prepared {
                 missing.retain(|other| *other != algorithm);
             }
         }
-        let proven = ledger.prove(&|buf, offset| sink.read_at(buf, offset), &missing, watch);
+        let read_back = |buf: &mut [u8], offset| sink.read_at(buf, offset);
+        let checked =
+            if resumed { ledger.check_held(&read_back, &|at| sink.is_hole(at), watch) } else { Ok(()) };
+        let proven = checked.and_then(|()| ledger.prove(&read_back, &missing, watch));
         let finished = proven.and_then(|proven| {
             watch.enter(Phase::Finishing, 0);
             sink.finish().map(|()| proven)

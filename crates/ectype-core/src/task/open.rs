@@ -4,7 +4,7 @@ use crate::error::{Error, Kind, Result, word};
 use crate::extent::{Extent, PIECE};
 use crate::io::{ReadAt, Window};
 use crate::os::disk::{self, Disk};
-use crate::os::file::blame;
+use crate::os::file::{PlainFile, blame};
 use crate::os::optical::{self, Toc};
 use crate::os::{Blame, Device, Found, Lock, Medium, host};
 use crate::proof::identity::{Identity, Moment, VolumeId};
@@ -129,7 +129,22 @@ impl Opened {
 }
 
 fn moment_of(disk: &Disk) -> Moment {
-    Moment { boot_id: host::boot_id(), diskseq: disk.diskseq_now(), writes: disk.writes_now(), file: None }
+    let device = disk.device();
+    let stamp = |path: &str| PlainFile::open(Path::new(path)).and_then(|file| file.stamp()).ok();
+    let file = if device.bus == "loop" { stamp(&device.model) } else { None };
+    // What lies on something else can be written to below, where its own counters do not count.
+    let counts = match device.bus.as_str() {
+        "loop" => file.is_some(),
+        "dm" | "md" | "nbd" | "drbd" | "bcache" => false,
+        _ => true,
+    };
+    Moment {
+        boot_id: host::boot_id(),
+        diskseq: disk.diskseq_now(),
+        writes: if counts { disk.writes_now() } else { None },
+        disk_writes: disk.whole_writes_now(),
+        file,
+    }
 }
 
 /// Opens the source that `path` names.
@@ -144,6 +159,12 @@ fn open_file(path: &Path) -> Result<Opened> {
     let source = FileSource::open(path)?;
     let stamp = source.stamp();
     let geometry = source.geometry();
+    let gives_bytes =
+        || PlainFile::open(path).and_then(|file| file.read_some(&mut [0], 0)).is_ok_and(|count| count > 0);
+    if geometry.size == 0 && gives_bytes() {
+        let context = format!("{} does not tell its size, as the kernel's own files do not", path.display());
+        return Err(Error::refused(context).advise("copy what it gives into a file first"));
+    }
     let known = inspect(source.reader(), 512);
     let identity = Identity {
         path: path.display().to_string(),

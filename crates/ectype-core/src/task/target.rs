@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// A longer map is none that any medium yields, in bytes.
-const LONGEST_MAP: u64 = 1 << 30;
+const LONGEST_MAP: u64 = 64 << 20;
 
 /// The image and what lies beside it.
 #[derive(Clone, Debug)]
@@ -62,6 +62,14 @@ pub(super) struct RunFacts {
 
 /// An image that is a device would overwrite it: that is `restore`, with its questions.
 pub(super) fn refuse_device(image: &Path) -> Result<()> {
+    // With the longest name that is made of it, a record's that is being replaced.
+    const LONGEST: usize = 255 - ".ectype.json.ectype-new".len();
+    let len = image.file_name().map_or(0, |name| name.as_encoded_bytes().len());
+    if len > LONGEST {
+        let context =
+            format!("the name of the image has {len} bytes; with those beside it, {LONGEST} are the most");
+        return Err(Error::refused(context).advise("choose a shorter name"));
+    }
     match std::fs::metadata(image) {
         Ok(facts) if facts.is_dir() => {
             Err(Error::refused(format!("{} is a folder, not a name for an image", image.display()))
@@ -96,6 +104,12 @@ pub(super) fn survey(files: &Files, options: &Options, opened: &Opened) -> Resul
     let is_whole = matches!(&record, Ok(Some(record)) if record.status == "whole") && !exists(&files.state)?;
     let anew = options.restart || (options.overwrite && is_finished);
     if exists(&files.map)? && !is_whole && !anew {
+        if options.overwrite && exists(&files.image)? && !exists(&files.state)? {
+            let context = format!("{} says that {image} is an image to go on with", files.map.display());
+            return Err(Error::refused(context)
+                .advise("replace it all the same:  --restart")
+                .advise("go on with it:            leave out --overwrite"));
+        }
         return Ok(Target::Unfinished(Box::new(unfinished(files, options, opened)?)));
     }
     if !exists(&files.image)? || options.overwrite {
@@ -322,7 +336,9 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
             Error::new(Kind::Changed, context).advise(anew)
         },
     )?;
-    let proven = opened.immutable || options.trust_map || facts.moment.proves_unchanged(&opened.moment);
+    // A moment proves something of the map that it was recorded with; of another, nothing.
+    let same_moment = left.leaves_valid && facts.moment.proves_unchanged(&opened.moment);
+    let proven = opened.immutable || options.trust_map || same_moment;
     Ok(Unfinished { map, left: Some((left, facts)), compare: !proven })
 }
 

@@ -251,3 +251,35 @@ pub(crate) fn as_nobody(dir: &Path, args: &[&str]) -> Option<Said> {
         .current_dir(dir);
     Some(Running::start(command).wait())
 }
+
+#[test]
+fn a_record_that_is_no_file_or_that_lies_is_refused_at_once() {
+    let dir = folder();
+    noisy(dir.path(), "source", MIB, 120);
+    noisy(dir.path(), "other", MIB, 121);
+    ectype(dir.path(), ["create", "source", "x.img"]).ends_with(0);
+    let record = dir.path().join("x.img.ectype.json");
+    let good = fs::read_to_string(&record).unwrap();
+    // All of it is said to be unreadable, so that nothing would be compared.
+    let lie =
+        good.replace("\"unreadable\": [],", "\"unreadable\": [{\"offset\": 0, \"length\": 1099511627776}],");
+    assert_ne!(lie, good);
+    fs::write(&record, lie).unwrap();
+    ectype(dir.path(), ["verify", "x.img", "other"]).ends_with(1).says("is not a record");
+    fs::remove_file(&record).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &record).unwrap();
+    for args in [&["verify", "x.img"][..], &["info", "x.img"], &["create", "source", "x.img"]] {
+        ectype(dir.path(), args).ends_with(1);
+    }
+}
+
+#[test]
+fn a_name_that_leaves_no_room_for_those_beside_it_is_refused_before_the_copy() {
+    let dir = folder();
+    noisy(dir.path(), "source", MIB, 122);
+    let longest = format!("{}.img", "a".repeat(228));
+    ectype(dir.path(), ["create", "source", &longest]).ends_with(0);
+    let longer = format!("{}.img", "b".repeat(229));
+    ectype(dir.path(), ["create", "source", &longer]).ends_with(1).says("the name of the image");
+    assert!(!names(dir.path()).iter().any(|name| name.as_encoded_bytes().starts_with(b"bbb")));
+}

@@ -293,17 +293,17 @@ fn damaged_companions_are_refused_and_kept() {
     refused("a sign that no map has");
     fs::write(&map, &good_map).unwrap();
     let mut bad = good_state.clone();
-    bad[..128 << 10].fill(0xaa);
+    bad[..2 << 20].fill(0xaa);
     fs::write(&state, &bad).unwrap();
     refused("state");
     let mut bad = good_state.clone();
     bad[100] ^= 1;
-    bad[(64 << 10) + 100] ^= 1;
+    bad[(1 << 20) + 100] ^= 1;
     fs::write(&state, &bad).unwrap();
     refused("both slots");
     fs::write(&state, &good_state).unwrap();
     let image = OpenOptions::new().write(true).open(dir.path().join("x.img")).unwrap();
-    image.set_len(1 << 20).unwrap();
+    image.set_len(512).unwrap();
     drop(image);
     refused("an image that was cut");
     ectype(dir.path(), ["create", "--restart", "source", "x.img"]).ends_with(0);
@@ -389,4 +389,73 @@ fn read_only_companions_are_named() {
         said.ends_with(1).says("x.img").says("Permission denied");
     }
     assert_eq!(contents(dir.path()), before);
+}
+
+#[test]
+fn what_was_held_is_read_back_before_it_counts() {
+    let dir = folder();
+    source(dir.path(), 80);
+    killed(dir.path(), &["source", "x.img"], "x.img");
+    let image = OpenOptions::new().write(true).open(dir.path().join("x.img")).unwrap();
+    // The first MiB is held; a program that thinned out the image took it.
+    image.write_all_at(&vec![0; 4096], 65536).unwrap();
+    drop(image);
+    ectype(dir.path(), ["create", "source", "x.img"])
+        .ends_with(1)
+        .says("does not hold what was copied into it")
+        .says("--restart");
+    ectype(dir.path(), ["create", "--restart", "source", "x.img"]).ends_with(0);
+    finished(dir.path(), "x.img");
+}
+
+#[test]
+fn an_older_map_beside_a_newer_state_proves_nothing() {
+    let dir = folder();
+    let source = source(dir.path(), 81);
+    killed(dir.path(), &["source", "x.img"], "x.img");
+    let map = dir.path().join("x.img.map");
+    let older = fs::read(&map).unwrap();
+    let file = OpenOptions::new().write(true).open(&source).unwrap();
+    file.write_all_at(&noise(MIB, 82), 4096).unwrap();
+    drop(file);
+    // The comparing run gets somewhere, and then the old map comes back, as from a backup.
+    let (said, _) = interrupted(dir.path(), &["source", "x.img"], "x.img.map", "KILL");
+    if said.code == Some(0) {
+        return finished(dir.path(), "x.img");
+    }
+    fs::write(&map, older).unwrap();
+    ectype(dir.path(), ["create", "source", "x.img"]).ends_with(0);
+    finished(dir.path(), "x.img");
+}
+
+#[test]
+fn a_comparing_run_whose_map_cannot_be_saved_is_compared_again() {
+    let dir = folder();
+    let source = source(dir.path(), 83);
+    killed(dir.path(), &["source", "x.img"], "x.img");
+    let file = OpenOptions::new().write(true).open(&source).unwrap();
+    file.write_all_at(&noise(MIB, 84), 4096).unwrap();
+    drop(file);
+    // A folder at the temporary name of the map: it cannot be written, as on a full disk.
+    let blocked = dir.path().join("x.img.map.ectype-new");
+    fs::create_dir(&blocked).unwrap();
+    fs::write(blocked.join("filler"), "x").unwrap();
+    assert_ne!(ectype(dir.path(), ["create", "source", "x.img"]).code, Some(0));
+    fs::remove_dir_all(&blocked).unwrap();
+    ectype(dir.path(), ["create", "source", "x.img"]).ends_with(0);
+    finished(dir.path(), "x.img");
+}
+
+#[test]
+fn to_overwrite_is_not_to_adopt() {
+    let dir = folder();
+    noisy(dir.path(), "source", 3 * MIB, 85);
+    noisy(dir.path(), "other", 3 * MIB, 86);
+    noisy(dir.path(), "x.img", 3 * MIB, 87);
+    ectype(dir.path(), ["create", "--map", "m", "other", "y.img"]).ends_with(0);
+    ectype(dir.path(), ["create", "--overwrite", "--map", "m", "source", "x.img"])
+        .ends_with(1)
+        .says("leave out --overwrite");
+    ectype(dir.path(), ["create", "--overwrite", "source", "x.img"]).ends_with(0);
+    finished(dir.path(), "x.img");
 }

@@ -11,7 +11,7 @@
 use super::Sink;
 use crate::error::{Error, Result};
 use crate::extent::Extent;
-use crate::io::Storage;
+use crate::io::{Content, Storage};
 
 /// A raw image under construction.
 pub struct RawSink<S> {
@@ -113,6 +113,14 @@ impl<S: Storage> Sink for RawSink<S> {
         }
         rest.fill(0);
         Ok(())
+    }
+
+    fn is_hole(&self, at: Extent) -> bool {
+        let known = self.storage.content_at(at.offset);
+        at.offset >= self.storage.size()
+            || known.is_ok_and(|(content, until)| {
+                content == Content::Zero && until >= at.end().min(self.storage.size())
+            })
     }
 
     fn checkpoint(&mut self) -> Result<()> {

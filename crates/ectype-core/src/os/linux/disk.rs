@@ -270,6 +270,14 @@ impl Disk {
         writes_of(&dir, self.device.whole.is_some())
     }
 
+    /// The same number of the whole disk that this is a partition of; `None` for a whole disk.
+    pub fn whole_writes_now(&self) -> Option<u64> {
+        self.device.whole.as_ref()?;
+        let dir =
+            fs::canonicalize(Path::new("/sys/class/block").join(self.device.name.replace('/', "!"))).ok()?;
+        writes_of(dir.parent()?, false)
+    }
+
     /// Makes the system forget what it cached of the device, as far as it lets us: the next read asks the medium. What
     /// others wrote through the node and the system still holds back goes to the medium first, as it would have anyway.
     pub fn drop_caches(&self) {
