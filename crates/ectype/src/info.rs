@@ -8,7 +8,7 @@ use ectype_core::io::ReadAt;
 use ectype_core::os::Found;
 use ectype_core::os::disk;
 use ectype_core::os::file::PlainFile;
-use ectype_core::plan::map::{Cell, MapFile, RescueMap, Status};
+use ectype_core::plan::map::{MapFile, RescueMap, Status};
 use ectype_core::proof::record::Record;
 use ectype_core::task::devices as task;
 use ectype_core::{Error, Result, image};
@@ -91,14 +91,7 @@ pub(crate) fn show_map(path: &Path, map: &RescueMap, output: &Output) {
     let name = report::printable(&path.display().to_string());
     output.line(&format!("{name}   rescue map of {}", report::size(map.size())));
     for line in map.picture(60 * 4).chunks(60) {
-        let glyph = |cell: &Cell| match cell {
-            Cell::NonTried => '░',
-            Cell::Finished => '█',
-            Cell::Mixed => '▓',
-            Cell::NonTrimmed | Cell::NonScraped => '▒',
-            Cell::Bad => '!',
-        };
-        output.line(&format!("  {}", line.iter().map(glyph).collect::<String>()));
+        output.line(&format!("  {}", line.iter().map(|cell| report::glyph(*cell)).collect::<String>()));
     }
     for (status, name) in STATES {
         if map.bytes(status) > 0 {

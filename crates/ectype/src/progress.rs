@@ -254,15 +254,13 @@ impl Show {
     }
 
     fn glyph(&self, cell: Cell) -> String {
-        let (glyph, color) = match cell {
-            Cell::NonTried => ("░", ""),
-            Cell::Finished => ("█", ""),
-            Cell::Mixed => ("▓", ""),
-            Cell::NonTrimmed => ("▒", "\x1b[33m"),
-            Cell::NonScraped => ("▒", "\x1b[33m"),
-            Cell::Bad => ("!", "\x1b[31m"),
+        let glyph = report::glyph(cell);
+        let color = match cell {
+            Cell::NonTried | Cell::Finished | Cell::Mixed => "",
+            Cell::NonTrimmed | Cell::NonScraped => "\x1b[33m",
+            Cell::Bad => "\x1b[31m",
         };
-        if self.color && !color.is_empty() { format!("{color}{glyph}\x1b[0m") } else { glyph.to_owned() }
+        if self.color && !color.is_empty() { format!("{color}{glyph}\x1b[0m") } else { glyph.to_string() }
     }
 
     fn clear(&self) {

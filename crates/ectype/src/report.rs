@@ -1,6 +1,7 @@
 //! Sizes, times, plans and results in words.
 
 use crate::progress::Output;
+use ectype_core::plan::map::Cell;
 use ectype_core::proof::identity::Identity;
 use ectype_core::task::create::{Ended, Outcome, Plan};
 use ectype_core::task::verify::Comparison;
@@ -60,6 +61,17 @@ pub(crate) fn printable(text: &str) -> String {
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     text.chars().map(|c| if plays(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// A cell of the picture of a map.
+pub(crate) fn glyph(cell: Cell) -> char {
+    match cell {
+        Cell::NonTried => '░',
+        Cell::Finished => '█',
+        Cell::Mixed => '▓',
+        Cell::NonTrimmed | Cell::NonScraped => '▒',
+        Cell::Bad => '!',
+    }
 }
 
 /// A digest, short enough for a line.

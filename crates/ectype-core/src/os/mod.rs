@@ -27,7 +27,7 @@ use other::memory;
 #[cfg(not(target_os = "linux"))]
 pub use other::{disk, file, host, optical};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The kind of a medium, which decides precaution and format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -159,5 +159,39 @@ impl Device {
     /// Whether something could write to it while it is being read: a writable mount, a holder, swap.
     pub fn in_use(&self) -> bool {
         !self.holders.is_empty() || self.mounts.iter().any(|mount| !mount.read_only)
+    }
+}
+
+/// What tells whether a file was written or replaced since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FileStamp {
+    /// The file system's device number.
+    pub device: u64,
+    /// The inode.
+    pub inode: u64,
+    /// The length in bytes.
+    pub size: u64,
+    /// When the content was last written, in nanoseconds since 1970.
+    pub modified_ns: i64,
+    /// When anything of it last changed: no program can set this one back.
+    pub changed_ns: i64,
+}
+
+/// The room on a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that this user may still write.
+    pub available: u64,
+    /// The file system's type where it is known.
+    pub filesystem: Option<&'static str>,
+    /// The longest file that it holds, where that is less than any disk.
+    pub largest_file: Option<u64>,
+}
+
+/// The folder that holds `path`.
+pub fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }

@@ -27,6 +27,7 @@ use crate::proof::digest::Algorithm;
 use crate::proof::identity::{Identity, Moment};
 use crate::proof::ledger::{Ledger, SaveMap, Trust};
 use crate::proof::record::{self, ByteCounts, ImageFacts, PlanFacts, Range, Record, TreeFacts};
+use crate::proof::tree::Tree;
 use crate::source::{Geometry, Source};
 use crate::watch::{Phase, Watch};
 use std::collections::BTreeMap;
@@ -408,7 +409,39 @@ impl Prepared {
         let mut outcome = self.outcome(status, &ledger, resumed, begun);
         outcome.run_out = run_out;
         outcome.read_now = copied.read;
-        let record = Record {
+        let record = self.record(&facts, &outcome, &digests, &tree);
+        if let Err(error) = record.save(&self.files.image) {
+            return Ok(self.outcome(Ended::Stopped(error), &ledger, resumed, begun));
+        }
+        outcome.record = Some(record::path_of(&self.files.image));
+        digests.insert("tree".to_owned(), tree.root.to_string());
+        outcome.digests = digests;
+        if unreadable.is_empty() {
+            self.files.remove_companions()?;
+            outcome.map = self.files.keep_map.then(|| self.files.map.clone());
+        }
+        if self.options.verify {
+            let source = &mut *self.opened.source;
+            let compared =
+                verify::compare(source, &self.files.image, tree.len, &unreadable, self.options.tuning, watch);
+            outcome.verified = Some(compared.map(|mut compared| {
+                compared.allow_run_out(run_out.map_or(0, |run_out| run_out.len));
+                compared
+            }));
+        }
+        outcome.seconds = begun.elapsed().as_secs_f64();
+        Ok(outcome)
+    }
+
+    /// What a stranger needs to know of the image.
+    fn record(
+        &self,
+        facts: &RunFacts,
+        outcome: &Outcome,
+        digests: &BTreeMap<String, String>,
+        tree: &Tree,
+    ) -> Record {
+        Record {
             schema: 1,
             made_by: concat!("ectype ", env!("CARGO_PKG_VERSION")).to_owned(),
             began: facts.began.clone(),
@@ -426,36 +459,13 @@ impl Prepared {
                 blocks: "all".to_owned(),
                 why: self.plan.why.clone(),
             },
-            resumed,
+            resumed: outcome.resumed,
             bytes: outcome.bytes,
-            unreadable: unreadable.iter().map(Range::from).collect(),
-            run_out: run_out.map(Range::from),
+            unreadable: outcome.unreadable.iter().map(Range::from).collect(),
+            run_out: outcome.run_out.map(Range::from),
             digests: digests.clone(),
-            tree: TreeFacts::from(&tree),
-        };
-        if let Err(error) = record.save(&self.files.image) {
-            return Ok(self.outcome(Ended::Stopped(error), &ledger, resumed, begun));
+            tree: TreeFacts::from(tree),
         }
-        outcome.record = Some(record::path_of(&self.files.image));
-        digests.insert("tree".to_owned(), tree.root.to_string());
-        outcome.digests = digests;
-        if unreadable.is_empty() {
-            self.files.remove_companions()?;
-            outcome.map = self.files.keep_map.then(|| self.files.map.clone());
-        }
-        if self.options.verify {
-            let source = &mut *self.opened.source;
-            let compared =
-                verify::compare(source, &self.files.image, tree.len, &unreadable, self.options.tuning, watch);
-            outcome.verified = Some(compared.map(|mut compared| {
-                if run_out.is_some_and(|run_out| compared.sizes == Some((tree.len, tree.len + run_out.len))) {
-                    compared.sizes = None;
-                }
-                compared
-            }));
-        }
-        outcome.seconds = begun.elapsed().as_secs_f64();
-        Ok(outcome)
     }
 
     /// Ledger and sink, new or gone on with; `facts` then carry what the earlier runs knew.

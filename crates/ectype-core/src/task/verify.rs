@@ -45,6 +45,13 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// What is known to be run-out at the end of the source is no difference in size.
+    pub(super) fn allow_run_out(&mut self, run_out: u64) {
+        if self.sizes.is_some_and(|(image, source)| image.checked_add(run_out) == Some(source)) {
+            self.sizes = None;
+        }
+    }
+
     /// Whether nothing differs.
     pub fn is_equal(&self) -> bool {
         self.differing == 0 && self.sizes.is_none() && self.unreadable.is_empty()
@@ -193,11 +200,8 @@ pub fn verify_against(
     let unread: Extents =
         record.iter().flat_map(|record| &record.unreadable).map(|&range| range.into()).collect();
     let mut comparison = compare(&mut *opened.source, image, content, &unread, tuning, watch)?;
-    let run_out = record.as_ref().and_then(|record| record.run_out).map_or(0, |range| range.length);
-    // What the record says was run-out is no difference in size.
-    if comparison.sizes.is_some_and(|(image, source)| image.checked_add(run_out) == Some(source)) {
-        comparison.sizes = None;
-    }
+    comparison
+        .allow_run_out(record.as_ref().and_then(|record| record.run_out).map_or(0, |range| range.length));
     Ok((comparison, record))
 }
 

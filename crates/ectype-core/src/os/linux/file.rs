@@ -6,6 +6,7 @@
 use crate::extent::Extent;
 use crate::io::{Content, ReadAt, WriteAt};
 use crate::os::Blame;
+pub use crate::os::{FileStamp, Space, folder};
 use rustix::fs::{Advice, FallocateFlags, FlockOperation, OFlags, SeekFrom};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
@@ -216,32 +217,6 @@ impl WriteAt for PlainFile {
     }
 }
 
-/// What tells whether a file was written or replaced since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct FileStamp {
-    /// The file system's device number.
-    pub device: u64,
-    /// The inode.
-    pub inode: u64,
-    /// The length in bytes.
-    pub size: u64,
-    /// When the content was last written, in nanoseconds since 1970.
-    pub modified_ns: i64,
-    /// When anything of it last changed: no program can set this one back.
-    pub changed_ns: i64,
-}
-
-/// The room on a target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Space {
-    /// Bytes that this user may still write.
-    pub available: u64,
-    /// The file system's type where it is known.
-    pub filesystem: Option<&'static str>,
-    /// The longest file that it holds, where that is less than any disk.
-    pub largest_file: Option<u64>,
-}
-
 /// The room in the file system of the folder `dir`.
 pub fn space(dir: &Path) -> io::Result<Space> {
     let facts = rustix::fs::statvfs(dir)?;
@@ -264,14 +239,6 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
         // FUSE and network file systems may have no such call; the name is then as durable as they make it.
         Err(error) if is_unsupported(&error) => Ok(()),
         answer => answer,
-    }
-}
-
-/// The folder that holds `path`.
-pub fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
     }
 }
 

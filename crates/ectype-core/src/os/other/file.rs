@@ -3,6 +3,7 @@
 use crate::extent::Extent;
 use crate::io::{ReadAt, WriteAt};
 use crate::os::Blame;
+pub use crate::os::{FileStamp, Space, folder};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -158,32 +159,6 @@ impl WriteAt for PlainFile {
     }
 }
 
-/// What tells whether a file was written or replaced since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct FileStamp {
-    /// The file system's device number.
-    pub device: u64,
-    /// The inode.
-    pub inode: u64,
-    /// The length in bytes.
-    pub size: u64,
-    /// When the content was last written, in nanoseconds since 1970.
-    pub modified_ns: i64,
-    /// When anything of it last changed.
-    pub changed_ns: i64,
-}
-
-/// The room on a target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Space {
-    /// Bytes that this user may still write.
-    pub available: u64,
-    /// The file system's type where it is known.
-    pub filesystem: Option<&'static str>,
-    /// The longest file that it holds, where that is less than any disk.
-    pub largest_file: Option<u64>,
-}
-
 /// Not known on this system: no limit is claimed.
 pub fn space(_dir: &Path) -> io::Result<Space> {
     Ok(Space { available: u64::MAX, filesystem: None, largest_file: None })
@@ -192,14 +167,6 @@ pub fn space(_dir: &Path) -> io::Result<Space> {
 /// Names are made durable by the system itself.
 pub fn sync_dir(_dir: &Path) -> io::Result<()> {
     Ok(())
-}
-
-/// The folder that holds `path`.
-pub fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 /// Gives `path` this content, all or nothing.
