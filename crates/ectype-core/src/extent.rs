@@ -161,6 +161,18 @@ impl Extents {
         self.list.get(index).is_some_and(|known| !known.intersect(extent).is_empty())
     }
 
+    /// The first run of the set within `window`.
+    pub fn first_in(&self, window: Extent) -> Option<Extent> {
+        let index = self.list.partition_point(|known| known.end() <= window.offset);
+        self.list.get(index).map(|known| known.intersect(window)).filter(|part| !part.is_empty())
+    }
+
+    /// The last run of the set within `window`.
+    pub fn last_in(&self, window: Extent) -> Option<Extent> {
+        let index = self.list.partition_point(|known| known.offset < window.end());
+        self.list[..index].last().map(|known| known.intersect(window)).filter(|part| !part.is_empty())
+    }
+
     /// The bytes that are in either.
     pub fn union(&self, other: &Extents) -> Extents {
         self.iter().chain(other.iter()).collect()

@@ -22,6 +22,12 @@ pub enum Phase {
     Copying,
     /// Reading the source again after an interruption, to find what changed.
     Comparing,
+    /// Finding the edges of what failed.
+    Trimming,
+    /// Reading between the edges, sector by sector.
+    Scraping,
+    /// Reading bad sectors once more.
+    Retrying,
     /// Computing from the image what could not be computed on the way.
     Proving,
     /// Reading source or image to compare.
@@ -37,6 +43,9 @@ impl Phase {
             Phase::Starting => "starting",
             Phase::Copying => "copying",
             Phase::Comparing => "comparing",
+            Phase::Trimming => "trimming",
+            Phase::Scraping => "scraping",
+            Phase::Retrying => "retrying",
             Phase::Proving => "proving",
             Phase::Verifying => "verifying",
             Phase::Finishing => "finishing",
@@ -55,6 +64,10 @@ pub struct Progress {
     pub total: u64,
     /// Bytes that could not be read so far.
     pub unreadable: u64,
+    /// How many areas those are.
+    pub areas: usize,
+    /// In which pass of the phase, from 1.
+    pub pass: u32,
     /// The map in one line; empty in phases without one.
     pub picture: Vec<Cell>,
 }
@@ -122,6 +135,13 @@ impl Watch {
         }
     }
 
+    /// Enters a phase of a rescue, about the bytes that have this status now.
+    pub(crate) fn enter_rescue(&self, phase: Phase, pass: u32, map: &RescueMap, status: Status) {
+        self.enter(phase, map.bytes(status));
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0.pass = pass;
+        self.update(map, true);
+    }
+
     pub(crate) fn begin(&self, map: &RescueMap) {
         self.update(map, true);
     }
@@ -130,7 +150,17 @@ impl Watch {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (progress, drawn) = &mut *state;
         let untried = map.bytes(Status::NonTried);
-        progress.done = map.size() - untried;
+        let left = |status| progress.total.saturating_sub(map.bytes(status));
+        progress.done = match progress.phase {
+            Phase::Trimming => left(Status::NonTrimmed),
+            Phase::Scraping => left(Status::NonScraped),
+            Phase::Retrying => left(Status::Bad),
+            _ => map.size() - untried,
+        };
+        progress.areas = [Status::NonTrimmed, Status::NonScraped, Status::Bad]
+            .iter()
+            .map(|status| map.count(*status))
+            .sum();
         progress.unreadable = map.size() - untried - map.bytes(Status::Finished);
         if now || drawn.is_none_or(|drawn| drawn.elapsed() >= REDRAW) {
             progress.picture = map.picture(CELLS);

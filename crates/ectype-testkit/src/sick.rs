@@ -14,7 +14,7 @@ use ectype_core::error::{Error, Kind, Result};
 use ectype_core::extent::{Extent, Extents};
 use ectype_core::io::{Content, ReadAt};
 use ectype_core::os::buffer::Buffer;
-use ectype_core::source::{Answer, Geometry, Outcome, Read, Source};
+use ectype_core::source::{Answer, Geometry, KnownGood, Outcome, Read, Source};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -252,19 +252,25 @@ impl Source for SickDrive {
         self.disk.content_at(offset).expect("the disk under a sick drive is well")
     }
 
-    fn alive(&mut self, known_good: Option<Extent>) -> Result<()> {
+    fn alive(&mut self, known_good: Option<&KnownGood>) -> Result<()> {
         assert!(self.queue.is_empty(), "asked for life with {} reads in flight", self.queue.len());
         let mut state = self.state();
         state.alive_calls += 1;
         if state.dead {
             return Err(Error::new(Kind::Gone, "the drive does not answer").because(gone()));
         }
-        if let Some(at) = known_good
-            && self.first_bad(&mut state, at).is_some()
-        {
+        let Some(known) = known_good else { return Ok(()) };
+        let at = known.at;
+        if self.first_bad(&mut state, at).is_some() {
             return Err(Error::new(Kind::Gone, format!("{at:?} was read before and is not readable now")));
         }
-        Ok(())
+        let mut again = vec![0; at.len as usize];
+        self.disk.read_at(&mut again, at.offset).expect("the disk under a sick drive is well");
+        if state.lies > 0 {
+            state.lies -= 1;
+            again.iter_mut().for_each(|byte| *byte = !*byte);
+        }
+        known.compare(&again)
     }
 }
 
@@ -349,7 +355,10 @@ mod tests {
         assert_eq!(read(&mut sick, 0, 2048).buffer[..2], [255, 254], "a lie");
         assert_eq!(read(&mut sick, 0, 2048).buffer[..2], [0, 1]);
         assert!(matches!(read(&mut sick, 8192, 512).read.outcome, Outcome::Protected(_)));
-        assert!(sick.alive(Some(area)).is_ok());
+        let known = KnownGood { at: area, bytes: vec![0; 512] };
+        assert_eq!(sick.alive(Some(&known)).unwrap_err().kind(), Kind::Changed);
+        let known = KnownGood { bytes: read(&mut sick, 1024, 512).buffer[..512].to_vec(), ..known };
+        assert!(sick.alive(Some(&known)).is_ok());
 
         let mut dying = drive().dies_at(1).slow([area], Duration::from_secs(9));
         let probe = dying.probe();

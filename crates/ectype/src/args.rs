@@ -9,6 +9,7 @@ use ectype_core::{Error, Result};
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::exit::Code;
 
@@ -128,6 +129,30 @@ pub(crate) struct CreateArgs {
     /// Afterwards read the source again, under the same lock, and compare
     #[arg(long)]
     pub(crate) verify: bool,
+    /// Only what this map calls finished (+), as ddrescue -m
+    #[arg(long, value_name = "MAP")]
+    pub(crate) domain: Option<PathBuf>,
+    /// Only from here on: 512, 64K, 1MiB, 2GB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) offset: Option<u64>,
+    /// Only so many bytes
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) size: Option<u64>,
+    /// Try every bad sector so many times more at the end
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) retries: u32,
+    /// Leave what lies between bad edges unread
+    #[arg(long)]
+    pub(crate) no_scrape: bool,
+    /// Every pass in the other direction
+    #[arg(long)]
+    pub(crate) reverse: bool,
+    /// Stop, resumable, when more than so many reads have failed
+    #[arg(long, value_name = "N")]
+    pub(crate) max_errors: Option<u64>,
+    /// Stop, resumable, after so long: 90s, 5m, 2h
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) max_time: Option<Duration>,
     /// Do not look whether the target has room
     #[arg(long)]
     pub(crate) no_space_check: bool,
@@ -217,6 +242,45 @@ fn parse_hashes(text: &str) -> Result<Hashes, String> {
     Ok(Hashes(list))
 }
 
+/// `512`, `64K`, `1MiB`, `2GB`: as dd and ddrescue have it, K is 1024 and KB is 1000.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let split = text.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(split);
+    let power = |base: u64| match unit.as_bytes().first().map(u8::to_ascii_uppercase) {
+        Some(b'K') => base.checked_pow(1),
+        Some(b'M') => base.checked_pow(2),
+        Some(b'G') => base.checked_pow(3),
+        Some(b'T') => base.checked_pow(4),
+        Some(b'P') => base.checked_pow(5),
+        _ => None,
+    };
+    let factor = match unit.get(1..).map(str::to_ascii_lowercase).as_deref() {
+        None => Some(1),
+        Some("" | "ib") => power(1024),
+        Some("b") => power(1000),
+        Some(_) => None,
+    };
+    let number = digits.parse::<u64>().ok();
+    let size = number.zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
+    size.ok_or_else(|| "a size is 512, 64K, 1MiB or 2GB".to_owned())
+}
+
+/// `90`, `90s`, `5m`, `2h`, `1d`.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(split);
+    let factor = match unit {
+        "" | "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3600),
+        "d" => Some(86_400),
+        _ => None,
+    };
+    let seconds =
+        digits.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
+    seconds.map(Duration::from_secs).ok_or_else(|| "a duration is 90s, 5m or 2h".to_owned())
+}
+
 fn parse_consistency(text: &str) -> Result<Choice<Consistency>, String> {
     match text {
         "auto" => Ok(Auto::Auto),
@@ -231,19 +295,11 @@ const LATER_VERBS: [&str; 14] = [
     "convert", "restore", "map", "clone", "list", "extract", "mount", "serve", "try", "backup", "versions",
     "recover", "forget", "check",
 ];
-const LATER_OPTIONS: [&str; 25] = [
+const LATER_OPTIONS: [&str; 17] = [
     "--subformat",
     "--compress",
     "--blocks",
     "--unmount",
-    "--domain",
-    "--offset",
-    "--size",
-    "--retries",
-    "--no-scrape",
-    "--reverse",
-    "--max-errors",
-    "--max-time",
     "--base",
     "--through",
     "--preallocate",
@@ -342,6 +398,30 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_and_durations_have_units() {
+        let sizes = [
+            ("512", 512),
+            ("64K", 65_536),
+            ("1MiB", 1 << 20),
+            ("2GB", 2_000_000_000),
+            ("3t", 3 << 40),
+            ("0", 0),
+        ];
+        for (text, bytes) in sizes {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "K", "1X", "1KK", "-1", "1.5G", "99999999999P", "1 K", "1é"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+        for (text, seconds) in [("90s", 90), ("5m", 300), ("2h", 7200), ("7", 7), ("1d", 86_400)] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "m", "1w", "-1s", "1.5h", "99999999999999999999s"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -4,9 +4,10 @@ use crate::args::{self, CreateArgs};
 use crate::exit::{self, Code};
 use crate::progress::Output;
 use crate::{json, report};
-use ectype_core::copy::Tuning;
+use ectype_core::copy::{Limits, Tuning};
 use ectype_core::error::word;
-use ectype_core::task::create::{Ended, Options, Outcome, prepare};
+use ectype_core::plan::rescue;
+use ectype_core::task::create::{Ended, Options, Outcome, Parts, prepare};
 use ectype_core::watch::Watch;
 use ectype_core::{Error, Kind, Result};
 use std::path::Path;
@@ -36,6 +37,14 @@ pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
         dry_run: args.dry_run,
         command_line: args::command_line(),
         tuning: Tuning { checkpoint_every, ..Tuning::default() },
+        parts: Parts { domain: args.domain.clone(), offset: args.offset.unwrap_or(0), size: args.size },
+        rescue: rescue::Options {
+            retries: args.retries,
+            scrape: !args.no_scrape,
+            reverse: args.reverse,
+            ..rescue::Options::default()
+        },
+        limits: Limits { errors: args.max_errors, time: args.max_time },
     })?;
     report::plan(prepared.plan(), output);
     let mut event = json::planned(prepared.plan());

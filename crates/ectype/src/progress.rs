@@ -297,7 +297,8 @@ fn numbers(progress: &Progress, rate: u64, eta: Option<Duration>) -> String {
         text += &format!("   {} left", report::clock(eta));
     }
     if progress.unreadable > 0 {
-        text += &format!("   {} unreadable", report::size(progress.unreadable));
+        let areas = if progress.areas == 1 { "area" } else { "areas" };
+        text += &format!("   {} in {} {areas} unread", report::size(progress.unreadable), progress.areas);
     }
     text
 }

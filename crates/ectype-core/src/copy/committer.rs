@@ -49,16 +49,19 @@ pub(super) fn commit(
                 digests.zeros(at);
             }
             Ok(Step::Status(at, status)) => {
-                if ledger.held_before(at) {
-                    return Err(lost(at));
-                }
                 if status == Status::Bad {
+                    if ledger.held_before(at) {
+                        return Err(lost(at));
+                    }
                     ledger.before_change(at)?;
                     sink.unreadable(at)?;
                 }
                 ledger.status(at, status);
-                digests.zeros(at);
+                if status == Status::Bad {
+                    digests.zeros(at);
+                }
             }
+            Ok(Step::Stage(stage)) => ledger.enter(stage),
         }
         if unrecorded && last.elapsed() >= checkpoint_every {
             sink.checkpoint()?;
@@ -70,7 +73,7 @@ pub(super) fn commit(
 }
 
 /// An earlier run read it, this one cannot: only the user knows whether the medium was written to in between.
-fn lost(at: Extent) -> Error {
+pub(super) fn lost(at: Extent) -> Error {
     Error::new(
         Kind::Changed,
         "a sector that an earlier run has read cannot be read any more, and is not given up",

@@ -12,8 +12,8 @@
 //! already with a packer, so nothing can wait in a circle. Zero and unused runs never become buffers. The reader's map says
 //! what was *tried*, the ledger's what is *held*; at the end they must be equal.
 //!
-//! While the medium is healthy several reads are in flight. After the first failure the engine drains them, asks whether the
-//! device lives, and reads one at a time until it has seen enough good pieces again.
+//! While the medium is healthy several reads are in flight. After a failure the engine drains them and asks whether the
+//! device lives; then one read is in flight for as long as the strategy calls the medium suspect.
 
 mod committer;
 mod pipeline;
@@ -51,6 +51,15 @@ impl Default for Tuning {
     }
 }
 
+/// When to give up, in order and resumable.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// More failed reads than these end the run.
+    pub errors: Option<u64>,
+    /// So long a run may take.
+    pub time: Option<Duration>,
+}
+
 /// What is to be copied, from where to where.
 pub struct Job<'a> {
     /// The medium.
@@ -65,6 +74,8 @@ pub struct Job<'a> {
     pub digests: &'a [Algorithm],
     /// The knobs.
     pub tuning: Tuning,
+    /// When to give up.
+    pub limits: Limits,
     /// Where progress is told and a stop is asked for.
     pub watch: &'a Watch,
 }
@@ -98,7 +109,8 @@ pub fn copy(job: Job<'_>) -> Result<Copied> {
             Ok(belt) => belt,
             Err(error) => return nothing_read(error),
         };
-        let reading = reader::Reader::new(job.source, job.strategy, &mut map, belt, &tuning, watch);
+        let reading =
+            reader::Reader::new(job.source, job.strategy, &mut map, belt, &tuning, job.limits, watch);
         let thread = std::thread::Builder::new().name("ectype-copy".into());
         let reader = match thread.spawn_scoped(scope, move || reading.run()) {
             Ok(reader) => reader,
@@ -122,7 +134,9 @@ pub fn copy(job: Job<'_>) -> Result<Copied> {
         (Ok(()), stopped) => {
             assert!(*job.ledger.map() == map, "what is held is what was tried");
             let saved = job.sink.checkpoint().and_then(|()| job.ledger.checkpoint());
-            saved.err().or(stopped)
+            // What was left unscraped may be held from an earlier run: then it is no more given up than what is bad.
+            let lost = || job.ledger.given_up().map(committer::lost);
+            saved.err().or(stopped).or_else(lost)
         }
     };
     Ok(Copied { read: reader_end.read, digests, stopped })

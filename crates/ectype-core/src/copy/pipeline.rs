@@ -3,6 +3,7 @@
 use super::Tuning;
 use super::pool::Block;
 use crate::extent::{Extent, PIECE};
+use crate::plan::Stage;
 use crate::plan::map::Status;
 use crate::proof::tree::{self, Hash};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -25,6 +26,8 @@ pub(super) enum Step {
     Unused(Extent),
     /// What a failed read made of these sectors.
     Status(Extent, Status),
+    /// What the steps that follow are for.
+    Stage(Stage),
 }
 
 /// A block with what is known of it.

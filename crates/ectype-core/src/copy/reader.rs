@@ -1,23 +1,25 @@
-//! The reader: owns source, strategy and map, and decides how many reads are in flight.
+//! The reader: owns source, strategy and map.
+//!
+//! ```text
+//!   strategy ──► submit ──► answer ──► map ──► strategy: what becomes of the rest ──► map, belt
+//!                             └ failed: drain, ask the device whether it lives, then the same
+//! ```
 
 use super::pipeline::{Belt, CommitterGone, Step};
 use super::pool::Pool;
-use super::{Tuning, cancelled};
+use super::{Limits, Tuning, cancelled};
 use crate::error::{Error, Kind};
 use crate::extent::{Extent, PIECE};
 use crate::io::Content;
-use crate::plan::Strategy;
-use crate::plan::map::{RescueMap, Status};
-use crate::source::{Answer, Outcome, Read, Source};
-use crate::watch::Watch;
+use crate::plan::map::{Phase, RescueMap, Status};
+use crate::plan::{Stage, Strategy};
+use crate::source::{Answer, KnownGood, Outcome, Read, Source};
+use crate::watch::{self, Watch};
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the reader waits for an answer or a buffer before it looks whether it should stop.
 const GLANCE: Duration = Duration::from_millis(50);
-
-/// After a failure, this many whole pieces in a row must be read before several reads are in flight again.
-const TRUST: u32 = 16;
 
 /// So many steps may wait behind reads in flight.
 const MOST_KNOWN: usize = 64;
@@ -30,12 +32,15 @@ pub(super) struct Reader<'a> {
     pool: Pool,
     watch: &'a Watch,
     depth: usize,
-    /// Whole pieces still to be read before the medium counts as healthy; 0 when it does.
-    distrust: u32,
+    limits: Limits,
+    begun: Instant,
+    failures: u64,
+    /// The stage that was told last.
+    stage: Stage,
     /// Failed reads that are not yet the medium's fault: first the device has to prove that it lives.
     failed: Vec<(Extent, Read)>,
     /// A sector that was read, for that proof.
-    known_good: Option<Extent>,
+    known_good: Option<KnownGood>,
     /// What needed no reading and lies behind reads in flight: each step waits for so many answers, so that order is kept
     /// for tree and digests.
     known: VecDeque<(u64, Step)>,
@@ -77,6 +82,7 @@ impl<'a> Reader<'a> {
         map: &'a mut RescueMap,
         belt: Belt<'a>,
         tuning: &Tuning,
+        limits: Limits,
         watch: &'a Watch,
     ) -> Self {
         let depth = tuning.depth.clamp(1, tuning.buffers);
@@ -89,7 +95,10 @@ impl<'a> Reader<'a> {
             pool,
             watch,
             depth,
-            distrust: 0,
+            limits,
+            begun: Instant::now(),
+            failures: 0,
+            stage: Stage::default(),
             failed: Vec::new(),
             known_good: None,
             known: VecDeque::new(),
@@ -135,11 +144,7 @@ impl<'a> Reader<'a> {
                 self.take(answer)?;
             }
             self.watch.update(self.map, false);
-            // Answers of a hanging drive are not waited for: its threads are left behind.
-            if self.watch.stop_asked() {
-                self.take_what_is_there()?;
-                return Err(cancelled().into());
-            }
+            self.stop_if_it_is_time()?;
         }
     }
 
@@ -149,17 +154,16 @@ impl<'a> Reader<'a> {
             && self.source.in_flight() < self.depth_now()
             && self.known.len() < MOST_KNOWN
         {
-            if self.watch.stop_asked() {
-                self.take_what_is_there()?;
-                return Err(cancelled().into());
-            }
+            self.stop_if_it_is_time()?;
             // The buffer first: what the strategy hands out must be asked for.
             let Some(buffer) =
                 self.pool.take(if self.source.in_flight() == 0 { GLANCE } else { Duration::ZERO })
             else {
                 return Ok(true);
             };
-            let Some(at) = self.strategy.next(self.map) else {
+            let next = self.strategy.next(self.map);
+            self.tell_stage()?;
+            let Some(at) = next else {
                 self.pool.give_back(buffer);
                 return Ok(false);
             };
@@ -175,7 +179,40 @@ impl<'a> Reader<'a> {
     }
 
     fn depth_now(&self) -> usize {
-        if self.distrust == 0 { self.depth } else { 1 }
+        if self.strategy.is_careful() { 1 } else { self.depth }
+    }
+
+    /// Answers of a hanging drive are not waited for: its threads are left behind.
+    fn stop_if_it_is_time(&mut self) -> Result<(), Stop> {
+        let error = if self.watch.stop_asked() {
+            cancelled()
+        } else if self.limits.time.is_some_and(|most| self.begun.elapsed() >= most) {
+            limit("the time that was given is over".to_owned())
+        } else {
+            return Ok(());
+        };
+        self.take_what_is_there()?;
+        Err(error.into())
+    }
+
+    /// The ledger and the spectator learn what is being done now.
+    fn tell_stage(&mut self) -> Result<(), Stop> {
+        let stage = self.strategy.stage();
+        if stage == self.stage {
+            return Ok(());
+        }
+        let phase = match stage.phase {
+            Phase::Trimming => Some((watch::Phase::Trimming, Status::NonTrimmed)),
+            Phase::Scraping => Some((watch::Phase::Scraping, Status::NonScraped)),
+            Phase::Retrying => Some((watch::Phase::Retrying, Status::Bad)),
+            _ => None,
+        };
+        if let Some((phase, status)) = phase {
+            self.watch.enter_rescue(phase, stage.pass, self.map, status);
+        }
+        self.stage = stage;
+        self.known.push_back((self.asked, Step::Stage(stage)));
+        Ok(self.send_known(self.answered)?)
     }
 
     /// What is known without reading becomes one step, as long as whole pieces of it lie ahead.
@@ -200,6 +237,7 @@ impl<'a> Reader<'a> {
         self.known.push_back((self.asked, step));
         self.send_known(self.answered)?;
         self.watch.add_known(content, known.len);
+        self.learn(at, &Read { good: at.len, outcome: Outcome::Ok, took: Duration::ZERO })?;
         Ok(true)
     }
 
@@ -222,26 +260,38 @@ impl<'a> Reader<'a> {
         if good > 0 {
             let got = Extent::new(at.offset, good);
             self.map.set(got, Status::Finished);
+            let len = good.min(u64::from(self.source.geometry().physical_sector));
             self.known_good =
-                Some(Extent::new(at.offset, good.min(u64::from(self.source.geometry().physical_sector))));
+                Some(KnownGood { at: Extent::new(at.offset, len), bytes: buffer[..len as usize].to_vec() });
             self.belt.data(self.pool.block(got, buffer))?;
         } else {
             self.pool.give_back(buffer);
         }
-        match &read.outcome {
-            Outcome::Ok => {
-                if at.len >= PIECE {
-                    self.distrust = self.distrust.saturating_sub(1);
-                }
-            }
-            _ => {
-                self.distrust = TRUST;
-                self.failed.push((at, Read { good, ..read }));
-            }
-        }
         self.answered += 1;
         self.send_known(self.answered)?;
+        match &read.outcome {
+            Outcome::Ok => self.learn(at, &read)?,
+            _ => self.failed.push((at, Read { good, ..read })),
+        }
         Ok(())
+    }
+
+    /// Enters what an answer means for the bytes that it did not bring.
+    fn learn(&mut self, at: Extent, read: &Read) -> Result<(), Stop> {
+        for (changed, status) in self.strategy.learn(at, read, self.map) {
+            let mut rest = changed;
+            while !rest.is_empty() {
+                let (run, before) = self.map.run_at(rest.offset);
+                let part = run.intersect(rest);
+                rest = Extent::between(part.end(), rest.end());
+                // What was read stays read, also where sectors are larger than the holes in a map.
+                if before != Status::Finished && before != status {
+                    self.map.set(part, status);
+                    self.known.push_back((self.asked, Step::Status(part, status)));
+                }
+            }
+        }
+        Ok(self.send_known(self.answered)?)
     }
 
     /// On the way out: answers that have come are kept, those that have not are not waited for.
@@ -258,20 +308,13 @@ impl<'a> Reader<'a> {
         for (at, read) in &failed {
             self.stop_unless_medium(*at, read)?;
         }
-        self.source.alive(self.known_good)?;
-        // From the last to the first: a strategy that puts the parts of a failed read in front of its queue then has the
-        // first part of the first failure there.
-        for (at, read) in failed.into_iter().rev() {
-            self.strategy.learn(at, &read, self.map);
-            let mut lost = Extent::between(at.offset + read.good, at.end());
-            while !lost.is_empty() {
-                let (run, status) = self.map.run_at(lost.offset);
-                let part = run.intersect(lost);
-                if !matches!(status, Status::NonTried | Status::Finished) {
-                    self.belt.step(Step::Status(part, status))?;
-                }
-                lost = Extent::between(part.end(), lost.end());
-            }
+        self.source.alive(self.known_good.as_ref())?;
+        for (at, read) in &failed {
+            self.learn(*at, read)?;
+        }
+        self.failures += failed.len() as u64;
+        if let Some(most) = self.limits.errors.filter(|most| self.failures > *most) {
+            return Err(limit(format!("more than {most} reads failed")).into());
         }
         self.watch.update(self.map, false);
         Ok(())
@@ -287,12 +330,17 @@ impl<'a> Reader<'a> {
             Outcome::Protected(reason) => Error::refused(format!("the drive refuses to read on: {reason}")),
             Outcome::Failed(cause) => {
                 // Many an odd error is that of a device that went away.
-                self.source.alive(self.known_good).map_err(|gone| gone.because(again(cause)))?;
+                self.source.alive(self.known_good.as_ref()).map_err(|gone| gone.because(again(cause)))?;
                 Error::io("reading the source", again(cause))
             }
         };
         Err(error.at(at.offset + read.good))
     }
+}
+
+/// A limit that the user set is reached.
+fn limit(reached: String) -> Error {
+    Error::new(Kind::Limit, reached).advise("the same command goes on, with that limit again")
 }
 
 /// I/O errors cannot be cloned; the number and the words survive.

@@ -127,6 +127,15 @@ impl Profile {
         }
     }
 
+    /// How many bytes such a disc corrects as one, so that they mostly fail as one: 16 sectors of a DVD, 32 of a BD or HD DVD.
+    pub fn corrected_as_one(self) -> Option<u64> {
+        match self.0 {
+            0x10..=0x2b => Some(16 * 2048),
+            0x40..=0x52 => Some(32 * 2048),
+            _ => None,
+        }
+    }
+
     /// Whether it is one of the CDs, whose sectors have modes and whose tracks may be audio.
     pub fn is_cd(self) -> bool {
         matches!(self.0, 0x08..=0x0a)

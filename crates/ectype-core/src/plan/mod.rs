@@ -2,17 +2,17 @@
 //!
 //! ```text
 //!   map      what was tried where, and what became of it; prints as a ddrescue mapfile
-//!   sweep    one ascending pass that narrows around damage
+//!   rescue   the passes: copying, trimming, scraping, retrying
 //!   policy   which kind of image a medium becomes, under which name, and why
 //! ```
 
 pub mod map;
 pub mod policy;
-pub mod sweep;
+pub mod rescue;
 
 use crate::extent::Extent;
 use crate::source::Read;
-use map::RescueMap;
+use map::{Phase, RescueMap, Status};
 
 /// Chooses the next read. Pure: no I/O, no clock; so it can be tested against a drive that exists only as a map.
 pub trait Strategy: Send {
@@ -20,7 +20,44 @@ pub trait Strategy: Send {
     /// asked for: it is not handed out again before it was learned of.
     fn next(&mut self, map: &RescueMap) -> Option<Extent>;
 
-    /// The read of `at` failed behind its first `read.good` bytes, and the medium is to blame: enters what that means into the
-    /// map, or leaves it untried to ask again in smaller parts.
-    fn learn(&mut self, at: Extent, read: &Read, map: &mut RescueMap);
+    /// The answer to the read of `at`, whose first `read.good` bytes the map calls finished by now; a failed one is the
+    /// medium's fault. Returns what becomes of bytes that are not finished, in the order of entering it.
+    fn learn(&mut self, at: Extent, read: &Read, map: &RescueMap) -> Vec<(Extent, Status)>;
+
+    /// What the extent that was handed out last is read for.
+    fn stage(&self) -> Stage;
+
+    /// Whether the medium is suspect, so that only one read may be in flight.
+    fn is_careful(&self) -> bool;
+}
+
+/// Where a rescue stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// What is being done.
+    pub phase: Phase,
+    /// In which pass of that, from 1.
+    pub pass: u32,
+    /// Whether the pass goes from the end to the start.
+    pub backwards: bool,
+}
+
+impl Default for Stage {
+    fn default() -> Stage {
+        Stage { phase: Phase::Copying, pass: 1, backwards: false }
+    }
+}
+
+impl Stage {
+    /// As the comment in a mapfile says it.
+    pub fn remark(self) -> String {
+        let direction = if self.backwards { "backwards" } else { "forwards" };
+        match self.phase {
+            Phase::Trimming => format!("Trimming failed blocks... ({direction})"),
+            Phase::Scraping => format!("Scraping failed blocks... ({direction})"),
+            Phase::Retrying => format!("Retrying bad sectors... Retry {} ({direction})", self.pass),
+            Phase::Finished => "Finished".to_owned(),
+            _ => format!("Copying non-tried blocks... Pass {} ({direction})", self.pass),
+        }
+    }
 }

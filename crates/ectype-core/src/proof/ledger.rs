@@ -23,6 +23,7 @@ use super::tree::{self, Hash, Tree, TreeBuilder};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
 use crate::io::{Content, ReadAt, Storage};
+use crate::plan::Stage;
 use crate::plan::map::{RescueMap, Status};
 use crate::watch::{Phase, Watch};
 use serde::{Deserialize, Serialize};
@@ -70,8 +71,8 @@ struct Slot<F> {
     facts: F,
 }
 
-/// Saves the map where the next run finds it, all or nothing.
-pub type SaveMap = Box<dyn FnMut(&RescueMap) -> Result<()> + Send>;
+/// Saves the map where the next run finds it, all or nothing, with the stage and the position of its rescue.
+pub type SaveMap = Box<dyn FnMut(&RescueMap, Stage, u64) -> Result<()> + Send>;
 
 struct Kept {
     state: Box<dyn Storage>,
@@ -100,6 +101,9 @@ pub struct Ledger {
     intent: Extent,
     /// How many bytes of what is held are zeros that were found or known.
     zeros: u64,
+    stage: Stage,
+    /// Where the rescue stands in its stage: forwards before what it settled last, backwards behind it.
+    position: u64,
 }
 
 /// Why what an earlier run left may be believed.
@@ -144,6 +148,8 @@ impl Ledger {
             held_before: Extents::new(),
             intent: Extent::new(0, 0),
             zeros: 0,
+            stage: Stage::default(),
+            position: 0,
         }
     }
 
@@ -174,6 +180,8 @@ impl Ledger {
             held_before: Extents::new(),
             intent: Extent::new(0, 0),
             zeros: 0,
+            stage: Stage::default(),
+            position: 0,
         };
         ledger.checkpoint()?;
         Ok(ledger)
@@ -255,6 +263,8 @@ impl Ledger {
             held_before,
             intent: Extent::new(0, 0),
             zeros: 0,
+            stage: Stage::default(),
+            position: 0,
         };
         if before.leaves_valid && trust == Trust::Proven {
             ledger.zeros = before.zeros;
@@ -381,7 +391,25 @@ impl Ledger {
         Ok(())
     }
 
+    /// What follows belongs to this stage.
+    pub(crate) fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.position = if stage.backwards { self.map.size() } else { 0 };
+    }
+
+    fn settled(&mut self, at: Extent) {
+        self.position = if self.stage.backwards { at.end() } else { at.offset };
+    }
+
+    /// The first bytes that an earlier run held and this one has failed to read.
+    pub(crate) fn given_up(&self) -> Option<Extent> {
+        let failed = [Status::NonTrimmed, Status::NonScraped].map(|status| self.map.extents(status));
+        let lost = failed[0].union(&failed[1]).intersect(&self.held_before);
+        lost.iter().next()
+    }
+
     fn now_held(&mut self, at: Extent) {
+        self.settled(at);
         self.map.set(at, Status::Finished);
         if !self.held_before.is_empty() {
             self.held_before.remove(at);
@@ -398,10 +426,8 @@ impl Ledger {
         if let Leaves::Growing(tree) = &mut self.leaves {
             *tree = None;
         }
+        self.settled(at);
         self.map.set(at, status);
-        if !self.held_before.is_empty() {
-            self.held_before.remove(at);
-        }
     }
 
     /// The content ends at `size` after all.
@@ -422,7 +448,7 @@ impl Ledger {
         self.write_slot(map.clone(), before)?;
         self.flush_state()?;
         let kept = self.kept.as_mut().expect("checked above");
-        (kept.save_map)(&self.map)?;
+        (kept.save_map)(&self.map, self.stage, self.position)?;
         kept.map = map;
         kept.zeros = self.zeros;
         Ok(())

@@ -1,7 +1,7 @@
 //! A block device as a source: direct reads, and the question whether it still is the one that was opened.
 
 use super::queue::{Queue, ReadOnce};
-use super::{Answer, Geometry, Outcome, Read, Source, medium_or_not};
+use super::{Answer, Geometry, KnownGood, Outcome, Read, Source, medium_or_not};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, PIECE};
 use crate::io::ReadAt;
@@ -117,7 +117,7 @@ impl Source for DeviceSource {
         self.disk.drop_caches();
     }
 
-    fn alive(&mut self, known_good: Option<Extent>) -> Result<()> {
+    fn alive(&mut self, known_good: Option<&KnownGood>) -> Result<()> {
         let name = self.disk.device().path.display();
         let gone = |what: String| Error::new(Kind::Gone, what);
         if self.is_optical && crate::os::optical::is_empty(&*self.disk) {
@@ -135,7 +135,7 @@ impl Source for DeviceSource {
         if diskseq != self.diskseq {
             return Err(gone(format!("{name} has another medium now")));
         }
-        let Some(at) = known_good.or_else(|| some_good(&self.disk)) else {
+        let Some(at) = known_good.map(|known| known.at).or_else(|| some_good(&self.disk)) else {
             return Err(gone(format!("{name} gives no sector at all: it is broken, or gone")));
         };
         self.disk.drop_caches();
@@ -153,7 +153,7 @@ impl Source for DeviceSource {
                 }
             }
         }
-        Ok(())
+        known_good.map_or(Ok(()), |known| known.compare(&buffer))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A file as a source: its bytes, never probed as a container; holes are known without reading.
 
 use super::queue::{Queue, ReadOnce};
-use super::{Answer, Geometry, Outcome, Read, Source, medium_or_not};
+use super::{Answer, Geometry, KnownGood, Outcome, Read, Source, medium_or_not};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, PIECE};
 use crate::io::{Content, ReadAt};
@@ -122,7 +122,7 @@ impl Source for FileSource {
         self.file.plain.drop_cache();
     }
 
-    fn alive(&mut self, known_good: Option<Extent>) -> Result<()> {
+    fn alive(&mut self, known_good: Option<&KnownGood>) -> Result<()> {
         let gone = |what: String| Error::new(Kind::Gone, what);
         let name = self.path.display();
         let size = self.file.plain.size();
@@ -136,7 +136,7 @@ impl Source for FileSource {
         let mut buffer = Buffer::new(PIECE as usize);
         let mut gives = |at: Extent| matches!(self.file.read_once(at, &mut buffer).outcome, Outcome::Ok);
         let lives = match known_good {
-            Some(at) => gives(at),
+            Some(known) => gives(known.at),
             // Where nothing was read before, one sector of several proves as much.
             None => [0, size / 2, size / 4, size / 4 * 3, size.saturating_sub(1)]
                 .map(|place| Extent::new(place, 1).align_out(SECTOR.into()))
@@ -144,7 +144,7 @@ impl Source for FileSource {
                 .any(|at| gives(at.intersect(Extent::new(0, size)))),
         };
         if lives {
-            return Ok(());
+            return known_good.map_or(Ok(()), |known| known.compare(&buffer[..known.bytes.len()]));
         }
         Err(gone(format!("{name} no longer gives what it gave before: its disk seems to be gone")))
     }

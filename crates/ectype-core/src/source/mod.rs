@@ -66,6 +66,30 @@ pub struct Answer {
     pub read: Read,
 }
 
+/// A sector that was read: to be asked for again, and to be the same.
+#[derive(Clone, Debug)]
+pub struct KnownGood {
+    /// Where it lies.
+    pub at: Extent,
+    /// What was read.
+    pub bytes: Vec<u8>,
+}
+
+impl KnownGood {
+    /// An error where `again`, the same bytes read once more, are others: then no answer of the drive is worth anything.
+    pub fn compare(&self, again: &[u8]) -> crate::error::Result<()> {
+        if self.bytes == again {
+            return Ok(());
+        }
+        Err(crate::error::Error::new(
+            crate::error::Kind::Changed,
+            "after an error the drive gives other data for a sector than before: it lies, or somebody writes to the medium",
+        )
+        .at(self.at.offset)
+        .advise("try another cable, port or drive, then run the same command: it goes on"))
+    }
+}
+
 /// A medium that is being imaged.
 pub trait Source: Send {
     /// Its sizes.
@@ -90,7 +114,7 @@ pub trait Source: Send {
     fn forget(&mut self) {}
 
     /// Whether the device still is the one that was opened and answers: same size, same medium, and `known_good`, a sector
-    /// that was read before, can be read again past all caches. The error says what changed ([`crate::error::Kind::Gone`]).
-    /// Called with nothing in flight.
-    fn alive(&mut self, known_good: Option<Extent>) -> crate::error::Result<()>;
+    /// that was read before, can be read again past all caches and is the same. The error says what changed
+    /// ([`crate::error::Kind::Gone`], or [`crate::error::Kind::Changed`] where it lies). Called with nothing in flight.
+    fn alive(&mut self, known_good: Option<&KnownGood>) -> crate::error::Result<()>;
 }

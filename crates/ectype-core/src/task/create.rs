@@ -11,7 +11,7 @@
 use super::open::{self, Consistency, How, Opened, Purpose, changed};
 use super::target::{Files, RunFacts, Target, refuse_device, survey};
 use super::verify::{self, Comparison};
-use crate::copy::{Copied, Job, Tuning, copy};
+use crate::copy::{Copied, Job, Limits, Tuning, copy};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents};
 use crate::fs;
@@ -20,9 +20,10 @@ use crate::image::raw::RawSink;
 use crate::io::{Content, ReadAt};
 use crate::os::file::{self, PlainFile};
 use crate::os::{Device, Medium};
+use crate::plan::Stage;
 use crate::plan::map::{Header, MapFile, RescueMap, Status};
 use crate::plan::policy::{self, Format};
-use crate::plan::sweep::Sweep;
+use crate::plan::rescue::{self, Rescue};
 use crate::proof::digest::Algorithm;
 use crate::proof::identity::{Identity, Moment};
 use crate::proof::ledger::{Ledger, SaveMap, Trust};
@@ -69,10 +70,52 @@ pub struct Options {
     pub no_space_check: bool,
     /// Only plan: nothing is locked or written.
     pub dry_run: bool,
+    /// Which parts are wanted.
+    pub parts: Parts,
+    /// How hard to try on damage.
+    pub rescue: rescue::Options,
+    /// When to give up.
+    pub limits: Limits,
     /// For the map's comments.
     pub command_line: String,
     /// The knobs of the engine.
     pub tuning: Tuning,
+}
+
+/// Which parts of a medium are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    /// A map: only what it calls finished.
+    pub domain: Option<PathBuf>,
+    /// Only from here on.
+    pub offset: u64,
+    /// Only so many bytes; to the end where not given.
+    pub size: Option<u64>,
+}
+
+impl Parts {
+    /// The bytes of a medium of `size` bytes; `None` for all.
+    fn of(&self, size: u64, sector: u64) -> Result<Option<Extents>> {
+        let window = Extent::new(self.offset, self.size.unwrap_or(u64::MAX)).intersect(Extent::new(0, size));
+        let mut parts: Extents = [window].into_iter().collect();
+        if let Some(path) = &self.domain {
+            let name = path.display();
+            let text = std::fs::read(path).map_err(|error| Error::io(format!("reading {name}"), error))?;
+            let map = MapFile::parse(&text)
+                .map_err(|error| Error::new(error.kind(), format!("{name} is no map")).because(error))?
+                .map;
+            parts = parts.intersect(&map.extents(Status::Finished));
+        }
+        if parts.covers(Extent::new(0, size)) {
+            return Ok(None);
+        }
+        if parts.is_empty() {
+            return Err(Error::refused("nothing of the source is asked for")
+                .advise("look at --domain, --offset and --size"));
+        }
+        let whole: Extents = [Extent::new(0, size)].into_iter().collect();
+        Ok(Some(parts.align_out(sector).intersect(&whole)))
+    }
 }
 
 /// What will be done, and why.
@@ -191,6 +234,12 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         )?,
     };
     refuse_device(&image)?;
+    let geometry = opened.geometry();
+    let mut options = options;
+    options.rescue.domain = options.parts.of(geometry.size, geometry.sector.into())?;
+    if let Some(domain) = &options.rescue.domain {
+        why.push(format!("only {} of {} bytes are asked for", domain.bytes(), geometry.size));
+    }
     let files = Files::new(image, options.map.clone());
     if let Some(device) = &opened.device {
         match &device.whole {
@@ -341,7 +390,11 @@ impl Prepared {
             unproven: self.options.consistency == Some(Consistency::None),
         };
         let map_before = match &target {
-            Target::Unfinished(unfinished) => Some(unfinished.map.clone()),
+            Target::Unfinished(unfinished) => {
+                // What is read again from the start begins at the start.
+                self.options.rescue.resume = (!unfinished.compare).then_some(unfinished.stage);
+                Some(unfinished.map.clone())
+            }
             Target::Nothing => None,
         };
         let resumed = map_before.is_some();
@@ -409,9 +462,15 @@ impl Prepared {
     fn copy(&mut self, run: &mut Run, watch: &Watch) -> Result<Copied, Failed> {
         let ledger = &mut run.ledger;
         watch.enter(if self.plan.compare { Phase::Comparing } else { Phase::Copying }, ledger.map().size());
-        let only_bad_left = run.resumed && ledger.map().bytes(Status::NonTried) == 0;
-        let geometry = self.opened.geometry();
-        let mut strategy = Sweep::new(geometry, only_bad_left);
+        let mut options = self.options.rescue.clone();
+        options.cluster = self.opened.cluster;
+        options.leave_slow = self.opened.medium != Medium::File;
+        let is_left = |status| ledger.map().bytes(status) > 0;
+        if run.resumed && ![Status::NonTried, Status::NonTrimmed, Status::NonScraped].into_iter().any(is_left)
+        {
+            options.retries = options.retries.max(1);
+        }
+        let mut strategy = Rescue::new(self.opened.geometry(), options);
         let digests: &[Algorithm] = if run.resumed && !self.plan.compare { &[] } else { &self.plan.hashes };
         let copied = copy(Job {
             source: &mut *self.opened.source,
@@ -420,11 +479,15 @@ impl Prepared {
             ledger,
             digests,
             tuning: self.options.tuning,
+            limits: self.options.limits,
             watch,
         })
         .map_err(Failed::ForGood)?;
         match copied.stopped {
             Some(error) => Err(Failed::Resumable(error)),
+            None if ledger.map().bytes(Status::NonTried) > 0 => {
+                Err(Failed::Resumable(only_parts(ledger.map())))
+            }
             None if self.was_written(&run.facts.moment) && !run.facts.unproven => {
                 Err(Failed::Resumable(changed(&self.plan.source.path)))
             }
@@ -557,14 +620,20 @@ impl Prepared {
         let path = self.files.map.clone();
         let began = began.to_owned();
         let command_line = self.options.command_line.clone();
-        Box::new(move |map: &RescueMap| {
+        Box::new(move |map: &RescueMap, stage: Stage, position: u64| {
             let header = Header {
                 command_line: command_line.clone(),
                 start_time: began.clone(),
                 current_time: now(),
-                remark: String::new(),
+                remark: stage.remark(),
             };
-            let text = MapFile::new(map.clone()).to_text(&header);
+            let file = MapFile {
+                current_pos: position,
+                current_status: stage.phase,
+                current_pass: stage.pass,
+                map: map.clone(),
+            };
+            let text = file.to_text(&header);
             file::replace(&path, text.as_bytes())
                 .map_err(|error| Error::writing(format!("writing {}", path.display()), error))
         })
@@ -631,6 +700,13 @@ enum Failed {
     Resumable(Error),
     /// Repeating it mends nothing.
     ForGood(Error),
+}
+
+/// What was asked for is done, and the rest is not: an image in which holes mean nothing is not finished.
+fn only_parts(map: &RescueMap) -> Error {
+    let left = map.bytes(Status::NonTried);
+    Error::new(Kind::Limit, format!("the parts that were asked for are done; {left} bytes were left out"))
+        .advise("the same command without --domain, --offset and --size reads the rest")
 }
 
 /// What was tried and could not be read.

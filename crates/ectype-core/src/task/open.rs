@@ -7,6 +7,7 @@ use crate::os::disk::{self, Disk};
 use crate::os::file::{PlainFile, blame};
 use crate::os::optical::{self, Toc};
 use crate::os::{Blame, Device, Found, Lock, Medium, host};
+use crate::plan::rescue;
 use crate::proof::identity::{Identity, Moment, VolumeId};
 use crate::proof::tree;
 use crate::source::{DeviceReader, DeviceSource, FileSource, Geometry, Source};
@@ -81,6 +82,8 @@ pub struct Opened {
     pub why: Vec<String>,
     /// What would prove later that nothing was written since it was opened.
     pub moment: Moment,
+    /// What is read at once where the medium is damaged, in bytes: what a disc corrects as one.
+    pub cluster: u64,
     probe: Probe,
 }
 
@@ -187,6 +190,7 @@ fn open_file(path: &Path) -> Result<Opened> {
             "a file: its bytes are copied, holes stay holes; a change while it is read is noticed".to_owned(),
         ],
         moment: Moment { boot_id: host::boot_id(), file: Some(stamp), ..Moment::default() },
+        cluster: rescue::CLUSTER,
         probe: Probe::File(path.to_owned()),
     })
 }
@@ -199,9 +203,12 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
     let (lock, mut consistency) = precaution(&device, how, &mut why)?;
     let mut disk = Disk::open(&device, lock)?;
     let mut immutable = false;
+    let mut cluster = rescue::CLUSTER;
     if device.medium == Medium::Optical {
         // A kind that the drive does not tell may be one that is written like a disk.
-        immutable = optical::profile(&disk).is_some_and(|profile| !optical::writable_medium(profile));
+        let profile = optical::profile(&disk);
+        immutable = profile.is_some_and(|profile| !optical::writable_medium(profile));
+        cluster = profile.and_then(optical::Profile::corrected_as_one).unwrap_or(cluster);
         if !immutable
             && device.mounts.is_empty()
             && how.purpose != Purpose::Look
@@ -267,6 +274,7 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         table: known.table,
         why,
         moment,
+        cluster,
         probe: Probe::Device(disk),
         device: Some(device),
     })

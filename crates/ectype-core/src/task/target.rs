@@ -13,6 +13,7 @@ use super::create::Options;
 use super::open::Opened;
 use crate::error::{Error, Kind, Result, word};
 use crate::os::file::{self, FileStamp, PlainFile};
+use crate::plan::Stage;
 use crate::plan::map::{MapFile, RescueMap, Status};
 use crate::proof::identity::{Identity, Moment};
 use crate::proof::ledger::{Ledger, Left};
@@ -46,6 +47,8 @@ pub(super) struct Unfinished {
     pub(super) left: Option<(Left, RunFacts)>,
     /// Whether what is held has to be read again.
     pub(super) compare: bool,
+    /// Where the rescue stood.
+    pub(super) stage: (Stage, u64),
 }
 
 /// What the state file keeps of a run.
@@ -320,13 +323,15 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
         // As a map of nothing it would give the image away, whosever it is.
         return Err(wrong(Error::corrupt(0, "it is empty")));
     }
-    let mut map = MapFile::parse(&text).map_err(wrong)?.map;
+    let MapFile { mut map, current_pos, current_status, current_pass } =
+        MapFile::parse(&text).map_err(wrong)?;
+    let stage = (Stage { phase: current_status, pass: current_pass, backwards: false }, current_pos);
     map.cover(opened.geometry().size).map_err(wrong)?;
     if map.bytes(Status::Finished) > 0 && !files.image.exists() {
         let context = format!("{map_name} speaks of an image that is not there: {}", files.image.display());
         return Err(Error::new(Kind::Changed, context).advise(anew));
     }
-    let foreign = |map| Ok(Unfinished { map, left: None, compare: false });
+    let foreign = |map| Ok(Unfinished { map, left: None, compare: false, stage });
     let has_state = std::fs::metadata(&files.state).is_ok_and(|facts| facts.len() > 0);
     if !has_state {
         return foreign(map);
@@ -353,7 +358,7 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
     // A moment proves something of the map that it was recorded with; of another, nothing.
     let same_moment = left.leaves_valid && facts.moment.proves_unchanged(&opened.moment);
     let proven = opened.immutable || options.trust_map || same_moment;
-    Ok(Unfinished { map, left: Some((left, facts)), compare: !proven })
+    Ok(Unfinished { map, left: Some((left, facts)), compare: !proven, stage })
 }
 
 /// Removes a file, if it is there.

@@ -4,14 +4,14 @@
 //! with the record, the second compares what the source gives with what the image holds.
 
 use super::open::{self, How, Purpose};
-use crate::copy::{Job, Tuning, copy};
+use crate::copy::{Job, Limits, Tuning, copy};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
 use crate::image::{self, Sink};
 use crate::io::{Content, ReadAt};
 use crate::os::file::{FileStamp, PlainFile};
 use crate::plan::map::{RescueMap, Status};
-use crate::plan::sweep::Sweep;
+use crate::plan::rescue::{self, Rescue};
 use crate::proof::digest::Algorithm;
 use crate::proof::ledger::Ledger;
 use crate::proof::record::Record;
@@ -94,12 +94,13 @@ pub fn verify_image(path: &Path, more: &[Algorithm], tuning: Tuning, watch: &Wat
     let mut ledger = Ledger::passing(RescueMap::new(size));
     watch.enter(Phase::Verifying, size);
     let copied = copy(Job {
-        strategy: &mut Sweep::new(source.geometry(), false),
+        strategy: &mut Rescue::new(source.geometry(), rescue::Options::default()),
         source: &mut source,
         sink: &mut Nowhere,
         ledger: &mut ledger,
         digests: &wanted,
         tuning,
+        limits: Limits::default(),
         watch,
     })?;
     if let Some(error) = copied.stopped {
@@ -227,12 +228,13 @@ pub(super) fn compare(
     let mut ledger = Ledger::comparing(map);
     watch.enter(Phase::Verifying, shared);
     let copied = copy(Job {
-        strategy: &mut Sweep::new(geometry, false),
+        strategy: &mut Rescue::new(geometry, rescue::Options::default()),
         source,
         sink: &mut sink,
         ledger: &mut ledger,
         digests: &[],
         tuning,
+        limits: Limits::default(),
         watch,
     })?;
     if let Some(error) = copied.stopped {

@@ -2,11 +2,11 @@
 
 use crate::engine::{Dice, disk, fresh};
 use crate::rig::{CALM, CAREFUL, Open, PIECE, Rig, assert_same, bytes, plain_root, without};
-use ectype_core::copy::{Job, copy};
+use ectype_core::copy::{Job, Limits, copy};
 use ectype_core::image::raw::RawSink;
 use ectype_core::io::{Content, ReadAt, WriteAt};
 use ectype_core::plan::map::{Header, MapFile, RescueMap, Status};
-use ectype_core::plan::sweep::Sweep;
+use ectype_core::plan::rescue::{Options, Rescue};
 use ectype_core::proof::digest::Algorithm;
 use ectype_core::proof::ledger::{Ledger, SaveMap, Trust};
 use ectype_core::source::Source;
@@ -128,7 +128,7 @@ fn a_comparing_run_that_is_cut_before_its_map_is_saved_does_not_forget_why_it_co
     let map = rig.saved_map(SIZE);
     let (left, facts) = Ledger::load::<String>(&rig.state, &map).unwrap();
     assert_eq!(facts, "facts");
-    let failing: SaveMap = Box::new(|_| Err(Error::new(Kind::Limit, "no room for the map")));
+    let failing: SaveMap = Box::new(|_, _, _| Err(Error::new(Kind::Limit, "no room for the map")));
     let state = Box::new(Arc::clone(&rig.state));
     assert!(Ledger::resume(state, failing, map.clone(), left, &"later facts", Trust::Compare).is_err());
     let (_, facts) = Ledger::load::<String>(&rig.state, &map).unwrap();
@@ -396,12 +396,13 @@ fn the_largest_size_that_a_number_can_say_does_not_overflow() {
             let mut source = SickDrive::new(Void(size)).bad(bad);
             let mut ledger = Ledger::passing(map);
             let copied = copy(Job {
-                strategy: &mut Sweep::new(source.geometry(), true),
+                strategy: &mut Rescue::new(source.geometry(), Options { retries: 1, ..Options::default() }),
                 source: &mut source,
                 sink: &mut Nowhere,
                 ledger: &mut ledger,
                 digests: &[],
                 tuning: CALM,
+                limits: Limits::default(),
                 watch: &Watch::new(),
             });
             assert!(copied.unwrap().stopped.is_none());

@@ -5,12 +5,12 @@
 //!                └────► Ledger ───► state, map     perhaps after a power cut
 //! ```
 
-use ectype_core::copy::{Copied, Job, Tuning, copy};
+use ectype_core::copy::{Copied, Job, Limits, Tuning, copy};
 use ectype_core::image::Image;
 use ectype_core::image::raw::RawSink;
 use ectype_core::io::{ReadAt, Storage};
 use ectype_core::plan::map::{Header, MapFile, RescueMap, Status};
-use ectype_core::plan::sweep::Sweep;
+use ectype_core::plan::rescue::{Options, Rescue};
 use ectype_core::proof::digest::Algorithm;
 use ectype_core::proof::ledger::{Ledger, SaveMap, Trust};
 use ectype_core::source::Source;
@@ -78,11 +78,17 @@ impl Rig {
 
     pub(crate) fn save_map(&self) -> SaveMap {
         let (text, powered) = (Arc::clone(&self.map), Arc::clone(&self.powered));
-        Box::new(move |map| {
+        Box::new(move |map, stage, position| {
             if !powered() {
                 return Err(Error::new(Kind::Io, "power cut"));
             }
-            *text.lock().unwrap() = MapFile::new(map.clone()).to_text(&Header::default()).into_bytes();
+            let file = MapFile {
+                current_pos: position,
+                current_status: stage.phase,
+                current_pass: stage.pass,
+                map: map.clone(),
+            };
+            *text.lock().unwrap() = file.to_text(&Header::default()).into_bytes();
             Ok(())
         })
     }
@@ -129,7 +135,19 @@ impl Open {
         retry: bool,
         watch: &Watch,
     ) -> Result<Copied> {
-        let mut strategy = Sweep::new(source.geometry(), retry);
+        let options = Options { retries: retry.into(), ..Options::default() };
+        self.rescue(source, tuning, digests, options, watch)
+    }
+
+    pub(crate) fn rescue(
+        &mut self,
+        source: &mut dyn Source,
+        tuning: Tuning,
+        digests: &[Algorithm],
+        options: Options,
+        watch: &Watch,
+    ) -> Result<Copied> {
+        let mut strategy = Rescue::new(source.geometry(), options);
         copy(Job {
             source,
             strategy: &mut strategy,
@@ -137,6 +155,7 @@ impl Open {
             ledger: &mut self.ledger,
             digests,
             tuning,
+            limits: Limits::default(),
             watch,
         })
     }

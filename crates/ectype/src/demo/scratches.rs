@@ -4,7 +4,7 @@ use super::disc;
 use ectype_core::Extent;
 use ectype_core::io::Content;
 use ectype_core::os::buffer::Buffer;
-use ectype_core::source::{Answer, Geometry, Outcome, Source};
+use ectype_core::source::{Answer, Geometry, KnownGood, Outcome, Source};
 use std::time::Duration;
 
 /// What the drive reads a second: slow enough that the progress line is seen.
@@ -69,7 +69,7 @@ impl Source for Scratched {
         self.below.content_at(offset)
     }
 
-    fn alive(&mut self, known_good: Option<Extent>) -> ectype_core::Result<()> {
+    fn alive(&mut self, known_good: Option<&KnownGood>) -> ectype_core::Result<()> {
         self.below.alive(known_good)
     }
 }
