@@ -255,10 +255,10 @@ fn parse_size(text: &str) -> Result<u64, String> {
         _ => None,
     };
     let factor = match unit.get(1..).map(str::to_ascii_lowercase).as_deref() {
-        None => Some(1),
+        _ if unit.is_empty() => Some(1),
         Some("" | "ib") => power(1024),
         Some("b") => power(1000),
-        Some(_) => None,
+        _ => None,
     };
     let number = digits.parse::<u64>().ok();
     let size = number.zip(factor).and_then(|(number, factor)| number.checked_mul(factor));

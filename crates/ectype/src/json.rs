@@ -103,6 +103,12 @@ pub(crate) fn created(outcome: &Outcome, advice: &[String]) -> Value {
         "plan": plan_facts(plan),
         "bytes": outcome.bytes,
         "unreadable": unreadable,
+        "missing": {
+            "sectors": outcome.missing.sectors,
+            "bytes": outcome.missing.bytes,
+            "areas": outcome.missing.areas,
+            "unscraped": outcome.missing.unscraped,
+        },
         "run_out": outcome.run_out.map(extent),
         "digests": outcome.digests,
         "resumed": outcome.resumed,

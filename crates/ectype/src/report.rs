@@ -160,6 +160,12 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
                 size(lost)
             ));
             list(&outcome.unreadable, output);
+            if outcome.missing.unscraped > 0 {
+                output.finding(&format!(
+                    "  {} of it was not tried sector by sector; the same command without --no-scrape does that.",
+                    size(outcome.missing.unscraped)
+                ));
+            }
         }
         Ended::Stopped(_) => {
             let held = outcome.bytes.read + outcome.bytes.zero;

@@ -39,6 +39,8 @@ pub(super) struct Reader<'a> {
     stage: Stage,
     /// Failed reads that are not yet the medium's fault: first the device has to prove that it lives.
     failed: Vec<(Extent, Read)>,
+    /// What was answered since: worth nothing if the drive turns out to lie.
+    suspended: Vec<Answer>,
     /// A sector that was read, for that proof.
     known_good: Option<KnownGood>,
     /// What needed no reading and lies behind reads in flight: each step waits for so many answers, so that order is kept
@@ -100,6 +102,7 @@ impl<'a> Reader<'a> {
             failures: 0,
             stage: Stage::default(),
             failed: Vec::new(),
+            suspended: Vec::new(),
             known_good: None,
             known: VecDeque::new(),
             asked: 0,
@@ -250,6 +253,10 @@ impl<'a> Reader<'a> {
     }
 
     fn take(&mut self, answer: Answer) -> Result<(), Stop> {
+        if !self.failed.is_empty() {
+            self.suspended.push(answer);
+            return Ok(());
+        }
         let Answer { at, buffer, read } = answer;
         let sector = u64::from(self.source.geometry().sector);
         let good = match read.outcome {
@@ -311,6 +318,9 @@ impl<'a> Reader<'a> {
         self.source.alive(self.known_good.as_ref())?;
         for (at, read) in &failed {
             self.learn(*at, read)?;
+        }
+        for answer in std::mem::take(&mut self.suspended) {
+            self.take(answer)?;
         }
         self.failures += failed.len() as u64;
         if let Some(most) = self.limits.errors.filter(|most| self.failures > *most) {

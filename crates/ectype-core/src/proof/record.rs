@@ -37,12 +37,28 @@ pub struct Record {
     pub bytes: ByteCounts,
     /// What could not be read; zeros in the image.
     pub unreadable: Vec<Range>,
+    /// The same as numbers. Run-out is no damage and does not count.
+    #[serde(default)]
+    pub missing: Missing,
     /// Sectors at the end that the drive reported and no writer wrote; not part of the image.
     pub run_out: Option<Range>,
     /// Linear digests of the whole content.
     pub digests: BTreeMap<String, String>,
     /// The hash tree.
     pub tree: TreeFacts,
+}
+
+/// How much could not be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The source's own sectors.
+    pub sectors: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// In so many areas.
+    pub areas: u64,
+    /// Bytes of these that were not tried sector by sector, because nobody wanted it.
+    pub unscraped: u64,
 }
 
 /// Bytes `[offset, offset + length)`.

@@ -27,7 +27,7 @@ use crate::plan::rescue::{self, Rescue};
 use crate::proof::digest::Algorithm;
 use crate::proof::identity::{Identity, Moment};
 use crate::proof::ledger::{Ledger, SaveMap, Trust};
-use crate::proof::record::{self, ByteCounts, ImageFacts, PlanFacts, Range, Record, TreeFacts};
+use crate::proof::record::{self, ByteCounts, ImageFacts, Missing, PlanFacts, Range, Record, TreeFacts};
 use crate::proof::tree::Tree;
 use crate::source::{Geometry, Source};
 use crate::watch::{Phase, Watch};
@@ -166,6 +166,8 @@ pub struct Outcome {
     pub bytes: ByteCounts,
     /// What could not be read.
     pub unreadable: Extents,
+    /// The same as numbers.
+    pub missing: Missing,
     /// Sectors at the end that no writer wrote; not part of the image.
     pub run_out: Option<Extent>,
     /// The tree's root and the linear digests; empty unless the run came to its end.
@@ -546,6 +548,7 @@ impl Prepared {
             resumed: outcome.resumed,
             bytes: outcome.bytes,
             unreadable: outcome.unreadable.iter().map(Range::from).collect(),
+            missing: outcome.missing,
             run_out: outcome.run_out.map(Range::from),
             digests: digests.clone(),
             tree: TreeFacts::from(tree),
@@ -666,6 +669,12 @@ impl Prepared {
             plan: self.plan.clone(),
             size: map.size(),
             read_now: 0,
+            missing: Missing {
+                sectors: unreadable.bytes().div_ceil(self.opened.geometry().sector.into()),
+                bytes: unreadable.bytes(),
+                areas: unreadable.count() as u64,
+                unscraped: map.bytes(Status::NonTrimmed) + map.bytes(Status::NonScraped),
+            },
             unreadable,
             run_out: None,
             digests: BTreeMap::new(),

@@ -1,12 +1,13 @@
 //! The engine on healthy and sick sources, with the tree and the digests computed in another way beside it.
 
 use crate::rig::{CALM, CAREFUL, Open, PIECE, Rig, assert_same, bytes, plain_root, without};
-use ectype_core::copy::Tuning;
+use ectype_core::copy::{Limits, Tuning};
 use ectype_core::image::raw::RawSink;
 use ectype_core::image::{Image as _, Sink as _};
 use ectype_core::io::ReadAt;
 use ectype_core::os::file::PlainFile;
 use ectype_core::plan::map::Status;
+use ectype_core::plan::rescue::Options;
 use ectype_core::proof::digest::{Algorithm, Digester};
 use ectype_core::source::{FileSource, Source};
 use ectype_core::watch::Watch;
@@ -232,6 +233,113 @@ fn a_protected_sector_stops_the_copy_and_is_not_damage() {
     assert!(open.bad().is_empty());
     assert_eq!(open.ledger.map().status_at(sectors(100, 1).offset), Status::NonTrimmed);
     assert_eq!(open.ledger.map().status_at(protected.offset), Status::NonTried);
+}
+
+#[test]
+fn backwards_with_damage_and_onto_a_target_without_holes_it_is_the_same_image() {
+    let content = bytes(&disk(31, SIZE));
+    let bad: Extents = [sectors(3, 1), sectors(4000, 40), sectors(9000, 1)].into_iter().collect();
+    let expected = without(content.clone(), &bad);
+    for image in [MemoryDisk::new(0), MemoryDisk::dense(0, 0)] {
+        let rig = Rig::new(image, MemoryDisk::new(0));
+        let mut open = rig.begin(SIZE).unwrap();
+        let mut source = SickDrive::new(content.clone()).bad(bad.iter());
+        let options = Options { reverse: true, ..Options::default() };
+        let sha256 = [Algorithm::Sha256];
+        let copied = open.rescue(&mut source, CAREFUL, &sha256, options, &Watch::new()).unwrap();
+        assert!(copied.stopped.is_none());
+        assert_eq!(source.probe().log()[0].0.end(), SIZE, "it begins at the end");
+        assert_eq!(copied.digests[0].1, None, "what came backwards has no digest on the way");
+        assert_eq!(open.bad(), bad);
+        let (root, late) = open.finish_with(&sha256);
+        assert_eq!(root, plain_root(&expected));
+        assert_eq!(late[0].1, direct(Algorithm::Sha256, &expected));
+        assert_same(&bytes(&rig.image), &expected, "image from behind");
+    }
+}
+
+#[test]
+fn a_drive_that_lies_stops_the_copy_and_marks_nothing() {
+    let content = bytes(&SparseRandom::full(32, SIZE));
+    let bad = sectors(9000, 1);
+    let rig = fresh();
+    let mut source = SickDrive::new(content.clone()).bad([bad]).lies(4);
+    let mut open = rig.begin(SIZE).unwrap();
+    let stopped = open.copy(&mut source, CALM).unwrap().stopped.expect("it gave other data");
+    assert_eq!(stopped.kind(), Kind::Changed);
+    assert!(stopped.to_string().contains("other data"), "{stopped}");
+    assert!(open.bad().is_empty() && open.ledger.map().bytes(Status::NonTrimmed) == 0);
+    // Nor is anything believed that was answered after the error.
+    let (image, held) = (bytes(&rig.image), open.ledger.map().extents(Status::Finished));
+    for at in held.iter() {
+        let range = at.offset as usize..at.end() as usize;
+        assert!(image[range.clone()] == content[range], "{at:?}");
+    }
+    drop(open);
+    let mut source = SickDrive::new(content.clone()).bad([bad]);
+    // The next run, with a better cable.
+    let mut open = rig.go_on(SIZE, false).unwrap();
+    assert!(open.copy(&mut source, CALM).unwrap().stopped.is_none());
+    assert_eq!(open.bad(), [bad].into_iter().collect());
+    assert_eq!(open.finish(), plain_root(&without(content, &[bad].into_iter().collect())));
+}
+
+#[test]
+fn a_target_that_is_full_in_the_middle_of_scraping_loses_nothing() {
+    let content = bytes(&SparseRandom::full(33, SIZE));
+    let bad: Extents = (0..40).map(|index| sectors(6000 + 3 * index, 1)).collect();
+    let expected = without(content.clone(), &bad);
+    let mut in_scraping = 0;
+    for cut in (20..260).step_by(8) {
+        let image = Arc::new(TornDisk::new(MemoryDisk::new(0)).crash_after(cut));
+        let rig = Rig::new(Arc::clone(&image), MemoryDisk::new(0));
+        let mut open = rig.begin(SIZE).unwrap();
+        let mut source = SickDrive::new(content.clone()).bad(bad.iter());
+        let copied = open.copy(&mut source, CALM).unwrap();
+        let map = open.ledger.map().clone();
+        assert_eq!(copied.stopped.is_some(), image.crashed());
+        assert!(open.bad().subtract(&bad).is_empty());
+        in_scraping += usize::from(copied.stopped.is_some() && map.bytes(Status::NonScraped) > 0);
+        // What reached the disk is what the map claims; the state of the failed run may be older.
+        let held = bytes(&image.survivors(1));
+        let claimed = rig.saved_map(SIZE).extents(Status::Finished);
+        for at in claimed.iter() {
+            let range = at.offset as usize..at.end() as usize;
+            assert!(held[range.clone()] == content[range], "{at:?} is claimed");
+        }
+        let rig = Rig::new(image.survivors(1), MemoryDisk::from(bytes(&rig.state))).with_map(&rig.map_text());
+        let mut open = rig.go_on(SIZE, false).unwrap();
+        assert!(open.copy(&mut source, CALM).unwrap().stopped.is_none());
+        assert_eq!(open.bad(), bad);
+        assert_eq!(open.finish(), plain_root(&expected));
+    }
+    assert!(in_scraping > 0, "the test stops some run in the middle of scraping");
+}
+
+#[test]
+fn limits_end_a_run_in_order() {
+    let content = bytes(&SparseRandom::full(34, SIZE));
+    let bad: Extents = (0..9).map(|index| sectors(500 + 1000 * index, 1)).collect();
+    for errors in [0, 1, 5, 11] {
+        let rig = fresh();
+        let mut open = rig.begin(SIZE).unwrap();
+        let mut source = SickDrive::new(content.clone()).bad(bad.iter());
+        let limits = Limits { errors: Some(errors), ..Limits::default() };
+        let stopped = open.limited(&mut source, limits).stopped.unwrap();
+        assert_eq!(stopped.kind(), Kind::Limit);
+        let failed = source.probe().log().iter().filter(|read| !read.1).count() as u64;
+        // Those in flight with the last one count too.
+        assert!((errors + 1..=errors + CALM.depth as u64).contains(&failed), "{failed} for {errors}");
+        assert_eq!(rig.saved_map(SIZE), *open.ledger.map());
+        drop(open);
+        let mut open = rig.go_on(SIZE, false).unwrap();
+        assert!(open.copy(&mut source, CALM).unwrap().stopped.is_none());
+        assert_eq!(open.bad(), bad);
+    }
+    let mut open = fresh().begin(SIZE).unwrap();
+    let limits = Limits { time: Some(Duration::ZERO), ..Limits::default() };
+    let stopped = open.limited(&mut SickDrive::new(content), limits).stopped.unwrap();
+    assert_eq!(stopped.kind(), Kind::Limit);
 }
 
 #[test]

@@ -122,6 +122,27 @@ fn what_an_earlier_run_read_is_not_given_up_when_it_cannot_be_read_any_more() {
 }
 
 #[test]
+fn what_an_earlier_run_read_is_lost_only_when_it_finally_fails() {
+    let content = bytes(&SparseRandom::full(43, SIZE));
+    let rig = copied_whole(&content);
+    // In between one sector has become moody: pieces and clusters around it fail, alone it reads.
+    let moody = Extent::new(2 * PIECE as u64 + 70_000 / 512 * 512, 512);
+    let mut source = SickDrive::new(content.clone()).flaky(moody, 2);
+    let mut open = rig.go_on(SIZE, true).unwrap();
+    assert!(open.copy(&mut source, CALM).unwrap().stopped.is_none());
+    assert!(open.ledger.map().is_all(Status::Finished));
+    assert_eq!(open.finish(), plain_root(&content));
+    // Where nobody wants to know it for certain, what was held is not given up either.
+    let rig = copied_whole(&content);
+    let mut source = SickDrive::new(content.clone()).bad([Extent::new(2 * PIECE as u64, 60_000)]);
+    let mut open = rig.go_on(SIZE, true).unwrap();
+    let options = Options { scrape: false, ..Options::default() };
+    let copied = open.rescue(&mut source, CALM, &[], options, &Watch::new()).unwrap();
+    assert_eq!(copied.stopped.expect("it asks first").kind(), Kind::Changed);
+    assert_same(&bytes(&rig.image), &content, "kept");
+}
+
+#[test]
 fn a_comparing_run_that_is_cut_before_its_map_is_saved_does_not_forget_why_it_compares() {
     let content = bytes(&SparseRandom::full(42, SIZE));
     let rig = copied_whole(&content);

@@ -139,12 +139,29 @@ impl Open {
         self.rescue(source, tuning, digests, options, watch)
     }
 
+    /// Until a limit is reached.
+    pub(crate) fn limited(&mut self, source: &mut dyn Source, limits: Limits) -> Copied {
+        self.run(source, CALM, &[], Options::default(), limits, &Watch::new()).unwrap()
+    }
+
     pub(crate) fn rescue(
         &mut self,
         source: &mut dyn Source,
         tuning: Tuning,
         digests: &[Algorithm],
         options: Options,
+        watch: &Watch,
+    ) -> Result<Copied> {
+        self.run(source, tuning, digests, options, Limits::default(), watch)
+    }
+
+    fn run(
+        &mut self,
+        source: &mut dyn Source,
+        tuning: Tuning,
+        digests: &[Algorithm],
+        options: Options,
+        limits: Limits,
         watch: &Watch,
     ) -> Result<Copied> {
         let mut strategy = Rescue::new(source.geometry(), options);
@@ -155,7 +172,7 @@ impl Open {
             ledger: &mut self.ledger,
             digests,
             tuning,
-            limits: Limits::default(),
+            limits,
             watch,
         })
     }

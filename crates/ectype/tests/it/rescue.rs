@@ -1,0 +1,187 @@
+//! Damaged media: the passes on a real block device, with GNU ddrescue beside us and on the same map.
+
+use crate::run::*;
+use ectype_testkit::need::{self, BadDisk, BadDiskOptions};
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const SECTOR: u64 = 512;
+
+/// Sectors of a map that have this sign.
+fn sectors(map: &Path, sign: &str) -> Vec<u64> {
+    let list = tool("ddrescuelog", args!["-b", "512", format!("-l{sign}"), map]);
+    list.lines().map(|line| line.trim().parse().unwrap()).collect()
+}
+
+/// 120 single bad sectors and 8 runs of 10, scattered by a fixed chance.
+fn scattered(sectors: u64) -> Vec<u64> {
+    let mut word = 7_u64;
+    let mut bad = Vec::new();
+    for area in 0..128_u64 {
+        word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let first = (word >> 33) % (sectors - 10);
+        bad.extend(first..first + if area < 120 { 1 } else { 10 });
+    }
+    bad.sort_unstable();
+    bad.dedup();
+    bad
+}
+
+#[test]
+fn fewer_reads_than_ddrescue_and_no_more_failures() {
+    if !(need::bad_disk() && need::tools(&["ddrescue", "ddrescuelog"])) {
+        return;
+    }
+    let dir = folder();
+    let file = dir.path().join("disk");
+    fs::File::create(&file).unwrap().set_len(1 << 30).unwrap();
+    let bad = scattered((1 << 30) / SECTOR);
+    assert_eq!(bad.len(), 200);
+    let disk = BadDisk::attach(&file, &bad, &BadDiskOptions::default()).unwrap();
+    let begun = Instant::now();
+    let theirs = dir.path().join("theirs.map");
+    tool("ddrescue", args!["-q", "-d", disk.path(), dir.path().join("theirs.img"), theirs]);
+    let (seconds, after) = (begun.elapsed(), disk.counts().unwrap());
+    let begun = Instant::now();
+    ectype(dir.path(), args!["create", "--json", disk.path(), "ours.img"]).ends_with(3);
+    let (ours, now) = (begun.elapsed(), disk.counts().unwrap());
+    let (reads, errors) = (now.reads - after.reads, now.errors - after.errors);
+    eprintln!("ddrescue {} reads, {} failed, {seconds:?}", after.reads, after.errors);
+    eprintln!("ectype   {reads} reads, {errors} failed, {ours:?}");
+    assert_eq!(sectors(&dir.path().join("ours.img.map"), "-"), bad);
+    assert_eq!(sectors(&theirs, "-"), bad);
+    assert!(errors * 100 <= after.errors * 102, "{errors} of {} failed reads", after.errors);
+    assert!(reads * 10 <= after.reads * 8, "{reads} of {} reads", after.reads);
+}
+
+const DISK: u64 = 8 << 20;
+
+fn damaged(dir: &Path, options: &BadDiskOptions) -> (BadDisk, Vec<u8>, Vec<u64>) {
+    let file = noisy(dir, "disk", DISK as usize, 60);
+    let bad: Vec<u64> =
+        [2100].into_iter().chain(3000..3300).chain([5000, 5003, 5200]).chain(9000..9012).collect();
+    let disk = BadDisk::attach(&file, &bad, options).unwrap();
+    let mut expected = fs::read(&file).unwrap();
+    for sector in &bad {
+        expected[(sector * SECTOR) as usize..][..SECTOR as usize].fill(0);
+    }
+    (disk, expected, bad)
+}
+
+#[test]
+fn either_program_goes_on_where_the_other_stopped() {
+    if !(need::bad_disk() && need::tools(&["ddrescue", "ddrescuelog"])) {
+        return;
+    }
+    let dir = folder();
+    let (disk, expected, bad) = damaged(dir.path(), &BadDiskOptions::default());
+    for errors in [0, 1, 3, 6, 20, 60, 150, 300] {
+        let ours = dir.path().join(format!("ours-{errors}.img"));
+        let map = beside(&ours, ".map");
+        let limit = errors.to_string();
+        ectype(dir.path(), args!["create", "--max-errors", limit, disk.path(), ours])
+            .ends_with(5)
+            .says("reads failed");
+        tool("ddrescuelog", args!["-t", map]);
+        tool("ddrescue", args!["-q", "-d", disk.path(), ours, map]);
+        assert_eq!(sectors(&map, "-"), bad, "ddrescue after {errors} errors of ours");
+        // Holes at the end are not written by it.
+        let mut held = fs::read(&ours).unwrap();
+        held.resize(expected.len(), 0);
+        assert!(held == expected, "image of both, {errors} errors");
+
+        let theirs = dir.path().join(format!("theirs-{errors}.img"));
+        let map = beside(&theirs, ".map");
+        let said = need::command("ddrescue")
+            .args(args!["-q", "-d", format!("-X{errors}"), disk.path(), theirs, map])
+            .output()
+            .unwrap();
+        assert_eq!(said.status.code(), Some(1), "{said:?}");
+        ectype(dir.path(), args!["create", disk.path(), theirs]).ends_with(3);
+        assert_eq!(sectors(&map, "-"), bad, "ours after {errors} errors of ddrescue");
+        assert!(fs::read(&theirs).unwrap() == expected, "image of both, {errors} errors");
+    }
+}
+
+#[test]
+fn parts_limits_and_what_is_left_for_later() {
+    if !(need::bad_disk() && need::tool("ddrescuelog")) {
+        return;
+    }
+    let dir = folder();
+    let (disk, expected, bad) = damaged(dir.path(), &BadDiskOptions::default());
+    let image = dir.path().join("x.img");
+    let map = beside(&image, ".map");
+    let create = |more: &[&str]| {
+        let mut all = args!["create", "--json"].to_vec();
+        all.extend(more.iter().map(std::ffi::OsString::from));
+        all.extend(args![disk.path(), image]);
+        ectype(dir.path(), all)
+    };
+    create(&["--size", "12x"]).ends_with(2);
+    create(&["--max-time", "12x"]).ends_with(2);
+    create(&["--offset", "1G"]).ends_with(1).says("nothing of the source");
+
+    let json = create(&["--offset", "2M", "--size", "64K"]).ends_with(5).json();
+    assert_eq!(json["error"]["kind"], "limit", "{json}");
+    assert_eq!(json["bytes"]["read"], 64 << 10);
+    let part = dir.path().join("part.map");
+    fs::copy(&map, &part).unwrap();
+    // Only what that map holds: all of it is read.
+    let other = dir.path().join("y.img");
+    let json = ectype(dir.path(), args!["create", "--json", "--domain", part, disk.path(), other])
+        .ends_with(5)
+        .json();
+    assert_eq!(json["bytes"]["read"], 64 << 10);
+
+    // With an hour's patience, backwards, and without scraping: the edges are known, and the rest is said to be left.
+    let json = create(&["--no-scrape", "--reverse", "--max-time", "1h"]).ends_with(3).json();
+    assert_eq!(json["resumed"], true);
+    let unscraped = json["missing"]["unscraped"].as_u64().unwrap();
+    assert_eq!(unscraped, sectors(&map, "/").len() as u64 * SECTOR);
+    assert!(unscraped > 100 * SECTOR, "{json}");
+    assert_eq!(
+        json["missing"]["sectors"].as_u64(),
+        json["missing"]["bytes"].as_u64().map(|bytes| bytes / SECTOR)
+    );
+
+    let json = create(&[]).ends_with(3).json();
+    assert_eq!(json["missing"]["unscraped"], 0);
+    assert_eq!(json["missing"]["sectors"], bad.len());
+    assert_eq!(json["missing"]["areas"], 6);
+    assert_eq!(sectors(&map, "-"), bad);
+    assert!(fs::read(&image).unwrap() == expected);
+
+    // With only bad sectors left: one pass over them, or as many as are asked for.
+    let before = disk.counts().unwrap().errors;
+    create(&[]).ends_with(3);
+    let once = disk.counts().unwrap().errors;
+    assert_eq!(once - before, bad.len() as u64);
+    create(&["--retries", "2"]).ends_with(3);
+    assert_eq!(disk.counts().unwrap().errors - once, 2 * bad.len() as u64);
+}
+
+#[test]
+fn the_time_that_is_given_is_kept_while_the_drive_struggles() {
+    if !need::bad_disk() {
+        return;
+    }
+    let dir = folder();
+    let slow = BadDiskOptions { delay: Duration::from_millis(400), ..BadDiskOptions::default() };
+    let (disk, expected, bad) = damaged(dir.path(), &slow);
+    let begun = Instant::now();
+    let json = ectype(dir.path(), args!["create", "--json", "--max-time", "2s", disk.path(), "x.img"])
+        .ends_with(5)
+        .json();
+    assert_eq!(json["error"]["kind"], "limit", "{json}");
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    // On another drive, one that reads everything.
+    disk.set_bad(&[]).unwrap();
+    let json = ectype(dir.path(), args!["create", "--json", disk.path(), "x.img"]).ends_with(0).json();
+    assert_eq!(json["resumed"], true);
+    let image = fs::read(dir.path().join("x.img")).unwrap();
+    let first = (bad[0] * SECTOR) as usize;
+    assert!(image[..first] == expected[..first]);
+    same(&dir.path().join("disk"), &dir.path().join("x.img"));
+}
