@@ -88,6 +88,7 @@ struct Kept {
     /// What the last checkpoint recorded.
     recorded: Recorded,
     has_ballast: bool,
+    flush_failed: bool,
 }
 
 /// What a checkpoint made durable knowledge.
@@ -115,6 +116,7 @@ impl Kept {
             facts: serde_json::Value::Null,
             recorded: Recorded { map: recorded, zeros: 0 },
             has_ballast,
+            flush_failed: false,
         }
     }
 }
@@ -233,8 +235,9 @@ impl Ledger {
         let facts = F::deserialize(&slot.facts)
             .map_err(|error| Error::corrupt(0, "the state file tells other facts").because(error))?;
         if slot.size != map.size() {
-            let context = format!("the state is of {} bytes, the map of {}", slot.size, map.size());
-            return Err(Error::new(Kind::Corrupt, context));
+            let context =
+                format!("it has {} bytes, the unfinished image is of one with {}", map.size(), slot.size);
+            return Err(Error::new(Kind::Changed, context));
         }
         let known = map_hash(map);
         let held_before: Extents =
@@ -459,6 +462,7 @@ impl Ledger {
     fn drop_ballast(&mut self) -> bool {
         let Some(kept) = &mut self.kept else { return false };
         std::mem::take(&mut kept.has_ballast)
+            && !kept.flush_failed
             && kept.state.holds_holes()
             && kept.state.zero_at(BALLAST).and_then(|()| kept.state.flush()).is_ok()
     }
@@ -470,6 +474,12 @@ impl Ledger {
 
     fn record(&mut self) -> Result<()> {
         let Some(kept) = &self.kept else { return Ok(()) };
+        if kept.flush_failed {
+            return Err(Error::new(
+                Kind::Io,
+                "the state file could not be flushed, and is not believed any more",
+            ));
+        }
         let (map, before) = (map_hash(&self.map), kept.map.clone());
         // What was changed has its new leaf, and the image was flushed.
         self.intent = Extent::new(0, 0);
@@ -483,11 +493,13 @@ impl Ledger {
         Ok(())
     }
 
-    fn flush_state(&self) -> Result<()> {
-        match &self.kept {
-            Some(kept) => kept.state.flush().map_err(writing),
-            None => Ok(()),
-        }
+    fn flush_state(&mut self) -> Result<()> {
+        let Some(kept) = &mut self.kept else { return Ok(()) };
+        kept.state.flush().map_err(|error| {
+            // The system may have dropped what it could not write, and the next flush would say nothing of it.
+            kept.flush_failed = true;
+            writing(error)
+        })
     }
 
     fn write_slot(&mut self, map: String, map_before: String) -> Result<()> {
@@ -495,7 +507,7 @@ impl Ledger {
         let Some(kept) = &mut self.kept else { return Ok(()) };
         let kept_zeros = kept.zeros;
         let pair = |extent: Extent| (extent.offset, extent.len);
-        let mut slot = Slot {
+        let slot = Slot {
             size: self.map.size(),
             map,
             map_before,
@@ -510,16 +522,15 @@ impl Ledger {
             facts: &kept.facts,
         };
         let room = SLOT as usize - HEAD;
-        let mut json = serde_json::to_vec(&slot)
+        let json = serde_json::to_vec(&slot)
             .map_err(|error| Error::new(Kind::Io, "writing the state").because(error))?;
         if json.len() > room {
-            // Without the list nothing is lost but the chance to leave equal pieces alone after a second interruption.
-            slot.held_before.clear();
-            json = serde_json::to_vec(&slot)
-                .map_err(|error| Error::new(Kind::Io, "writing the state").because(error))?;
-        }
-        if json.len() > room {
-            return Err(Error::new(Kind::Limit, "the facts of this run do not fit in a state file"));
+            let many = self.held_before.count();
+            let context =
+                format!("what earlier runs hold lies in {many} places, too many to be compared again");
+            return Err(Error::new(Kind::Limit, context)
+                .advise("nothing was written to the medium since:  --trust-map keeps what was read")
+                .advise("it was:  --restart begins anew"));
         }
         let spent = || Error::corrupt(0, "the state file's generation is spent");
         kept.generation = kept.generation.checked_add(1).ok_or_else(spent)?;
@@ -635,6 +646,38 @@ impl Ledger {
                 self.state().zero_at(slots).map_err(writing)
             }
         }
+    }
+
+    /// Whether the image is the one that earlier runs wrote, as far as a few pieces of what is held can tell: before anything of
+    /// it is changed.
+    ///
+    /// # Errors
+    /// [`Kind::Changed`] with the place where it does not hold what the ledger says.
+    pub fn check_some(&self, image: &dyn ReadAt) -> Result<()> {
+        const LOOKS: u64 = 64;
+        const MOST_READ: usize = 8;
+        let (held, size) = (self.held(), self.map.size());
+        let mut buffer = vec![0; PIECE as usize];
+        let mut read = 0;
+        // Every part of the disk, and where it is small every piece.
+        let step = (size.div_ceil(PIECE) / LOOKS).max(1);
+        for part in held.iter() {
+            let mut index = part.offset.div_ceil(PIECE);
+            while (index + 1).checked_mul(PIECE).is_some_and(|end| end <= part.end()) && read < MOST_READ {
+                let at = Extent::new(index * PIECE, PIECE);
+                let leaf = self.leaf(index)?;
+                if leaf != STALE_SLOT && !(leaf == ZERO_SLOT && is_hole(image, at)) {
+                    let expected = if leaf == ZERO_SLOT { tree::zero_leaf() } else { leaf };
+                    let answer = image.read_at(&mut buffer, at.offset);
+                    if answer.is_err() || tree::leaf(&buffer) != expected {
+                        return Err(not_held(at));
+                    }
+                    read += 1;
+                }
+                index += step;
+            }
+        }
+        Ok(())
     }
 
     /// The tree of the content, and the linear digests in `missing`, read from the image where they are not known.

@@ -217,10 +217,12 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     let (held, compare) = match &target {
         Target::Nothing => (None, false),
         Target::Unfinished(unfinished) => {
-            if unfinished.left.is_none() {
-                let note =
-                    "the map came without the state of its run: that it is of this medium is not proven";
-                why.push(note.to_owned());
+            if unfinished.foreign {
+                consistency = Consistency::None;
+                why.push(match unfinished.left {
+                    None => "the map came without the state of its run: that it is of this medium is not proven",
+                    Some(_) => "another program went on with the map: what it holds is taken on its word",
+                }.to_owned());
             }
             if unfinished.trusted {
                 consistency = Consistency::None;
@@ -340,6 +342,7 @@ impl Prepared {
                 return Err(error);
             }
         };
+        let had_map = self.files.map.exists();
         let mut facts = RunFacts {
             identity: self.opened.identity.clone(),
             moment: self.opened.moment.clone(),
@@ -359,7 +362,12 @@ impl Prepared {
             (Err(error), Some(map)) if error.kind() == Kind::Limit => {
                 return Ok(self.outcome(Ended::Stopped(error), &map, 0, resumed, begun));
             }
-            (Err(error), _) => return Err(error),
+            (Err(error), before) => {
+                if before.is_none() {
+                    self.files.abandon(had_map);
+                }
+                return Err(error);
+            }
         };
         if facts.unproven {
             self.plan.consistency = Consistency::None;
@@ -441,10 +449,14 @@ impl Prepared {
         .map_err(Failed::ForGood)?;
         match copied.stopped {
             Some(error) => Err(Failed::Resumable(error)),
-            None if self.was_written(&run.facts.moment) && !run.facts.unproven => {
-                Err(Failed::Resumable(changed(&self.plan.source.path)))
+            None if run.facts.unproven => Ok(copied),
+            None => {
+                let (before, now) = (&run.facts.moment, self.opened.moment_now());
+                if self.was_written(before, &now) {
+                    return Err(Failed::Resumable(changed(&self.plan.source.path, before, &now)));
+                }
+                Ok(copied)
             }
-            None => Ok(copied),
         }
     }
 
@@ -517,8 +529,9 @@ impl Prepared {
         let failed = |error| Error::writing(format!("writing {}", image.display()), error);
         let unfinished = match target {
             Target::Nothing => {
-                self.files.discard()?;
+                // First what can fail: until then what stands here stands.
                 let ledger = Ledger::create(state, self.save_map(&facts.began), size, facts)?;
+                self.files.discard()?;
                 let storage = PlainFile::create_new(image).map_err(failed)?;
                 file::sync_dir(file::folder(image)).map_err(failed)?;
                 return Ok((ledger, Box::new(RawSink::create(storage, size)?)));
@@ -526,7 +539,6 @@ impl Prepared {
             Target::Unfinished(unfinished) => unfinished,
         };
         self.plan.compare = unfinished.compare;
-        self.files.discard_record()?;
         let storage = if image.exists() {
             PlainFile::open_writable(image).map_err(failed)?
         } else {
@@ -553,6 +565,7 @@ impl Prepared {
                 facts.began = before.began;
                 facts.runs = before.runs.saturating_add(1);
                 let trusted = unfinished.trusted;
+                facts.unproven |= unfinished.foreign;
                 facts.unproven |= trusted || (before.unproven && !unfinished.compare);
                 let save_map = self.save_map(&facts.began);
                 let trust = match (unfinished.compare, trusted) {
@@ -563,6 +576,10 @@ impl Prepared {
                 Ledger::resume(state, save_map, unfinished.map, left, facts, trust)?
             }
         };
+        // Past the system's cache: it may hold what never reached the disk.
+        storage.drop_cache();
+        ledger.check_some(&storage)?;
+        self.files.discard_record()?;
         let sink = RawSink::resume(storage, size, &ledger.held())?;
         Ok((ledger, Box::new(sink)))
     }
@@ -584,8 +601,7 @@ impl Prepared {
         })
     }
 
-    fn was_written(&self, before: &Moment) -> bool {
-        let now = self.opened.moment_now();
+    fn was_written(&self, before: &Moment, now: &Moment) -> bool {
         let differs =
             |before: Option<u64>, now: Option<u64>| before.is_some() && now.is_some() && before != now;
         !self.opened.immutable && (differs(before.writes, now.writes) || before.file != now.file)

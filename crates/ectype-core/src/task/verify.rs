@@ -10,11 +10,11 @@ use crate::extent::{Extent, Extents, PIECE};
 use crate::image::{self, Sink};
 use crate::io::{Content, ReadAt};
 use crate::os::file::{FileStamp, PlainFile};
-use crate::plan::map::{RescueMap, Status};
+use crate::plan::map::{MapFile, RescueMap, Status};
 use crate::plan::sweep::Sweep;
 use crate::proof::digest::Algorithm;
 use crate::proof::ledger::Ledger;
-use crate::proof::record::Record;
+use crate::proof::record::{self, Record};
 use crate::proof::tree::Tree;
 use crate::source::{FileSource, Source};
 use crate::watch::{Phase, Watch};
@@ -251,7 +251,9 @@ pub(super) fn compare(
             |(algorithm, digest): (Algorithm, Option<String>)| Some((algorithm.name().to_owned(), digest?));
         found.digests = copied.digests.into_iter().filter_map(taken).collect();
     }
-    found.sizes = (content != geometry.size).then_some((content, geometry.size));
+    // An image that lost its end, or gained one, is not what the record says, whatever the source is.
+    let size = if stamp.size == content { content } else { stamp.size };
+    found.sizes = (size != geometry.size || size != content).then_some((size, geometry.size));
     Ok(found)
 }
 
@@ -292,8 +294,16 @@ fn refuse_foreign(path: &Path, record: Option<&Record>) -> Result<()> {
 
 /// An image that a run has not finished cannot be judged.
 fn refuse_unfinished(path: &Path, record: Option<&Record>) -> Result<()> {
+    if record.is_some() {
+        return Ok(());
+    }
     // The map may have been given another name; the state never has.
-    if record.is_none() && crate::proof::record::beside(path, ".state").exists() {
+    let map = || {
+        let text = std::fs::read(record::beside(path, ".map")).ok()?;
+        Some(MapFile::parse(&text).ok()?.map)
+    };
+    let is_part = || map().is_some_and(|map| !map.is_all(Status::Finished));
+    if record::beside(path, ".state").exists() || is_part() {
         return Err(Error::refused(format!("{} is unfinished", path.display()))
             .advise("finish it: run the command that began it again"));
     }

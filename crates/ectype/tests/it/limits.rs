@@ -74,6 +74,22 @@ fn a_limit_on_the_length_of_files_is_an_error_and_no_death() {
 }
 
 #[test]
+fn with_few_files_open_at_once_it_ends() {
+    let dir = folder();
+    noisy(dir.path(), "source", MIB, 45);
+    for files in 4..14 {
+        // Whatever it comes to: no hang, no litter after a refusal.
+        let said = limited(dir.path(), &format!("ulimit -n {files}"), "create --json source x.img");
+        match said.code {
+            Some(0) => break,
+            Some(1) => assert_eq!(names(dir.path()), ["source"], "{files} {said:#?}"),
+            _ => {}
+        }
+    }
+    ectype(dir.path(), ["create", "--overwrite", "source", "x.img"]).ends_with(0);
+}
+
+#[test]
 fn a_result_that_cannot_be_printed_is_no_success() {
     let dir = folder();
     noisy(dir.path(), "source", MIB, 42);
