@@ -217,14 +217,12 @@ pub(crate) fn map(name: &str, file: &MapFile, domain: &Extents, width: usize, ou
     }
     let runs: Vec<_> = map.within(domain).collect();
     let all = runs.iter().map(|run| run.0.len).sum();
-    if map.extent().offset > 0 || all < map.extent().len {
-        let part = map.extent();
-        output.line(&format!(
-            "  told of {} within bytes {} to {}",
-            size(all),
-            count(part.offset),
-            count(part.end())
-        ));
+    let spoken = map.extent();
+    if spoken.offset > 0 {
+        output.line(&format!("  it begins at byte {}", count(spoken.offset)));
+    }
+    if all < spoken.len {
+        output.line(&format!("  of {} of it:", size(all)));
     }
     let row = |status: &Status| {
         let areas = runs.iter().filter(|run| run.1 == *status).count() as u64;

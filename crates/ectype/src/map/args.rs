@@ -1,12 +1,13 @@
 //! What may be asked of maps.
 
 use crate::args::parse_size;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use ectype_core::plan::map::Status;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 #[command(subcommand_negates_reqs = true, subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
+#[command(override_usage = "ectype map [OPTIONS] <MAPFILE>...\n       ectype map <VERB> …")]
 pub(crate) struct MapArgs {
     #[command(subcommand)]
     pub(crate) verb: Option<MapVerb>,
@@ -193,6 +194,7 @@ pub(crate) struct CompleteArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("change").required(true).multiple(true).args(["types", "invert", "shift"])))]
 pub(crate) struct ChangeArgs {
     /// The mapfile; - is standard input
     #[arg(value_name = "MAPFILE")]
@@ -203,9 +205,8 @@ pub(crate) struct ChangeArgs {
     /// Finished becomes bad, everything else finished
     #[arg(long, conflicts_with = "types")]
     pub(crate) invert: bool,
-    /// Move everything so many bytes; with a minus towards the start, where what falls off goes
-    #[arg(long, value_name = "SIZE", value_parser = parse_signed, allow_hyphen_values = true,
-          required_unless_present_any = ["types", "invert"])]
+    /// Move all of the map so many bytes, with a minus towards the start: what falls off there goes
+    #[arg(long, value_name = "SIZE", value_parser = parse_signed, allow_hyphen_values = true)]
     pub(crate) shift: Option<i64>,
     #[command(flatten)]
     pub(crate) domain: DomainArgs,

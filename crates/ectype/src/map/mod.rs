@@ -29,8 +29,14 @@ use std::path::{Path, PathBuf};
 const MOST: u64 = 512 << 20;
 
 pub(crate) fn run(args: &MapArgs, output: &Output) -> Result<Code> {
-    let Some(verb) = &args.verb else { return state(&args.maps, &Extents::everything(), output) };
-    // `ectype map disc.map list`: clap finds the verb, and would forget the map.
+    let Some(verb) = &args.verb else {
+        // A verb that was mistyped looks like a file that is not there.
+        return state(&args.maps, &Extents::everything(), output).map_err(|error| {
+            let missing = error.io_cause().is_some_and(|cause| cause.kind() == io::ErrorKind::NotFound);
+            if missing { error.advise("`ectype map --help` lists what can be done with maps") } else { error }
+        });
+    };
+    // After an option clap finds a verb behind a map too, and the map would be forgotten.
     if let Some(before) = args.maps.first() {
         let stray = format!("{} stands before the verb", before.display());
         return Err(Error::refused(stray).advise("ectype map VERB MAPFILE"));
