@@ -6,6 +6,7 @@ mod create_files;
 mod devices;
 mod hostile;
 mod look;
+mod map;
 mod resume;
 mod run;
 mod sick;
