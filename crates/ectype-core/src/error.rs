@@ -69,6 +69,13 @@ impl Error {
         Error::new(Kind::Io, context).because(source)
     }
 
+    /// Writing failed: a limit where the target is full or the file may not grow, else an I/O error.
+    pub fn writing(context: impl Into<String>, source: io::Error) -> Self {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        let is_limit = matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge);
+        Error::new(if is_limit { Kind::Limit } else { Kind::Io }, context).because(source)
+    }
+
     /// Refused for safety.
     pub fn refused(context: impl Into<String>) -> Self {
         Error::new(Kind::Refused, context)

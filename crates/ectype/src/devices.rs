@@ -82,6 +82,11 @@ pub(crate) fn show(seen: &Seen, output: &Output) {
         facts.push(report::printable(name));
         output.line(&format!("  {}", facts.join("  ")));
     }
+    if !seen.content.tracks.is_empty() {
+        let audio = seen.content.tracks.iter().filter(|track| !track.data).count();
+        let data = seen.content.tracks.len() - audio;
+        output.line(&format!("  tracks: {data} data, {audio} audio"));
+    }
     for mount in &device.mounts {
         let how = if mount.read_only { "read-only" } else { "writable" };
         let target = report::printable(&mount.target.display().to_string());

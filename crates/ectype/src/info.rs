@@ -27,7 +27,7 @@ pub(crate) fn run(args: &InfoArgs, output: &Output) -> Result<Code> {
                 let mut value = json!({
                     "format": "device", "subformat": null, "size": device.size, "virtual_size": device.size,
                     "sector_size": device.sector_size, "parent": null,
-                    "partitions": json::partitions(&seen.content), "tracks": [], "facts": json::device(&seen),
+                    "partitions": json::partitions(&seen.content), "tracks": json::tracks(&seen.content), "facts": json::device(&seen),
                 });
                 value["facts"]["filesystems"] =
                     seen.content.filesystems.iter().map(json::filesystem).collect::<Vec<_>>().into();

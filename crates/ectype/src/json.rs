@@ -1,5 +1,6 @@
 //! Results as JSON: the shapes of the contract. Offsets, lengths and sizes are bytes.
 
+use ectype_core::os::optical::Track;
 use ectype_core::plan::map::{Difference, MapFile, Status};
 use ectype_core::task::create::{Ended, Outcome, Plan};
 use ectype_core::task::devices::{Content, Partition, Seen};
@@ -262,6 +263,20 @@ pub(crate) fn partitions(content: &Content) -> Vec<Value> {
         })
     };
     content.partitions.iter().map(value).collect()
+}
+
+/// A disc's tracks; positions are in sectors, which are not all of one length.
+pub(crate) fn tracks(content: &Content) -> Vec<Value> {
+    let value = |track: &Track| {
+        json!({
+            "number": track.number,
+            "first_sector": track.lba,
+            "sectors": track.len_sectors,
+            "kind": if track.data { "data" } else { "audio" },
+            "mode": track.mode,
+        })
+    };
+    content.tracks.iter().map(value).collect()
 }
 
 pub(crate) fn filesystem(facts: &fs::Facts) -> Value {

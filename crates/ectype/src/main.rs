@@ -25,6 +25,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    ectype_core::os::host::limits_are_errors();
     if let Some(refusal) = args::asked_for_later(std::env::args_os().skip(1)) {
         return exit::refused(&refusal, args::wants_json());
     }
@@ -44,8 +45,9 @@ fn main() -> ExitCode {
         Some(Verb::Completions(args)) => args::completions(args),
         Some(Verb::Man(args)) => args::man(args),
     };
-    match code {
-        Ok(code) => code.into(),
-        Err(error) => exit::failed(&error, &output).into(),
+    let code = code.unwrap_or_else(|error| exit::failed(&error, &output));
+    match output.lost() {
+        Some(error) if code == exit::Code::Done => exit::failed(&error, &output).into(),
+        _ => code.into(),
     }
 }

@@ -7,8 +7,9 @@ use ectype_core::plan::map::Cell;
 use ectype_core::watch::{Phase, Progress, Watch};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How often the moving line moves.
@@ -37,6 +38,8 @@ pub(crate) struct Output {
     style: Style,
     color_out: bool,
     color_err: bool,
+    /// The first failure to print a result.
+    lost: Arc<OnceLock<io::Error>>,
 }
 
 impl Output {
@@ -62,6 +65,7 @@ impl Output {
             style,
             color_out: color(std::io::stdout().is_terminal()),
             color_err: color(terminal),
+            lost: Arc::default(),
         }
     }
 
@@ -76,14 +80,14 @@ impl Output {
     /// A line of the plan or the result, for people.
     pub(crate) fn line(&self, text: &str) {
         if !self.json && !self.quiet {
-            out(&format!("{text}\n"));
+            self.out(&format!("{text}\n"));
         }
     }
 
     /// A line that matters even to those who want quiet: what could not be read, what differs.
     pub(crate) fn finding(&self, text: &str) {
         if !self.json {
-            out(&format!("{text}\n"));
+            self.out(&format!("{text}\n"));
         }
     }
 
@@ -98,7 +102,22 @@ impl Output {
 
     /// The result as one object, for programs.
     pub(crate) fn result(&self, value: &Value) {
-        out(&format!("{value}\n"));
+        self.out(&format!("{value}\n"));
+    }
+
+    /// A closed pipe is a wish to read no more; any other failure is remembered.
+    fn out(&self, text: &str) {
+        match std::io::stdout().lock().write_all(text.as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => drop(self.lost.set(error)),
+            _ => {}
+        }
+    }
+
+    /// Why the result did not reach standard output, where it did not.
+    pub(crate) fn lost(&self) -> Option<Error> {
+        let cause = self.lost.get()?;
+        let cause = cause.raw_os_error().map_or_else(|| cause.kind().into(), io::Error::from_raw_os_error);
+        Some(Error::io("the work is done, but its result could not be printed", cause))
     }
 
     /// Bold on a terminal.
@@ -139,7 +158,7 @@ impl Output {
             let (done, ended) = channel::<()>();
             let style = self.style;
             let color = self.color_err;
-            scope.spawn(move || {
+            let showing = move || {
                 let mut show = Show::new(style, color);
                 let tick = match style {
                     Style::Bar => TICK,
@@ -155,7 +174,9 @@ impl Output {
                     show.tick(&watch.progress(), watch.known(), watch.stop_asked());
                 }
                 show.clear();
-            });
+            };
+            // Without a thread for it progress goes untold.
+            let _ = std::thread::Builder::new().name("ectype-show".into()).spawn_scoped(scope, showing);
             let result = work();
             drop(done);
             result
@@ -163,12 +184,7 @@ impl Output {
     }
 }
 
-/// A closed pipe is a wish to read no more, not a failure of the copy.
-fn out(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
-}
-
-/// The same on standard error.
+/// What is told on the way may get lost.
 fn err(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

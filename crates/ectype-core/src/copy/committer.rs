@@ -127,8 +127,9 @@ impl Piece {
 /// Zeros are handed to the digests in parts of this many bytes, so that a hole of terabytes can be interrupted.
 const ZEROS_AT_ONCE: u64 = 16 << 20;
 
-/// A digest, the way to its thread, and the thread, which returns how many bytes came in order.
-type Taker = (Algorithm, Sender<Piece>, JoinHandle<(Digester, u64)>);
+/// A digest, and its thread with the way to it; the thread returns how many bytes came in order. Without a thread the
+/// digest is computed from the image.
+type Taker = (Algorithm, Option<(Sender<Piece>, JoinHandle<(Digester, u64)>)>);
 
 /// The linear digests, each on a thread of its own.
 pub(super) struct Digests<'a> {
@@ -142,21 +143,24 @@ impl<'a> Digests<'a> {
             let (sender, pieces) = bounded(room);
             let thread = std::thread::Builder::new()
                 .name(format!("ectype-{algorithm}"))
-                .spawn(move || take(Digester::new(algorithm), pieces))
-                .expect("a thread can be started");
-            (algorithm, sender, thread)
+                .spawn(move || take(Digester::new(algorithm), pieces));
+            (algorithm, thread.ok().map(|thread| (sender, thread)))
         };
         Digests { takers: algorithms.iter().map(start).collect(), watch }
     }
 
+    fn senders(&self) -> impl Iterator<Item = &Sender<Piece>> {
+        self.takers.iter().filter_map(|(_, taker)| taker.as_ref()).map(|(sender, _)| sender)
+    }
+
     fn data(&self, block: &Arc<Block>) {
-        for (_, sender, _) in &self.takers {
+        for sender in self.senders() {
             self.offer(sender, Piece::Data(Arc::clone(block)));
         }
     }
 
     fn zeros(&self, at: Extent) {
-        for (_, sender, _) in &self.takers {
+        for sender in self.senders() {
             let mut offset = at.offset;
             while offset < at.end() {
                 let part = Extent::new(offset, (at.end() - offset).min(ZEROS_AT_ONCE));
@@ -182,7 +186,8 @@ impl<'a> Digests<'a> {
 
     /// The digests of those that saw all `size` bytes in order.
     pub(super) fn finish(self, size: u64, whole: bool) -> Vec<(Algorithm, Option<String>)> {
-        let finish = |(algorithm, sender, thread): Taker| {
+        let finish = |(algorithm, taker): Taker| {
+            let Some((sender, thread)) = taker else { return (algorithm, None) };
             drop(sender);
             if !whole {
                 // It may have much to do before it sees that nobody wants the answer: it is left behind.

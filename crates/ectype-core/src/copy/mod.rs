@@ -93,12 +93,17 @@ pub fn copy(job: Job<'_>) -> Result<Copied> {
     let gone = AtomicBool::new(false);
     let (reader_end, committed) = std::thread::scope(|scope| {
         let (steps, arrivals) = crossbeam_channel::bounded(tuning.buffers * 2);
-        let belt = pipeline::Belt::start(scope, &tuning, leaves, steps, &gone);
+        let nothing_read = |error| (reader::ReaderEnd { read: 0, stopped: Some(no_thread(error)) }, Ok(()));
+        let belt = match pipeline::Belt::start(scope, &tuning, leaves, steps, &gone) {
+            Ok(belt) => belt,
+            Err(error) => return nothing_read(error),
+        };
         let reading = reader::Reader::new(job.source, job.strategy, &mut map, belt, &tuning, watch);
-        let reader = std::thread::Builder::new()
-            .name("ectype-copy".into())
-            .spawn_scoped(scope, move || reading.run())
-            .expect("a thread can be started");
+        let thread = std::thread::Builder::new().name("ectype-copy".into());
+        let reader = match thread.spawn_scoped(scope, move || reading.run()) {
+            Ok(reader) => reader,
+            Err(error) => return nothing_read(error),
+        };
         let ends = Ends(&gone);
         let committed = committer::commit(job.sink, job.ledger, &takers, arrivals, tuning.checkpoint_every);
         drop(ends);
@@ -130,6 +135,11 @@ impl Drop for Ends<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// A limit on processes, or memory: what was copied before still counts.
+fn no_thread(error: std::io::Error) -> Error {
+    Error::new(Kind::Limit, "the system starts no further thread").because(error)
 }
 
 /// The error of a copy that was asked to stop.

@@ -6,6 +6,7 @@ use crate::extent::{Extent, PIECE};
 use crate::plan::map::Status;
 use crate::proof::tree::{self, Hash};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
@@ -64,9 +65,9 @@ impl<'a> Belt<'a> {
         leaves: Option<u64>,
         steps: Sender<Step>,
         gone: &'a AtomicBool,
-    ) -> Belt<'a> {
+    ) -> io::Result<Belt<'a>> {
         let (work, waiting) = bounded::<(Arc<Block>, Sender<Packed>)>(tuning.buffers);
-        for _ in 0..tuning.packers.max(1) {
+        for packer in 0..tuning.packers.max(1) {
             let waiting = waiting.clone();
             let pack_all = move || {
                 while let Ok((block, done)) = waiting.recv() {
@@ -74,12 +75,13 @@ impl<'a> Belt<'a> {
                     let _ = done.send(pack(block, leaves));
                 }
             };
-            std::thread::Builder::new()
-                .name("ectype-pack".into())
-                .spawn_scoped(scope, pack_all)
-                .expect("a thread can be started");
+            match std::thread::Builder::new().name("ectype-pack".into()).spawn_scoped(scope, pack_all) {
+                // Fewer packers are slower, not wrong.
+                Err(error) if packer == 0 => return Err(error),
+                _ => {}
+            }
         }
-        Belt { work, steps, gone }
+        Ok(Belt { work, steps, gone })
     }
 
     pub(super) fn committer_gone(&self) -> bool {

@@ -8,8 +8,9 @@ pub mod raw;
 
 use crate::error::Result;
 use crate::extent::Extent;
+use crate::io::ReadAt;
 
-/// An image under construction, addressed by the bytes of the disk that it is an image of.
+/// What takes a copy, addressed by the bytes of the disk that is copied.
 ///
 /// A later put, zero, unused or unreadable *replaces* an earlier one, at sector granularity: a rescue completes a piece from
 /// fragments, and a resume rewrites what changed.
@@ -30,26 +31,21 @@ pub trait Sink: Send {
         self.zero(at)
     }
 
-    /// What was put, zeros where nothing was.
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<()>;
-
-    /// Whether the image is known to hold zeros in all of `at` without reading them.
-    fn is_hole(&self, _at: Extent) -> bool {
-        false
-    }
-
     /// Makes all that was put durable.
     fn checkpoint(&mut self) -> Result<()>;
+}
 
+/// An image under construction: reads as what was put, and as zeros where nothing was.
+pub trait Image: Sink + ReadAt {
     /// The content ends here after all, as with a disc whose last sectors are run-out.
     fn set_end(&mut self, size: u64) -> Result<()>;
 
     /// Completes the image and makes it durable.
-    fn finish(self: Box<Self>) -> Result<()>;
+    fn finish(&mut self) -> Result<()>;
 }
 
 /// The name of another image format that `reader` begins (or, for VHD, ends) like; such bytes are never taken for raw.
-pub fn foreign(reader: &dyn crate::io::ReadAt) -> Option<&'static str> {
+pub fn foreign(reader: &dyn ReadAt) -> Option<&'static str> {
     // First bytes of each format, by its own specification.
     const MAGIC: [(&[u8], &str); 8] = [
         (b"QFI\xfb", "qcow2"),

@@ -18,7 +18,7 @@ mod blocks;
 mod text;
 
 pub use algebra::Difference;
-pub use blocks::{BitOrder, Listed, bitmap, numbers, read_bitmap, read_numbers};
+pub use blocks::{BitOrder, Bitmap, Listed, numbers, read_bitmap, read_numbers};
 pub use text::{Header, MapFile, Phase};
 
 use crate::error::{Error, Kind, Result};

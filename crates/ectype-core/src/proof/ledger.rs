@@ -22,7 +22,7 @@ use super::digest::{Algorithm, Digester};
 use super::tree::{self, Hash, Tree, TreeBuilder};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
-use crate::io::{ReadAt, Storage};
+use crate::io::{Content, ReadAt, Storage};
 use crate::plan::map::{RescueMap, Status};
 use crate::watch::{Phase, Watch};
 use serde::{Deserialize, Serialize};
@@ -582,53 +582,17 @@ impl Ledger {
         }
     }
 
-    /// Whether the image still holds what the ledger says: what earlier runs put into it was not in this one's hands. Whole
-    /// pieces are read and compared with their leaves, holes asked for.
+    /// The tree of the content, and the linear digests in `missing`, read from the image where they are not known.
+    ///
+    /// With `check_held` everything is read and compared with its leaf, zeros asked for: what earlier runs put into the
+    /// image was not in this one's hands.
     ///
     /// # Errors
-    /// [`Kind::Changed`] with the place where it does not.
-    pub fn check_held(
-        &self,
-        read_image: &dyn Fn(&mut [u8], u64) -> Result<()>,
-        is_hole: &dyn Fn(Extent) -> bool,
-        watch: &Watch,
-    ) -> Result<()> {
-        let size = self.map.size();
-        watch.enter(Phase::Proving, size);
-        let mut buffer = vec![0; PIECE as usize];
-        let pieces = size.div_ceil(PIECE);
-        let mut index = 0;
-        while index < pieces {
-            for leaf in self.leaves_at(index, (pieces - index).min(BATCH))? {
-                if watch.stop_asked() {
-                    return Err(Error::new(Kind::Cancelled, "interrupted"));
-                }
-                let at = Extent::new(index * PIECE, PIECE).intersect(Extent::new(0, size));
-                index += 1;
-                let (run, status) = self.map.run_at(at.offset);
-                let held = status == Status::Finished && run.covers(at);
-                let should_be_zeros = leaf == ZERO_SLOT && at.len == PIECE;
-                if !held || leaf == STALE_SLOT || (leaf == ZERO_SLOT && !should_be_zeros) {
-                    continue;
-                }
-                if !(should_be_zeros && is_hole(at)) {
-                    let piece = &mut buffer[..at.len as usize];
-                    read_image(piece, at.offset)?;
-                    let expected = if should_be_zeros { tree::zero_leaf() } else { leaf };
-                    if tree::leaf(piece) != expected {
-                        return Err(not_held(at));
-                    }
-                }
-                watch.done(at.end());
-            }
-        }
-        Ok(())
-    }
-
-    /// The tree of the content, and the linear digests in `missing`, read from the image where they are not known.
+    /// [`Kind::Changed`] with the place where the image does not hold what the ledger says.
     pub fn prove(
         &self,
-        read_image: &dyn Fn(&mut [u8], u64) -> Result<()>,
+        image: &dyn ReadAt,
+        check_held: bool,
         missing: &[Algorithm],
         watch: &Watch,
     ) -> Result<(Tree, Vec<(Algorithm, String)>)> {
@@ -638,11 +602,17 @@ impl Ledger {
             missing.iter().map(|&algorithm| Digester::new(algorithm)).collect();
         let mut builder = TreeBuilder::new(size);
         let mut buffer = vec![0; PIECE as usize];
+        let mut leaf_of = |at: Extent, digesters: &mut [Digester]| -> Result<Hash> {
+            let piece = &mut buffer[..at.len as usize];
+            let failed = |error| Error::io("reading the image back", error).at(at.offset);
+            image.read_at(piece, at.offset).map_err(failed)?;
+            digesters.iter_mut().for_each(|digester| digester.update(piece));
+            Ok(tree::leaf(piece))
+        };
         let pieces = tree::pieces(size);
         let (mut index, mut zeros) = (0, 0);
         while index < pieces {
-            let leaves = self.leaves_at(index, (pieces - index).min(BATCH))?;
-            for leaf in leaves {
+            for leaf in self.leaves_at(index, (pieces - index).min(BATCH))? {
                 if watch.stop_asked() {
                     return Err(Error::new(Kind::Cancelled, "interrupted"));
                 }
@@ -651,30 +621,36 @@ impl Ledger {
                 let (run, status) =
                     if at.is_empty() { (at, Status::Finished) } else { self.map.run_at(at.offset) };
                 let finished = status == Status::Finished && run.covers(at);
+                let known_zeros = finished && leaf == ZERO_SLOT && at.len == PIECE;
                 // Nothing was put where nothing is finished: those pieces read as zeros, as the image's own do.
                 let all_missing = !finished
                     && self.map.next(at.offset, Status::Finished).is_none_or(|next| next.offset >= at.end());
-                if at.len == PIECE && ((finished && leaf == ZERO_SLOT) || all_missing) {
+                if known_zeros || (all_missing && at.len == PIECE) {
+                    if check_held
+                        && known_zeros
+                        && !is_hole(image, at)
+                        && leaf_of(at, &mut [])? != tree::zero_leaf()
+                    {
+                        return Err(not_held(at));
+                    }
                     zeros += 1;
                     digesters.iter_mut().for_each(|digester| digester.update_zeros(PIECE));
                     continue;
                 }
                 builder.push_zeros(std::mem::take(&mut zeros));
                 let known = (finished && leaf != STALE_SLOT && leaf != ZERO_SLOT).then_some(leaf);
-                if digesters.is_empty()
+                if !check_held
+                    && digesters.is_empty()
                     && let Some(leaf) = known
                 {
                     builder.push(leaf);
                     continue;
                 }
-                let piece = &mut buffer[..at.len as usize];
-                read_image(piece, at.offset)?;
-                let leaf = tree::leaf(piece);
+                let leaf = leaf_of(at, &mut digesters)?;
                 if known.is_some_and(|known| known != leaf) {
                     return Err(not_held(at));
                 }
                 builder.push(leaf);
-                digesters.iter_mut().for_each(|digester| digester.update(piece));
                 watch.done(at.end());
             }
         }
@@ -711,6 +687,11 @@ fn zeros_leaf(len: u64) -> Hash {
     tree::leaf(&vec![0; len as usize])
 }
 
+/// Whether the image is known to hold zeros in all of `at` without reading them.
+fn is_hole(image: &dyn ReadAt, at: Extent) -> bool {
+    image.content_at(at.offset).is_ok_and(|(content, until)| content == Content::Zero && until >= at.end())
+}
+
 fn not_held(at: Extent) -> Error {
     Error::new(Kind::Changed, "the unfinished image does not hold what was copied into it")
         .at(at.offset)
@@ -718,8 +699,7 @@ fn not_held(at: Extent) -> Error {
 }
 
 fn writing(error: std::io::Error) -> Error {
-    let kind = if crate::os::file::is_full(&error) { Kind::Limit } else { Kind::Io };
-    Error::new(kind, "writing the state file").because(error)
+    Error::writing("writing the state file", error)
 }
 
 fn to_value<F: Serialize>(facts: &F) -> Result<serde_json::Value> {

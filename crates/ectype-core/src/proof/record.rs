@@ -217,7 +217,7 @@ impl Record {
         let mut json = serde_json::to_vec_pretty(self)
             .map_err(|error| Error::new(Kind::Io, "composing the record").because(error))?;
         json.push(b'\n');
-        let failed = |path: &Path, error| Error::io(format!("writing {}", path.display()), error);
+        let failed = |path: &Path, error| Error::writing(format!("writing {}", path.display()), error);
         crate::os::file::replace(&path, &json).map_err(|error| failed(&path, error))?;
         if let Some(sha256) = self.digests.get("sha256") {
             let list = beside(image, ".sha256");

@@ -37,6 +37,7 @@ impl FileSource {
     pub fn open(path: &Path) -> Result<FileSource> {
         let failed = |error| Error::io(format!("opening {}", path.display()), error);
         let plain = PlainFile::open(path).map_err(failed)?;
+        plain.settle();
         let stamp = plain.stamp().map_err(failed)?;
         let file = Arc::new(OpenFile { plain, direct: PlainFile::open_direct(path).ok() });
         Ok(FileSource {

@@ -9,11 +9,12 @@
 //! hand-over costs a hundredth of the reading. They are detached: a thread that hangs in a dying drive must not keep
 //! the program from stopping in order.
 
-use super::{Answer, Read};
+use super::{Answer, Outcome, Read};
 use crate::extent::Extent;
 use crate::os::buffer::Buffer;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -48,15 +49,21 @@ impl Queue {
         assert!(at.len <= buffer.len() as u64, "a request fits its buffer");
         let (answer, answered) = bounded(1);
         self.order.push_back(answered);
-        if self.threads < self.order.len() {
-            self.start_thread();
+        if self.threads < self.order.len()
+            && let Err(error) = self.start_thread()
+            && self.threads == 0
+        {
+            // With fewer threads it goes on, without any it does not.
+            let error = io::Error::new(error.kind(), format!("the system starts no further thread: {error}"));
+            let read = Read { good: 0, outcome: Outcome::Failed(error), took: Duration::ZERO };
+            let _ = answer.send(Answer { at, buffer, read });
+            return;
         }
         self.work.send(Request { at, buffer, answer }).expect("the queue keeps a receiver of its own");
     }
 
-    fn start_thread(&mut self) {
+    fn start_thread(&mut self) -> io::Result<()> {
         let (medium, waiting) = (Arc::clone(&self.medium), self.waiting.clone());
-        self.threads += 1;
         let read = move || {
             // Ends when the queue, and with it the sender, is dropped.
             while let Ok(Request { at, mut buffer, answer }) = waiting.recv() {
@@ -65,7 +72,9 @@ impl Queue {
                 let _ = answer.send(Answer { at, buffer, read });
             }
         };
-        thread::Builder::new().name("ectype-read".into()).spawn(read).expect("a thread can be started");
+        thread::Builder::new().name("ectype-read".into()).spawn(read)?;
+        self.threads += 1;
+        Ok(())
     }
 
     pub(super) fn in_flight(&self) -> usize {

@@ -11,11 +11,11 @@
 use super::open::{self, Consistency, How, Opened, Purpose, changed};
 use super::target::{Files, RunFacts, Target, refuse_device, survey};
 use super::verify::{self, Comparison};
-use crate::copy::{Job, Tuning, copy};
+use crate::copy::{Copied, Job, Tuning, copy};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents};
 use crate::fs;
-use crate::image::Sink;
+use crate::image::Image;
 use crate::image::raw::RawSink;
 use crate::io::{Content, ReadAt};
 use crate::os::file::{self, PlainFile};
@@ -209,6 +209,9 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         None if matches!(opened.medium, Medium::Optical | Medium::Removable) => vec![Algorithm::Sha256],
         None => Vec::new(),
     };
+    if !options.dry_run {
+        files.clear_leftover();
+    }
     let target = survey(&files, &options, &opened)?;
     let (held, compare) = match &target {
         Target::Nothing => (None, false),
@@ -337,82 +340,51 @@ impl Prepared {
             runs: 1,
             unproven: self.options.consistency == Some(Consistency::None),
         };
-        let resumed = matches!(target, Target::Unfinished(_));
         let map_before = match &target {
             Target::Unfinished(unfinished) => Some(unfinished.map.clone()),
             Target::Nothing => None,
         };
-        let (mut ledger, mut sink) = match (self.begin(target, Box::new(state), &mut facts), map_before) {
+        let resumed = map_before.is_some();
+        let (ledger, image) = match (self.begin(target, Box::new(state), &mut facts), map_before) {
             (Ok(begun), _) => begun,
             // No room even to go on: what is held stays held.
             (Err(error), Some(map)) if error.kind() == Kind::Limit => {
-                return Ok(self.outcome_of(Ended::Stopped(error), &map, 0, resumed, begun));
+                return Ok(self.outcome(Ended::Stopped(error), &map, 0, resumed, begun));
             }
             (Err(error), _) => return Err(error),
         };
         if facts.unproven {
             self.plan.consistency = Consistency::None;
         }
-        watch.enter(if self.plan.compare { Phase::Comparing } else { Phase::Copying }, ledger.map().size());
-        let only_bad_left = resumed && ledger.map().bytes(Status::NonTried) == 0;
-        let geometry = self.opened.geometry();
-        let mut strategy = Sweep::new(geometry, only_bad_left);
-        let digests: &[Algorithm] = if resumed && !self.plan.compare { &[] } else { &self.plan.hashes };
-        let copied = copy(Job {
-            source: &mut *self.opened.source,
-            strategy: &mut strategy,
-            sink: &mut *sink,
-            ledger: &mut ledger,
-            digests,
-            tuning: self.options.tuning,
-            watch,
-        })?;
-        let mut stopped = copied.stopped;
-        if stopped.is_none() && self.was_written(&facts.moment) && !facts.unproven {
-            stopped = Some(changed(&self.plan.source.path));
-        }
-        if let Some(error) = stopped {
-            return Ok(self.outcome(Ended::Stopped(error), &ledger, resumed, begun));
-        }
-        let run_out = self.run_out(ledger.map());
-        if let Some(run_out) = run_out {
-            sink.set_end(run_out.offset)?;
-            ledger.set_end(run_out.offset);
-        }
-        let mut digests: BTreeMap<String, String> = BTreeMap::new();
-        let mut missing = self.plan.hashes.clone();
-        for (algorithm, digest) in copied.digests {
-            // A digest that was taken to the end of the run-out is not that of the image.
-            if let (Some(digest), None) = (digest, run_out) {
-                digests.insert(algorithm.name().to_owned(), digest);
-                missing.retain(|other| *other != algorithm);
-            }
-        }
-        let read_back = |buf: &mut [u8], offset| sink.read_at(buf, offset);
-        let checked =
-            if resumed { ledger.check_held(&read_back, &|at| sink.is_hole(at), watch) } else { Ok(()) };
-        let proven = checked.and_then(|()| ledger.prove(&read_back, &missing, watch));
-        let finished = proven.and_then(|proven| {
-            watch.enter(Phase::Finishing, 0);
-            sink.finish().map(|()| proven)
+        let mut run = Run { ledger, image, facts, resumed };
+        let ended = self.copy(&mut run, watch).and_then(|copied| {
+            let read = copied.read;
+            self.settle(&mut run, copied, watch).map(|settled| (settled, read))
         });
-        let (tree, more) = match finished {
-            Ok(proven) => proven,
+        let (settled, read_now) = match ended {
+            Ok(settled) => settled,
             // What the image should hold and does not, no repetition mends.
-            Err(error) if error.kind() == Kind::Changed => return Err(error),
-            Err(error) => return Ok(self.outcome(Ended::Stopped(error), &ledger, resumed, begun)),
+            Err(Failed::ForGood(error)) => return Err(error),
+            Err(Failed::Resumable(error)) => {
+                let (map, zeros) = (run.ledger.map(), run.ledger.zeros());
+                return Ok(self.outcome(Ended::Stopped(error), map, zeros, resumed, begun));
+            }
         };
-        digests.extend(more.into_iter().map(|(algorithm, digest)| (algorithm.name().to_owned(), digest)));
-        assert!(ledger.map().bytes(Status::NonTried) == 0, "a sweep that came to its end tried everything");
-        let unreadable = missing_extents(ledger.map());
+        assert!(
+            run.ledger.map().bytes(Status::NonTried) == 0,
+            "a sweep that came to its end tried everything"
+        );
+        let unreadable = missing_extents(run.ledger.map());
         let status = if unreadable.is_empty() { Ended::Whole } else { Ended::Incomplete };
-        let mut outcome = self.outcome(status, &ledger, resumed, begun);
-        outcome.run_out = run_out;
-        outcome.read_now = copied.read;
-        let record = self.record(&facts, &outcome, &digests, &tree);
+        let mut outcome = self.outcome(status, run.ledger.map(), run.ledger.zeros(), resumed, begun);
+        outcome.run_out = settled.run_out;
+        outcome.read_now = read_now;
+        let record = self.record(&run.facts, &outcome, &settled);
         if let Err(error) = record.save(&self.files.image) {
-            return Ok(self.outcome(Ended::Stopped(error), &ledger, resumed, begun));
+            outcome.status = Ended::Stopped(error);
+            return Ok(outcome);
         }
+        let Settled { tree, mut digests, run_out } = settled;
         outcome.record = Some(record::path_of(&self.files.image));
         digests.insert("tree".to_owned(), tree.root.to_string());
         outcome.digests = digests;
@@ -433,14 +405,63 @@ impl Prepared {
         Ok(outcome)
     }
 
+    /// Reads the medium into the image.
+    fn copy(&mut self, run: &mut Run, watch: &Watch) -> Result<Copied, Failed> {
+        let ledger = &mut run.ledger;
+        watch.enter(if self.plan.compare { Phase::Comparing } else { Phase::Copying }, ledger.map().size());
+        let only_bad_left = run.resumed && ledger.map().bytes(Status::NonTried) == 0;
+        let geometry = self.opened.geometry();
+        let mut strategy = Sweep::new(geometry, only_bad_left);
+        let digests: &[Algorithm] = if run.resumed && !self.plan.compare { &[] } else { &self.plan.hashes };
+        let copied = copy(Job {
+            source: &mut *self.opened.source,
+            strategy: &mut strategy,
+            sink: &mut *run.image,
+            ledger,
+            digests,
+            tuning: self.options.tuning,
+            watch,
+        })
+        .map_err(Failed::ForGood)?;
+        match copied.stopped {
+            Some(error) => Err(Failed::Resumable(error)),
+            None if self.was_written(&run.facts.moment) && !run.facts.unproven => {
+                Err(Failed::Resumable(changed(&self.plan.source.path)))
+            }
+            None => Ok(copied),
+        }
+    }
+
+    /// Makes an image of what was copied: its end, its proof, its last flush.
+    fn settle(&self, run: &mut Run, copied: Copied, watch: &Watch) -> Result<Settled, Failed> {
+        let run_out = self.run_out(run.ledger.map());
+        if let Some(run_out) = run_out {
+            run.image.set_end(run_out.offset).map_err(Failed::Resumable)?;
+            run.ledger.set_end(run_out.offset);
+        }
+        let mut digests: BTreeMap<String, String> = BTreeMap::new();
+        let mut missing = self.plan.hashes.clone();
+        for (algorithm, digest) in copied.digests {
+            // A digest that was taken to the end of the run-out is not that of the image.
+            if let (Some(digest), None) = (digest, run_out) {
+                digests.insert(algorithm.name().to_owned(), digest);
+                missing.retain(|other| *other != algorithm);
+            }
+        }
+        let proven = run.ledger.prove(&*run.image, run.resumed, &missing, watch);
+        let (tree, more) = proven.map_err(|error| match error.kind() {
+            Kind::Changed => Failed::ForGood(error),
+            _ => Failed::Resumable(error),
+        })?;
+        watch.enter(Phase::Finishing, 0);
+        run.image.finish().map_err(Failed::Resumable)?;
+        digests.extend(more.into_iter().map(|(algorithm, digest)| (algorithm.name().to_owned(), digest)));
+        Ok(Settled { tree, digests, run_out })
+    }
+
     /// What a stranger needs to know of the image.
-    fn record(
-        &self,
-        facts: &RunFacts,
-        outcome: &Outcome,
-        digests: &BTreeMap<String, String>,
-        tree: &Tree,
-    ) -> Record {
+    fn record(&self, facts: &RunFacts, outcome: &Outcome, settled: &Settled) -> Record {
+        let Settled { tree, digests, .. } = settled;
         Record {
             schema: 1,
             made_by: concat!("ectype ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -474,14 +495,10 @@ impl Prepared {
         target: Target,
         state: Box<PlainFile>,
         facts: &mut RunFacts,
-    ) -> Result<(Ledger, Box<dyn Sink>)> {
+    ) -> Result<(Ledger, Box<dyn Image>)> {
         let size = self.opened.geometry().size;
         let image = &self.files.image;
-        let failed = |error| {
-            let kind =
-                if file::is_too_long(&error) || file::is_full(&error) { Kind::Limit } else { Kind::Io };
-            Error::new(kind, format!("writing {}", image.display())).because(error)
-        };
+        let failed = |error| Error::writing(format!("writing {}", image.display()), error);
         let unfinished = match target {
             Target::Nothing => {
                 self.files.discard()?;
@@ -548,10 +565,8 @@ impl Prepared {
                 remark: String::new(),
             };
             let text = MapFile::new(map.clone()).to_text(&header);
-            file::replace(&path, text.as_bytes()).map_err(|error| {
-                let kind = if file::is_full(&error) { Kind::Limit } else { Kind::Io };
-                Error::new(kind, format!("writing {}", path.display())).because(error)
-            })
+            file::replace(&path, text.as_bytes())
+                .map_err(|error| Error::writing(format!("writing {}", path.display()), error))
         })
     }
 
@@ -572,18 +587,7 @@ impl Prepared {
         run_out(map, size, sector.into(), fs::end_of_data(&self.opened.volumes)?)
     }
 
-    fn outcome(&self, status: Ended, ledger: &Ledger, resumed: bool, begun: Instant) -> Outcome {
-        self.outcome_of(status, ledger.map(), ledger.zeros(), resumed, begun)
-    }
-
-    fn outcome_of(
-        &self,
-        status: Ended,
-        map: &RescueMap,
-        zeros: u64,
-        resumed: bool,
-        begun: Instant,
-    ) -> Outcome {
+    fn outcome(&self, status: Ended, map: &RescueMap, zeros: u64, resumed: bool, begun: Instant) -> Outcome {
         let unreadable = missing_extents(map);
         let finished = map.bytes(Status::Finished);
         let zero = zeros.min(finished);
@@ -603,6 +607,30 @@ impl Prepared {
             verified: None,
         }
     }
+}
+
+/// A run that has begun.
+struct Run {
+    ledger: Ledger,
+    image: Box<dyn Image>,
+    facts: RunFacts,
+    /// It goes on with an earlier one.
+    resumed: bool,
+}
+
+/// What is known of an image that is finished.
+struct Settled {
+    tree: Tree,
+    digests: BTreeMap<String, String>,
+    run_out: Option<Extent>,
+}
+
+/// Why a run that has begun did not come to its end.
+enum Failed {
+    /// The same command goes on.
+    Resumable(Error),
+    /// Repeating it mends nothing.
+    ForGood(Error),
 }
 
 /// What was tried and could not be read.

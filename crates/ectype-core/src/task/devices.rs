@@ -4,7 +4,8 @@ use crate::error::{Error, Result};
 use crate::extent::Extent;
 use crate::io::{ReadAt, Window};
 use crate::os::disk::{self, Disk};
-use crate::os::{Device, Lock};
+use crate::os::optical::{self, Track};
+use crate::os::{Device, Lock, Medium};
 use crate::source::DeviceReader;
 use crate::{fs, volume};
 use std::path::Path;
@@ -32,6 +33,8 @@ pub struct Content {
     pub filesystems: Vec<fs::Facts>,
     /// Its partitions.
     pub partitions: Vec<Partition>,
+    /// The tracks of a disc whose drive gives a table of contents.
+    pub tracks: Vec<Track>,
 }
 
 /// A partition and what is on it.
@@ -60,8 +63,10 @@ fn look(device: Device) -> Seen {
     }
     match Disk::open(&device, Lock::Shared) {
         Ok(disk) => {
+            let toc = (device.medium == Medium::Optical).then(|| optical::toc(&disk).ok()).flatten();
             let reader = DeviceReader::new(Arc::new(disk));
             let mut content = content(&reader, device.sector_size);
+            content.tracks = toc.map_or_else(Vec::new, |toc| toc.tracks);
             add_kernel_partitions(&mut content, &device, &reader);
             Seen { device, content, unseen: None }
         }
@@ -102,7 +107,7 @@ pub fn content(reader: &dyn ReadAt, sector: u32) -> Content {
         .into_iter()
         .map(|found| partition(reader, found.number, found.extent, found.type_id, found.type_name.to_owned()))
         .collect();
-    Content { scheme: Some(table.scheme), notes: table.notes, filesystems, partitions }
+    Content { scheme: Some(table.scheme), notes: table.notes, filesystems, partitions, ..Content::default() }
 }
 
 fn partition(

@@ -197,6 +197,20 @@ impl Files {
         remove(&self.state)
     }
 
+    /// A power cut between the two removals leaves the state of a run that is over: it goes.
+    pub(super) fn clear_leftover(&self) {
+        let is_over = || matches!(Record::of(&self.image), Ok(Some(record)) if record.status == "whole");
+        let is_left = || matches!((exists(&self.map), exists(&self.state)), (Ok(false), Ok(true)));
+        // Whoever holds the lock is at work.
+        if is_left()
+            && is_over()
+            && refuse_bystanders(self).is_ok()
+            && let Ok(_state) = self.lock_state()
+        {
+            let _ = remove(&self.state);
+        }
+    }
+
     /// Everything that a run may write, with what it is to the image.
     fn all(&self) -> [(&'static str, PathBuf); 5] {
         [

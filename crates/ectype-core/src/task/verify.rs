@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
 use crate::image::{self, Sink};
 use crate::io::{Content, ReadAt};
-use crate::os::file::PlainFile;
+use crate::os::file::{FileStamp, PlainFile};
 use crate::plan::map::{RescueMap, Status};
 use crate::plan::sweep::Sweep;
 use crate::proof::digest::Algorithm;
@@ -125,15 +125,12 @@ pub fn verify_image(path: &Path, more: &[Algorithm], tuning: Tuning, watch: &Wat
         Some(tree) if missing.is_empty() => tree,
         // A read that failed at first and then went well came out of order: once more, in order.
         _ => {
-            let read = |buffer: &mut [u8], offset: u64| {
-                let failed = |error| Error::io(format!("reading {}", path.display()), error).at(offset);
-                source.reader().read_at(buffer, offset).map_err(failed)
-            };
-            let (tree, more) = ledger.prove(&read, &missing, watch)?;
+            let (tree, more) = ledger.prove(source.reader(), false, &missing, watch)?;
             digests.extend(more.into_iter().map(|(algorithm, digest)| (algorithm.name().to_owned(), digest)));
             tree
         }
     };
+    unless_written(path, source.stamp())?;
     let wrong: Vec<String> = digests
         .iter()
         .filter(|(name, digest)| recorded(name).is_some_and(|recorded| recorded != *digest))
@@ -216,6 +213,7 @@ pub(super) fn compare(
 ) -> Result<Comparison> {
     let file =
         PlainFile::open(image).map_err(|error| Error::io(format!("opening {}", image.display()), error))?;
+    let stamp = file.stamp().map_err(|error| Error::io(format!("looking at {}", image.display()), error))?;
     file.drop_cache();
     source.forget();
     let geometry = source.geometry();
@@ -240,12 +238,22 @@ pub(super) fn compare(
     if let Some(error) = copied.stopped {
         return Err(error);
     }
+    unless_written(image, stamp)?;
     let mut found = sink.found;
     found.compared = ledger.map().bytes(Status::Finished);
     found.skipped_unreadable = unread.bytes();
     found.unreadable = ledger.map().extents(Status::Bad).subtract(unread);
     found.sizes = (content != geometry.size).then_some((content, geometry.size));
     Ok(found)
+}
+
+/// What is said of an image must be true of one moment.
+fn unless_written(image: &Path, before: FileStamp) -> Result<()> {
+    if PlainFile::open(image).and_then(|file| file.stamp()).ok() == Some(before) {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Changed, format!("{} was written to while it was verified", image.display()))
+        .advise("let its writer end, and run the same command again"))
 }
 
 /// Opening a pipe would wait for its other end, and a device has no record.
@@ -296,19 +304,7 @@ impl Sink for Nowhere {
         Ok(())
     }
 
-    fn read_at(&self, _buf: &mut [u8], _offset: u64) -> Result<()> {
-        Err(Error::unsupported("nothing was kept"))
-    }
-
     fn checkpoint(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn set_end(&mut self, _size: u64) -> Result<()> {
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> Result<()> {
         Ok(())
     }
 }
@@ -380,19 +376,7 @@ impl Sink for Against {
         Ok(())
     }
 
-    fn read_at(&self, _buf: &mut [u8], _offset: u64) -> Result<()> {
-        Err(Error::unsupported("nothing was kept"))
-    }
-
     fn checkpoint(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn set_end(&mut self, _size: u64) -> Result<()> {
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> Result<()> {
         Ok(())
     }
 }

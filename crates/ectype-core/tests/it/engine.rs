@@ -2,8 +2,9 @@
 
 use crate::rig::{CALM, CAREFUL, Open, PIECE, Rig, assert_same, bytes, plain_root, without};
 use ectype_core::copy::Tuning;
-use ectype_core::image::Sink;
 use ectype_core::image::raw::RawSink;
+use ectype_core::image::{Image as _, Sink as _};
+use ectype_core::io::ReadAt;
 use ectype_core::os::file::PlainFile;
 use ectype_core::plan::map::Status;
 use ectype_core::proof::digest::{Algorithm, Digester};
@@ -258,7 +259,7 @@ fn eight_tebibytes_are_copied_in_seconds_and_a_few_megabytes() {
     assert!(copied.read < 1 << 30);
     assert!(open.ledger.map().is_all(Status::Finished) && copy.is_complete());
     let Open { ledger, sink } = open;
-    let (tree, _) = ledger.prove(&|buf, offset| sink.read_at(buf, offset), &[], &Watch::new()).unwrap();
+    let (tree, _) = ledger.prove(&sink, false, &[], &Watch::new()).unwrap();
     assert!(tree.is_consistent() && tree.nodes.len() <= 65_536);
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
@@ -402,7 +403,7 @@ fn random_puts_and_zeros_give_what_a_plain_array_gives() {
                 }
             }
         }
-        Box::new(sink).finish().unwrap();
+        sink.finish().unwrap();
         assert_same(&storage.bytes(), &model, "finished image");
     }
 }

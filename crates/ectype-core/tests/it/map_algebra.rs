@@ -3,7 +3,7 @@
 use crate::referee::tool;
 use ectype_core::extent::{Extent, Extents};
 use ectype_core::plan::map::{
-    BitOrder, Header, Listed, MapFile, RescueMap, Status, bitmap, numbers, read_bitmap, read_numbers,
+    BitOrder, Bitmap, Header, Listed, MapFile, RescueMap, Status, numbers, read_bitmap, read_numbers,
 };
 use proptest::prelude::*;
 use std::fs;
@@ -193,7 +193,7 @@ proptest! {
         for (form, order) in [("bitmap-le", BitOrder::Low), ("bitmap-be", BitOrder::High)] {
             let theirs = referee.runs(&[&l, &b, "-F", form, "a"], b"").stdout;
             let mut ours = Vec::new();
-            bitmap(&mut ours, &extents, a.size(), block_size, order).unwrap();
+            Bitmap::new(&extents, a.size(), block_size, order).unwrap().write(&mut ours).unwrap();
             prop_assert_eq!(&ours, &theirs, "{}", form);
             let (success, map) = made(form, &theirs);
             prop_assert!(success);

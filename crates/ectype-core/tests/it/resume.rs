@@ -378,16 +378,7 @@ impl ectype_core::image::Sink for Nowhere {
     fn zero(&mut self, _at: Extent) -> Result<()> {
         Ok(())
     }
-    fn read_at(&self, _buf: &mut [u8], _offset: u64) -> Result<()> {
-        Err(Error::refused("nothing is kept"))
-    }
     fn checkpoint(&mut self) -> Result<()> {
-        Ok(())
-    }
-    fn set_end(&mut self, _size: u64) -> Result<()> {
-        Ok(())
-    }
-    fn finish(self: Box<Self>) -> Result<()> {
         Ok(())
     }
 }

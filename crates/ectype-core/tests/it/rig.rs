@@ -6,7 +6,7 @@
 //! ```
 
 use ectype_core::copy::{Copied, Job, Tuning, copy};
-use ectype_core::image::Sink;
+use ectype_core::image::Image;
 use ectype_core::image::raw::RawSink;
 use ectype_core::io::{ReadAt, Storage};
 use ectype_core::plan::map::{Header, MapFile, RescueMap, Status};
@@ -151,11 +151,10 @@ impl Open {
     }
 
     pub(crate) fn finish_with(self, digests: &[Algorithm]) -> (String, Vec<(Algorithm, String)>) {
-        let Open { ledger, sink } = self;
-        let read = |buf: &mut [u8], offset| sink.read_at(buf, offset);
-        let (tree, digests) = ledger.prove(&read, digests, &Watch::new()).unwrap();
+        let Open { ledger, mut sink } = self;
+        let (tree, digests) = ledger.prove(&sink, false, digests, &Watch::new()).unwrap();
         assert!(tree.is_consistent());
-        Box::new(sink).finish().unwrap();
+        sink.finish().unwrap();
         (tree.root.to_string(), digests)
     }
 }

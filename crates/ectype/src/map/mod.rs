@@ -18,7 +18,7 @@ use crate::{json, report};
 use ectype_core::error::word;
 use ectype_core::os::file;
 use ectype_core::plan::map::{
-    BitOrder, Header, Listed, MapFile, RescueMap, Status, bitmap, numbers, read_bitmap, read_numbers,
+    BitOrder, Bitmap, Header, Listed, MapFile, RescueMap, Status, numbers, read_bitmap, read_numbers,
 };
 use ectype_core::{Error, Extent, Extents, Kind, Result};
 use std::fs::File;
@@ -161,10 +161,8 @@ fn list(args: &ListArgs, output: &Output) -> Result<Code> {
     let ends = |at: Extent| at.end().saturating_sub(base);
     let size = domain.iter().last().map_or(0, |last| ends(last).min(ends(map.extent())));
     let extents: Extents = areas.map(|(at, _)| at).collect();
-    let mut out = BufWriter::new(io::stdout().lock());
-    let written = bitmap(&mut out, &extents, size, args.block_size.unwrap_or(512), order);
-    written.and_then(|()| out.flush().map_err(|error| Error::io("writing the bitmap", error)))?;
-    Ok(Code::Done)
+    let bits = Bitmap::new(&extents, size, args.block_size.unwrap_or(512), order)?;
+    printed(|out| bits.write(out))
 }
 
 /// A long result, for programs. A closed pipe is a wish to read no more.
@@ -304,10 +302,8 @@ fn write(file: &MapFile, args: &OutputArgs, output: &Output) -> Result<Code> {
         return printed(|out| out.write_all(text.as_bytes()));
     };
     let target = replaceable(path, args.overwrite)?;
-    file::replace(&target, text.as_bytes()).map_err(|error| {
-        let kind = if file::is_full(&error) { Kind::Limit } else { Kind::Io };
-        Error::new(kind, format!("writing {}", path.display())).because(error)
-    })?;
+    file::replace(&target, text.as_bytes())
+        .map_err(|error| Error::writing(format!("writing {}", path.display()), error))?;
     let everything = Extents::everything();
     show(path, file, &everything, output);
     if output.json() {

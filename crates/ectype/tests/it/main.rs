@@ -5,6 +5,7 @@
 mod create_files;
 mod devices;
 mod hostile;
+mod limits;
 mod look;
 mod map;
 mod resume;

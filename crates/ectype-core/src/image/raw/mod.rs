@@ -8,10 +8,11 @@
 //!
 //! There are no tables: a checkpoint is a flush. `.iso`, `.img`, `.dd`, `.raw`, `.ima` and `.bin` are all this.
 
-use super::Sink;
+use super::{Image, Sink};
 use crate::error::{Error, Result};
 use crate::extent::Extent;
-use crate::io::{Content, Storage};
+use crate::io::{Content, ReadAt, Storage};
+use std::io;
 
 /// A raw image under construction.
 pub struct RawSink<S> {
@@ -55,13 +56,13 @@ impl<S: Storage> RawSink<S> {
         Ok(RawSink { fresh_from, end, ..sink })
     }
 
-    fn failed(&self, doing: &str, error: std::io::Error) -> Error {
-        let kind = if crate::os::file::is_full(&error) || crate::os::file::is_too_long(&error) {
-            crate::Kind::Limit
-        } else {
-            crate::Kind::Io
-        };
-        Error::new(kind, format!("{doing} the image")).because(error)
+    fn failed(&self, doing: &str, error: io::Error) -> Error {
+        Error::writing(format!("{doing} the image"), error)
+    }
+
+    /// Up to here the storage holds the image: what a target without holes has behind that is not ours.
+    fn held_end(&self) -> u64 {
+        self.storage.size().min(if self.storage.holds_holes() { self.size } else { self.fresh_from })
     }
 
     /// Without holes a file grows only by writing: what lies between its end and `offset` is written as zeros first.
@@ -101,33 +102,39 @@ impl<S: Storage> Sink for RawSink<S> {
         Ok(())
     }
 
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<()> {
-        // What a target without holes has behind that is not ours.
-        let ours = if self.storage.holds_holes() { self.size } else { self.fresh_from };
-        let held = self.storage.size().min(ours).saturating_sub(offset).min(buf.len() as u64) as usize;
+    fn checkpoint(&mut self) -> Result<()> {
+        self.fill_up_to(self.end)?;
+        self.storage.flush().map_err(|error| self.failed("flushing", error))
+    }
+}
+
+impl<S: Storage> ReadAt for RawSink<S> {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        let held = self.held_end().saturating_sub(offset).min(buf.len() as u64) as usize;
         let (held, rest) = buf.split_at_mut(held);
         if !held.is_empty() {
-            self.storage
-                .read_at(held, offset)
-                .map_err(|error| self.failed("reading back", error).at(offset))?;
+            self.storage.read_at(held, offset)?;
         }
         rest.fill(0);
         Ok(())
     }
 
-    fn is_hole(&self, at: Extent) -> bool {
-        let known = self.storage.content_at(at.offset);
-        at.offset >= self.storage.size()
-            || known.is_ok_and(|(content, until)| {
-                content == Content::Zero && until >= at.end().min(self.storage.size())
-            })
+    fn content_at(&self, offset: u64) -> io::Result<(Content, u64)> {
+        let held_end = self.held_end();
+        if offset >= held_end {
+            return Ok((Content::Zero, self.size.max(offset.saturating_add(1))));
+        }
+        let (content, until) = self.storage.content_at(offset)?;
+        let to_end = content == Content::Zero && until >= held_end;
+        Ok((content, if to_end { self.size } else { until }))
     }
+}
 
-    fn checkpoint(&mut self) -> Result<()> {
-        self.fill_up_to(self.end)?;
-        self.storage.flush().map_err(|error| self.failed("flushing", error))
-    }
-
+impl<S: Storage> Image for RawSink<S> {
     fn set_end(&mut self, size: u64) -> Result<()> {
         self.size = size;
         self.fresh_from = self.fresh_from.min(size);
@@ -138,7 +145,7 @@ impl<S: Storage> Sink for RawSink<S> {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<()> {
+    fn finish(&mut self) -> Result<()> {
         self.fill_up_to(self.size)?;
         self.storage.set_size(self.size).map_err(|error| self.failed("setting the size of", error))?;
         self.checkpoint()

@@ -229,7 +229,7 @@ impl Disk {
     /// One read at `offset`; how many bytes came, perhaps fewer than `buf` has, 0 at the end.
     ///
     /// # Errors
-    /// The system's, by `raw_os_error`: EIO and ENODATA speak of the medium, those of [`says_gone`] of the device.
+    /// The system's, by `raw_os_error`: [`super::file::blame`] says whether of the medium or of the device.
     pub fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         loop {
             match rustix::io::pread(&self.node, &mut *buf, offset) {
@@ -300,12 +300,6 @@ impl Control for Disk {
     fn scsi(&self, cdb: &[u8], data: &mut [u8], timeout: Duration) -> io::Result<ScsiReply> {
         self.node.scsi(cdb, data, timeout)
     }
-}
-
-/// Whether an error says that the device or its medium is no longer there, rather than that a sector is bad.
-pub fn says_gone(error: &io::Error) -> bool {
-    let gone = [Errno::NODEV, Errno::NXIO, Errno::NOMEDIUM];
-    error.raw_os_error().is_some_and(|code| gone.iter().any(|errno| errno.raw_os_error() == code))
 }
 
 fn asked_u64(control: &dyn Control, request: Request) -> io::Result<u64> {

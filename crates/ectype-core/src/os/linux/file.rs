@@ -115,6 +115,11 @@ impl PlainFile {
         }
     }
 
+    /// Writes back what programs changed through a mapping: from then on the next such change shows in the stamp. Best effort.
+    pub fn settle(&self) {
+        let _ = rustix::fs::fdatasync(&self.file);
+    }
+
     /// What tells whether this file was written or replaced.
     pub fn stamp(&self) -> io::Result<FileStamp> {
         let facts = self.file.metadata()?;
@@ -278,16 +283,6 @@ pub fn blame(error: &io::Error) -> Blame {
     }
 }
 
-/// Whether an error says that the target is full.
-pub fn is_full(error: &io::Error) -> bool {
-    [Errno::NOSPC, Errno::DQUOT].iter().any(|code| error.raw_os_error() == Some(code.raw_os_error()))
-}
-
-/// Whether an error says that a file cannot be that long here.
-pub fn is_too_long(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::FBIG.raw_os_error())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -324,6 +319,51 @@ mod tests {
         let mut held = [0; 8192];
         file.read_at(&mut held, 1 << 40).unwrap();
         assert!(held.iter().all(|&byte| byte == 7));
+    }
+
+    #[test]
+    fn a_change_through_a_mapping_shows_in_the_stamp_of_a_settled_file() {
+        use std::io::{BufRead, BufReader, Write};
+        use std::process::{Command, Stdio};
+        const WRITER: &str = "\
+import mmap, sys
+with open(sys.argv[1], 'r+b') as file:
+    mapping = mmap.mmap(file.fileno(), 0)
+    for byte in b'\\x01\\x02':
+        mapping[0] = byte
+        print('written', flush=True)
+        sys.stdin.readline()
+";
+        let dir = tempfile::tempdir().unwrap();
+        // tmpfs never dates what came through a mapping.
+        let dates = space(dir.path()).unwrap().filesystem != Some("tmpfs");
+        if !ectype_testkit::need::kernel(dates, "a temporary folder that is not tmpfs")
+            || !ectype_testkit::need::tool("python3")
+        {
+            return;
+        }
+        let path = dir.path().join("mapped");
+        std::fs::write(&path, [0; 8192]).unwrap();
+        let mut writer = Command::new("python3")
+            .args(["-c", WRITER])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(writer.stdout.take().unwrap());
+        let mut asked = writer.stdin.take().unwrap();
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        let file = PlainFile::open(&path).unwrap();
+        file.settle();
+        let before = file.stamp().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        asked.write_all(b"go on\n").unwrap();
+        said.read_line(&mut line).unwrap();
+        assert_ne!(file.stamp().unwrap(), before, "{line}");
+        drop(asked);
+        writer.wait().unwrap();
     }
 
     #[test]

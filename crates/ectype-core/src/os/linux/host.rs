@@ -1,4 +1,5 @@
-//! The machine: its name, its boot, and what we may do on it.
+//! The machine: its boot, and what we may do on it.
+#![expect(unsafe_code, reason = "the disposition of a signal")]
 
 use std::fs;
 
@@ -14,16 +15,16 @@ pub fn is_privileged() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// The machine's name.
-pub fn name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+/// Makes a write beyond the limit on a file's length (`ulimit -f`) fail with an error instead of ending the process.
+pub fn limits_are_errors() {
+    // SAFETY: sets the disposition of one signal to "ignore"; no handler runs.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_machine_has_a_name_and_a_boot() {
-        assert!(!super::name().is_empty());
+    fn the_machine_knows_its_boot() {
         assert_eq!(super::boot_id().map(|id| id.len()), Some(36));
     }
 }

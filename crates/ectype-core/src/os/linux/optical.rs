@@ -8,6 +8,7 @@
 
 pub use crate::os::disc::{Profile, Sense, Toc, Track, refusal, suspicious_size, writable_medium};
 
+use crate::os::Blame;
 use crate::os::control::{Control, Request};
 use std::io;
 use std::time::Duration;
@@ -62,7 +63,7 @@ pub fn toc(control: &dyn Control) -> io::Result<Toc> {
 pub fn toc_or_whole(control: &dyn Control, size: u64) -> io::Result<(Toc, Option<String>)> {
     match toc(control) {
         Ok(toc) => Ok((toc, None)),
-        Err(error) if super::disk::says_gone(&error) => Err(error),
+        Err(error) if super::file::blame(&error) == Blame::Gone => Err(error),
         Err(error) => {
             let note = format!("the drive gives no table of contents ({error}): taken as one data track");
             Ok((Toc::whole(size), Some(note)))

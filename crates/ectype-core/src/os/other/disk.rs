@@ -114,8 +114,3 @@ impl Control for Disk {
         match self.never {}
     }
 }
-
-/// Whether an error says that the device or its medium is no longer there.
-pub fn says_gone(_error: &io::Error) -> bool {
-    false
-}

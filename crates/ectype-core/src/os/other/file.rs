@@ -66,6 +66,9 @@ impl PlainFile {
     /// Nothing here: the page cache stays.
     pub fn drop_cache(&self) {}
 
+    /// Nothing here: a stamp shows what the system noticed.
+    pub fn settle(&self) {}
+
     /// Takes the file for this process alone until it is closed; false when another process has it.
     pub fn lock(&self) -> io::Result<bool> {
         match self.file.try_lock() {
@@ -184,14 +187,4 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 /// Whom an error of a read blames: the medium, as far as it is known here.
 pub fn blame(_error: &io::Error) -> Blame {
     Blame::Medium
-}
-
-/// Whether an error says that the target is full.
-pub fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-/// Whether an error says that a file cannot be that long here.
-pub fn is_too_long(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::FileTooLarge
 }

@@ -10,7 +10,7 @@ use super::text::END_OF_SPACE;
 use super::{RescueMap, Status};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents};
-use std::io::{self, Write};
+use std::io;
 use std::ops::Range;
 
 /// Which bit of a byte is the first block.
@@ -63,43 +63,46 @@ fn bounded(total: u64, block_size: u64) -> Result<()> {
     Ok(())
 }
 
-/// Writes a bitmap of blocks `[0, size / block_size)` with ones for `extents`, which lie in `[0, size)`.
-pub fn bitmap(
-    out: &mut impl Write,
-    extents: &Extents,
-    size: u64,
-    block_size: u64,
+/// A bit for each block, to be written.
+#[derive(Clone, Debug)]
+pub struct Bitmap {
+    ones: Vec<Range<u64>>,
+    bytes: u64,
     order: BitOrder,
-) -> Result<()> {
-    let total = size.div_ceil(block_size);
-    bounded(total, block_size)?;
-    let ranges = numbers(extents, block_size)?;
-    write_bits(out, &ranges, total.div_ceil(8), order).map_err(|error| Error::io("writing the bitmap", error))
 }
 
-/// Writes `total` bytes of bits.
-fn write_bits(out: &mut impl Write, ranges: &[Range<u64>], total: u64, order: BitOrder) -> io::Result<()> {
-    const PART: u64 = 1 << 16;
-    let mut part = Vec::new();
-    let mut ranges = ranges.iter().cloned().peekable();
-    for first in (0..total).step_by(PART as usize) {
-        let bytes = first..(first + PART).min(total);
-        part.clear();
-        part.resize((bytes.end - bytes.start) as usize, 0);
-        while let Some(range) = ranges.peek_mut() {
-            let until = range.end.min(bytes.end * 8);
-            for block in range.start..until {
-                part[(block / 8 - first) as usize] |= order.bit(block);
-            }
-            range.start = range.start.max(until);
-            if range.start < range.end {
-                break;
-            }
-            ranges.next();
-        }
-        out.write_all(&part)?;
+impl Bitmap {
+    /// The bitmap of the blocks of `[0, size)`, with ones where any byte of `extents` lies, which are in there.
+    pub fn new(extents: &Extents, size: u64, block_size: u64, order: BitOrder) -> Result<Bitmap> {
+        let total = size.div_ceil(block_size);
+        bounded(total, block_size)?;
+        Ok(Bitmap { ones: numbers(extents, block_size)?, bytes: total.div_ceil(8), order })
     }
-    Ok(())
+
+    /// Writes it.
+    pub fn write(&self, out: &mut (impl io::Write + ?Sized)) -> io::Result<()> {
+        const PART: u64 = 1 << 16;
+        let mut part = Vec::new();
+        let mut ones = self.ones.iter().cloned().peekable();
+        for first in (0..self.bytes).step_by(PART as usize) {
+            let bytes = first..(first + PART).min(self.bytes);
+            part.clear();
+            part.resize((bytes.end - bytes.start) as usize, 0);
+            while let Some(range) = ones.peek_mut() {
+                let until = range.end.min(bytes.end * 8);
+                for block in range.start..until {
+                    part[(block / 8 - first) as usize] |= self.order.bit(block);
+                }
+                range.start = range.start.max(until);
+                if range.start < range.end {
+                    break;
+                }
+                ones.next();
+            }
+            out.write_all(&part)?;
+        }
+        Ok(())
+    }
 }
 
 /// The map of `size` bytes that a list of block numbers describes: decimal, in any order, between blanks or line ends.

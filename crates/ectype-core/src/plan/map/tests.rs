@@ -348,7 +348,7 @@ proptest! {
         prop_assert_eq!(&blocks, &(0..SPACE + 1).filter(|&block| touched(block)).collect::<Vec<_>>());
 
         let mut bits = Vec::new();
-        bitmap(&mut bits, &extents, map.size(), block_size, order).unwrap();
+        Bitmap::new(&extents, map.size(), block_size, order).unwrap().write(&mut bits).unwrap();
         prop_assert_eq!(bits.len() as u64, map.size().div_ceil(block_size).div_ceil(8));
         let rule = Listed { block_size, listed: Status::Bad, others: Status::NonScraped };
         let mut text: Vec<String> = blocks.iter().rev().map(u64::to_string).collect();
@@ -396,8 +396,7 @@ fn the_end_of_space_is_no_trap() {
     assert_eq!(map.shift(i64::MIN), RescueMap::default());
     assert_eq!(map.shift(5).bytes(Status::Bad), 5);
     assert_eq!(numbers(&map.extents(Status::Bad), 1).unwrap().first(), Some(&(top - 10..top)));
-    let error =
-        bitmap(&mut Vec::new(), &map.extents(Status::Bad), map.size(), 512, BitOrder::Low).unwrap_err();
+    let error = Bitmap::new(&map.extents(Status::Bad), map.size(), 512, BitOrder::Low).unwrap_err();
     assert_eq!(error.kind(), Kind::Limit);
     let whole = RescueMap::new(top).extents(Status::NonTried);
     assert_eq!(numbers(&whole, 512).unwrap_err().kind(), Kind::Limit);

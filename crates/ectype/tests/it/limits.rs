@@ -1,0 +1,109 @@
+//! What the system takes away while a run goes on: threads, the length of files, the place for the result, the power.
+
+use crate::run::*;
+use ectype_testkit::need;
+use std::fs::{self, File};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+use std::process::Command;
+
+/// A user of whom nothing else runs, so that a limit on processes is one on our threads.
+const NOBODY_ELSE: u32 = 54_321;
+
+/// The binary under a shell that sets a limit first; what is left of the line is its arguments.
+fn limited(dir: &Path, limit: &str, args: &str) -> Said {
+    let mut command = Command::new("sh");
+    let binary = env!("CARGO_BIN_EXE_ectype");
+    command.current_dir(dir).args(["-c", &format!("{limit} && exec {binary} {args}")]);
+    Running::start(command).wait()
+}
+
+#[test]
+fn without_threads_it_stops_in_order_and_goes_on_later() {
+    if !need::root() || !need::tools(&["setpriv", "prlimit"]) {
+        return;
+    }
+    let dir = folder();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    chown(dir.path(), Some(NOBODY_ELSE), Some(NOBODY_ELSE)).unwrap();
+    let source = noisy(dir.path(), "source", 6 * MIB, 40);
+    // The binary may lie where only root may look.
+    let binary = dir.path().join("ectype");
+    fs::copy(env!("CARGO_BIN_EXE_ectype"), &binary).unwrap();
+    let mut stopped = 0;
+    for threads in 1..=12 {
+        let mut command = Command::new("setpriv");
+        command.current_dir(dir.path()).args(["--clear-groups", "--reuid"]).arg(NOBODY_ELSE.to_string());
+        command.args(["--regid", &NOBODY_ELSE.to_string(), "prlimit", &format!("--nproc={threads}")]);
+        command.arg(&binary).args(["create", "--hash", "sha256", "source", "x.img"]);
+        let said = Running::start(command).wait();
+        match said.code {
+            Some(0) => {}
+            Some(5) => {
+                stopped += 1;
+                let said = said.says("thread");
+                assert!(!said.err.contains("panicked"), "{said:#?}");
+                ectype(dir.path(), ["create", "--hash", "sha256", "source", "x.img"]).ends_with(0);
+            }
+            _ => panic!("{threads} threads: {said:#?}"),
+        }
+        same(&source, &dir.path().join("x.img"));
+        ectype(dir.path(), ["verify", "x.img"]).ends_with(0);
+        for name in names(dir.path()) {
+            if name.as_encoded_bytes().starts_with(b"x.img") {
+                fs::remove_file(dir.path().join(name)).unwrap();
+            }
+        }
+    }
+    assert!((2..12).contains(&stopped), "{stopped} of 12 runs met the limit");
+}
+
+#[test]
+fn a_limit_on_the_length_of_files_is_an_error_and_no_death() {
+    let dir = folder();
+    noisy(dir.path(), "source", 4 * MIB, 41);
+    // In blocks of 512 bytes: the state file fits, the image does not.
+    let said = limited(dir.path(), "ulimit -f 6000", "create source x.img");
+    assert!(matches!(said.code, Some(1 | 5)), "{said:#?}");
+    said.says("File too large");
+    let said = limited(dir.path(), "ulimit -f 100", "create source y.img");
+    assert!(matches!(said.code, Some(1)), "{said:#?}");
+    said.says("File too large");
+    ectype(dir.path(), ["create", "source", "x.img"]).ends_with(0);
+    same(&dir.path().join("source"), &dir.path().join("x.img"));
+}
+
+#[test]
+fn a_result_that_cannot_be_printed_is_no_success() {
+    let dir = folder();
+    noisy(dir.path(), "source", MIB, 42);
+    for args in [
+        &["create", "--json", "--overwrite", "source", "x.img"][..],
+        &["verify", "x.img"],
+        &["devices", "--json"],
+    ] {
+        let mut command = command(dir.path());
+        command.args(args).stdout(File::create("/dev/full").unwrap());
+        let said = command.output().unwrap();
+        let err = String::from_utf8_lossy(&said.stderr);
+        assert_eq!(said.status.code(), Some(1), "{args:?} {err}");
+        assert!(err.contains("could not be printed"), "{args:?} {err}");
+    }
+    same(&dir.path().join("source"), &dir.path().join("x.img"));
+}
+
+#[test]
+fn the_state_of_a_run_that_is_over_goes() {
+    let dir = folder();
+    noisy(dir.path(), "source", MIB, 43);
+    ectype(dir.path(), ["create", "source", "x.img"]).ends_with(0);
+    // As a power cut between the removal of the map and that of the state leaves it.
+    let mut state = b"ectype state 1\n\0".to_vec();
+    state.resize(2 * MIB, 0);
+    fs::write(dir.path().join("x.img.state"), &state).unwrap();
+    ectype(dir.path(), ["create", "--dry-run", "source", "x.img"]).ends_with(1).says("is finished");
+    assert!(dir.path().join("x.img.state").exists());
+    ectype(dir.path(), ["create", "source", "x.img"]).ends_with(1).says("is finished");
+    assert_eq!(names(dir.path()), ["source", "x.img", "x.img.ectype.json"]);
+    ectype(dir.path(), ["verify", "x.img"]).ends_with(0);
+}
