@@ -238,11 +238,11 @@ pub(crate) fn map(name: &str, file: &MapFile, domain: &Extents, width: usize, ou
     for line in order.filter_map(row) {
         output.line(&line);
     }
-    let standing = match file.current_status {
-        Phase::Finished => "its last run came to its end".to_owned(),
-        phase => {
-            format!("{}, pass {}, at byte {}", phase.name(), file.current_pass, count(file.current_pos))
-        }
+    let standing = match (file.current_status, file.current_pos, file.current_pass) {
+        // What a map says that nobody is at work on.
+        (Phase::Copying, 0, 1) => return,
+        (Phase::Finished, ..) => "its last run came to its end".to_owned(),
+        (phase, position, pass) => format!("{}, pass {pass}, at byte {}", phase.name(), count(position)),
     };
     output.line(&format!("  {:<11} {standing}", "phase"));
 }
