@@ -24,6 +24,7 @@ use ectype_core::{Error, Extent, Extents, Kind, Result};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Larger than any mapfile that is read: so much is held in memory.
 const MOST: u64 = 512 << 20;
@@ -61,6 +62,10 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>> {
     let failed = |error| Error::io(format!("reading {}", path.display()), error);
     let mut bytes = Vec::new();
     let read = if is_standard(path) {
+        static READ: AtomicBool = AtomicBool::new(false);
+        if READ.swap(true, Ordering::Relaxed) {
+            return Err(Error::refused("standard input can be read only once"));
+        }
         io::stdin().lock().take(MOST + 1).read_to_end(&mut bytes)
     } else {
         File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes))

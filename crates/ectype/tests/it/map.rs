@@ -143,6 +143,8 @@ fn maps_that_differ_end_with_4() {
         (&serde_json::Value::Null, &"finished".into())
     );
     compare(&["m"]).ends_with(2);
+    fed(dir.path(), &["map", "compare", "-", "m"], SICK.as_bytes()).ends_with(0);
+    fed(dir.path(), &["map", "compare", "-", "-"], SICK.as_bytes()).ends_with(1).says("only once");
 }
 
 #[test]

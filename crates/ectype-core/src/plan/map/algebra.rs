@@ -3,8 +3,8 @@
 //! ```text
 //!   one     ██████??????----      finished, non-tried, bad
 //!   other      ???██████
-//!            ↓  ↓  ↓  ↓  ↓
-//!   pieces  [ ][ ][ ][ ][  ]      neither map changes within one; where a map does not speak there is no status
+//!            ↓  ↓   ↓    ↓
+//!   pieces  [ ][ ][    ][  ]      neither map changes within one; where a map does not speak there is no status
 //! ```
 //!
 //! The rules of the four operations, byte by byte. *Finished* decides, as in `ddrescuelog`; elsewhere union and intersection

@@ -118,7 +118,9 @@ proptest! {
     fn any_nearly_right_text_is_read_or_refused(text in "([0-9x+?*/F# -]|[\t\r\n]|0x[0-9A-F]{1,17}|0 9 \\+\n){0,60}") {
         if let Ok(file) = MapFile::parse(text.as_bytes()) {
             let again = MapFile::parse(file.to_text(&Header::default()).as_bytes());
-            prop_assert_eq!(again.unwrap(), file);
+            prop_assert_eq!(again.unwrap(), file.clone());
+            let loose = MapFile::parse_loose(text.as_bytes(), Status::NonTried).unwrap();
+            prop_assert_eq!(loose.map, file.map.complete(file.map.size(), Status::NonTried, false).unwrap());
         }
     }
 
