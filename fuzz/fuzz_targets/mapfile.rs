@@ -9,7 +9,10 @@ fuzz_target!(|text: &[u8]| {
     let loose = MapFile::parse_loose(text, Status::NonTried);
     let Ok(file) = MapFile::parse(text) else { return };
     let loose = loose.expect("what is contiguous is accepted loosely").map;
-    assert!(loose.union(&file.map) == loose && file.map.differences(&loose, &file.map.extents(Status::Finished), true).is_empty());
+    assert!(
+        loose.union(&file.map) == loose
+            && file.map.differences(&loose, &file.map.extents(Status::Finished), true).is_empty()
+    );
     let mut end = file.map.extent().offset;
     for (at, _) in file.map.runs() {
         assert_eq!(at.offset, end);
