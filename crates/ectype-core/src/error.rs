@@ -116,6 +116,12 @@ impl Error {
         self
     }
 
+    /// Says in which file, where several are in play.
+    pub fn in_file(mut self, path: &std::path::Path) -> Self {
+        self.context = format!("{}: {}", path.display(), self.context);
+        self
+    }
+
     /// What went wrong, coarsely.
     pub fn kind(&self) -> Kind {
         self.kind

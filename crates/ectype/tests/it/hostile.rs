@@ -183,8 +183,7 @@ fn a_record_that_cannot_be_written_leaves_a_run_that_can_go_on() {
 #[test]
 fn later_verbs_and_options_are_refused_by_name() {
     let dir = folder();
-    for verb in ["convert", "restore", "map", "clone", "list", "extract", "mount", "serve", "backup", "check"]
-    {
+    for verb in ["convert", "restore", "clone", "list", "extract", "mount", "serve", "backup", "check"] {
         ectype(dir.path(), [verb, "a", "b"])
             .ends_with(1)
             .says(&format!("ectype {verb}"))

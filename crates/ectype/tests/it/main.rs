@@ -7,6 +7,7 @@ mod devices;
 mod hostile;
 mod limits;
 mod look;
+mod map;
 mod resume;
 mod run;
 mod sick;
