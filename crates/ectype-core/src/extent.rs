@@ -85,6 +85,11 @@ pub struct Extents {
 }
 
 impl Extents {
+    /// All bytes that there can be.
+    pub fn everything() -> Self {
+        Extents { list: vec![Extent::new(0, u64::MAX)] }
+    }
+
     /// The empty set.
     pub const fn new() -> Self {
         Extents { list: Vec::new() }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::exit::Code;
+use crate::map::args::MapArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,7 +42,7 @@ pub(crate) struct Common {
     /// How progress is shown; json: every line on standard error is an object
     #[arg(long, global = true, value_name = "HOW", default_value = "auto")]
     pub(crate) progress: ProgressKind,
-    /// Only errors
+    /// Only errors, and what was found wanting
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
     /// Say more
@@ -89,13 +90,18 @@ Examples:
   ectype info disc.iso                         format, file system, record, damage
   ectype info disc.iso.map                     a map as a picture and in numbers")]
     Info(InfoArgs),
+    /// Work with rescue maps: state, list, compare, merge, complete, change, convert
+    #[command(after_help = "\
+Examples:
+  ectype map disc.iso.map                      how the rescue stands
+  ectype map list --status bad disc.iso.map    what could not be read
+  ectype map merge a.map b.map -o both.map     what either drive has read")]
+    Map(MapArgs),
     /// No device at hand: image a sample disc with scratches, and prove the image
     Demo(DemoArgs),
     /// Print a completion script for a shell
-    #[command(hide = true)]
     Completions(CompletionsArgs),
     /// Write the manual pages into a folder
-    #[command(hide = true)]
     Man(ManArgs),
 }
 
@@ -242,29 +248,6 @@ fn parse_hashes(text: &str) -> Result<Hashes, String> {
     Ok(Hashes(list))
 }
 
-/// `512`, `64K`, `1MiB`, `2GB`: as dd and ddrescue have it, K is 1024 and KB is 1000.
-fn parse_size(text: &str) -> Result<u64, String> {
-    let split = text.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(split);
-    let power = |base: u64| match unit.as_bytes().first().map(u8::to_ascii_uppercase) {
-        Some(b'K') => base.checked_pow(1),
-        Some(b'M') => base.checked_pow(2),
-        Some(b'G') => base.checked_pow(3),
-        Some(b'T') => base.checked_pow(4),
-        Some(b'P') => base.checked_pow(5),
-        _ => None,
-    };
-    let factor = match unit.get(1..).map(str::to_ascii_lowercase).as_deref() {
-        _ if unit.is_empty() => Some(1),
-        Some("" | "ib") => power(1024),
-        Some("b") => power(1000),
-        _ => None,
-    };
-    let number = digits.parse::<u64>().ok();
-    let size = number.zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
-    size.ok_or_else(|| "a size is 512, 64K, 1MiB or 2GB".to_owned())
-}
-
 /// `90`, `90s`, `5m`, `2h`, `1d`.
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let split = text.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(text.len());
@@ -291,8 +274,8 @@ fn parse_consistency(text: &str) -> Result<Choice<Consistency>, String> {
 }
 
 /// What later versions bring, by the names that they will have: asked for now, it is refused by name and not as a slip.
-const LATER_VERBS: [&str; 14] = [
-    "convert", "restore", "map", "clone", "list", "extract", "mount", "serve", "try", "backup", "versions",
+const LATER_VERBS: [&str; 13] = [
+    "convert", "restore", "clone", "list", "extract", "mount", "serve", "try", "backup", "versions",
     "recover", "forget", "check",
 ];
 const LATER_OPTIONS: [&str; 17] = [
@@ -341,11 +324,25 @@ fn later_value(args: &[String]) -> Option<Error> {
     None
 }
 
+/// The first word that is neither an option nor the value of one of those that may stand before the verb.
+fn verb(args: &[String]) -> Option<&String> {
+    let mut before = "";
+    args.iter().find(|arg| {
+        let free = !arg.starts_with('-') && !["--progress", "--color"].contains(&before);
+        before = arg.as_str();
+        free
+    })
+}
+
 /// The refusal of something that only a later version does.
 pub(crate) fn asked_for_later(args: impl Iterator<Item = OsString>) -> Option<Error> {
     let args: Vec<String> =
         args.map(|arg| arg.to_string_lossy().into_owned()).take_while(|arg| arg != "--").collect();
-    let verb = args.iter().find(|arg| !arg.starts_with('-'));
+    let verb = verb(&args);
+    // What is to come for images is there for maps: --size, --offset, --domain, convert, list.
+    if verb.is_some_and(|verb| verb == "map") {
+        return None;
+    }
     if let Some(verb) = verb.filter(|verb| LATER_VERBS.contains(&verb.as_str())) {
         return Some(Error::unsupported(format!("ectype {verb} is not in this version")));
     }
@@ -353,6 +350,31 @@ pub(crate) fn asked_for_later(args: impl Iterator<Item = OsString>) -> Option<Er
     let Some(option) = args.iter().find(named) else { return later_value(&args) };
     let name = option.split('=').next().unwrap_or_default();
     Some(Error::unsupported(format!("the option {name} is not in this version")))
+}
+
+/// `512`, `64K`, `1MiB`, `2GB`, `0x1000`: K and KiB are 1024 bytes, KB 1000.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no size such as 512, 64K, 1MiB, 2GB or 0x1000");
+    if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        return u64::from_str_radix(digits, 16).map_err(|_| wrong());
+    }
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.trim_start().to_ascii_lowercase();
+    let (power, base) = match unit.as_bytes() {
+        [] | [b'b'] => (0, 1024),
+        [letter, rest @ ..] => {
+            let power = b"kmgtpe".iter().position(|unit| unit == letter).ok_or_else(wrong)?;
+            let base = match rest {
+                b"" | b"ib" | b"i" => 1024_u64,
+                b"b" => 1000,
+                _ => return Err(wrong()),
+            };
+            (power as u32 + 1, base)
+        }
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(base.pow(power)).ok_or_else(|| format!("{text:?} is more than there can be"))
 }
 
 /// Whether the command line asks for JSON, for errors that come before it is parsed.
@@ -401,26 +423,31 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_durations_have_units() {
-        let sizes = [
-            ("512", 512),
-            ("64K", 65_536),
-            ("1MiB", 1 << 20),
-            ("2GB", 2_000_000_000),
-            ("3t", 3 << 40),
-            ("0", 0),
-        ];
-        for (text, bytes) in sizes {
-            assert_eq!(parse_size(text), Ok(bytes), "{text}");
-        }
-        for text in ["", "K", "1X", "1KK", "-1", "1.5G", "99999999999P", "1 K", "1é"] {
-            assert!(parse_size(text).is_err(), "{text}");
-        }
+    fn durations_have_units() {
         for (text, seconds) in [("90s", 90), ("5m", 300), ("2h", 7200), ("7", 7), ("1d", 86_400)] {
             assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for text in ["", "m", "1w", "-1s", "1.5h", "99999999999999999999s"] {
             assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read() {
+        for (text, size) in [
+            ("512", 512),
+            ("64K", 65_536),
+            ("1MiB", 1 << 20),
+            ("2GB", 2_000_000_000),
+            ("3 ki", 3072),
+            ("0x1F", 31),
+            ("7b", 7),
+            ("15E", 15 << 60),
+        ] {
+            assert_eq!(parse_size(text), Ok(size), "{text}");
+        }
+        for wrong in ["", "K", "-1", "1.5M", "1KK", "0x", "16E", "1 Kib x", "99999999999999999999", "1µ"] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
         }
     }
 
@@ -434,7 +461,9 @@ mod tests {
         assert!(asked("create --consistency lock /dev/sdz live").is_none());
         assert!(asked("create /dev/sdz restore").is_none());
         assert!(asked("create -- --base y.img").is_none());
-        for verb in Cli::command().get_subcommands() {
+        assert!(asked("--progress json map convert --size 3 x").is_none());
+        assert!(asked("--progress json create --unmount /dev/sdz map").is_some());
+        for verb in Cli::command().get_subcommands().filter(|verb| verb.get_name() != "map") {
             assert!(!LATER_VERBS.contains(&verb.get_name()), "{} works", verb.get_name());
             for option in verb.get_arguments().filter_map(clap::Arg::get_long) {
                 assert!(!LATER_OPTIONS.contains(&format!("--{option}").as_str()), "--{option} works");

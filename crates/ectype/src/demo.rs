@@ -13,7 +13,7 @@ mod scratches;
 use crate::args::DemoArgs;
 use crate::exit::Code;
 use crate::progress::Output;
-use crate::{info, json, report, verify};
+use crate::{info, json, map, report, verify};
 use ectype_core::copy::Tuning;
 use ectype_core::proof::digest::{Algorithm, Digester};
 use ectype_core::task::create::{Ended, Options, Outcome, prepare};
@@ -71,11 +71,11 @@ fn tell(folder: &Folder, show: &mut Show<'_>) -> Result<()> {
 
     show.begins(
         "The map beside the image says what is missing; GNU ddrescue reads it too:",
-        "ectype info copy.iso.map",
+        "ectype map copy.iso.map",
     );
-    let map = info::read_map(Path::new(MAP))?;
-    info::show_map(Path::new(MAP), &map, show.output);
-    show.steps.push(json!({ "step": "map", "result": info::map_facts(Path::new(MAP), &map) }));
+    let file = map::read(Path::new(MAP))?;
+    map::show(Path::new(MAP), &file, &Extents::everything(), show.output);
+    show.steps.push(json!({ "step": "map", "result": info::map_facts(Path::new(MAP), &file.map) }));
 
     show.begins("The disc is cleaned. The same command goes on, with those sectors only:", CREATE);
     let second = show.create("resume", Vec::new())?;

@@ -57,13 +57,17 @@ pub(crate) fn refused(error: &Error, json: bool) -> ExitCode {
 
 /// Wrong usage, or a wish for help.
 pub(crate) fn usage(error: &clap::Error, json: bool) -> ExitCode {
+    let text = error.to_string();
+    let said = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let failure = Error::refused(said).advise("ectype --help");
     if json && error.use_stderr() {
-        let text = error.to_string();
-        let said = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        let failure = Error::refused(said).advise("ectype --help");
         let _ = writeln!(std::io::stdout(), "{}", crate::json::failure(&failure, failure.advice()));
     }
-    let _ = error.print();
+    if args::wants_json_progress() && error.use_stderr() {
+        let _ = writeln!(std::io::stderr(), "{}", crate::json::error_event(&failure, failure.advice()));
+    } else {
+        let _ = error.print();
+    }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 

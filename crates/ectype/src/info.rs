@@ -3,15 +3,15 @@
 use crate::args::InfoArgs;
 use crate::exit::Code;
 use crate::progress::Output;
-use crate::{devices, json, report};
+use crate::{devices, json, map, report};
 use ectype_core::io::ReadAt;
 use ectype_core::os::Found;
 use ectype_core::os::disk;
 use ectype_core::os::file::PlainFile;
-use ectype_core::plan::map::{MapFile, RescueMap, Status};
+use ectype_core::plan::map::{RescueMap, Status};
 use ectype_core::proof::record::Record;
 use ectype_core::task::devices as task;
-use ectype_core::{Error, Result, image};
+use ectype_core::{Error, Extents, Result, image};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -48,62 +48,23 @@ fn is_map(path: &Path) -> bool {
     named || begins
 }
 
-/// The states of a map, in the order in which they are listed.
-const STATES: [(Status, &str); 5] = [
-    (Status::Finished, "finished"),
-    (Status::NonTried, "non-tried"),
-    (Status::NonTrimmed, "non-trimmed"),
-    (Status::NonScraped, "non-scraped"),
-    (Status::Bad, "bad"),
-];
-
 fn map(path: &Path, output: &Output) -> Result<Code> {
-    let map = read_map(path)?;
+    let file = map::read(path)?;
     if output.json() {
-        output.result(&map_facts(path, &map));
+        output.result(&map_facts(path, &file.map));
     }
-    show_map(path, &map, output);
+    map::show(path, &file, &Extents::everything(), output);
     Ok(Code::Done)
-}
-
-pub(crate) fn read_map(path: &Path) -> Result<RescueMap> {
-    const MOST: u64 = 64 << 20;
-    let failed = |error| Error::io(format!("reading {}", path.display()), error);
-    if std::fs::metadata(path).map_err(failed)?.len() > MOST {
-        return Err(Error::refused(format!("{} is too large for a map", path.display())));
-    }
-    let text = std::fs::read(path).map_err(failed)?;
-    Ok(MapFile::parse(&text)?.map)
 }
 
 pub(crate) fn map_facts(path: &Path, map: &RescueMap) -> Value {
     let size = std::fs::metadata(path).map_or(0, |facts| facts.len());
     let bytes: serde_json::Map<_, _> =
-        STATES.iter().map(|(status, name)| ((*name).to_owned(), map.bytes(*status).into())).collect();
+        Status::ALL.iter().map(|status| (status.name().to_owned(), map.bytes(*status).into())).collect();
     json!({
         "format": "mapfile", "subformat": null, "size": size, "virtual_size": map.size(),
         "sector_size": null, "parent": null, "partitions": [], "tracks": [], "facts": { "bytes": bytes },
     })
-}
-
-/// The map as a picture, and in numbers.
-pub(crate) fn show_map(path: &Path, map: &RescueMap, output: &Output) {
-    let name = report::printable(&path.display().to_string());
-    output.line(&format!("{name}   rescue map of {}", report::size(map.size())));
-    for line in map.picture(60 * 4).chunks(60) {
-        output.line(&format!("  {}", line.iter().map(|cell| report::glyph(*cell)).collect::<String>()));
-    }
-    for (status, name) in STATES {
-        if map.bytes(status) > 0 {
-            let areas = map.count(status) as u64;
-            let plural = if areas == 1 { "" } else { "s" };
-            output.line(&format!(
-                "  {name:<11} {:>12}  in {} area{plural}",
-                report::size(map.bytes(status)),
-                report::count(areas)
-            ));
-        }
-    }
 }
 
 fn image(path: &Path, output: &Output) -> Result<Code> {

@@ -1,11 +1,14 @@
 //! Results as JSON: the shapes of the contract. Offsets, lengths and sizes are bytes.
 
+use ectype_core::os::file::PlainFile;
 use ectype_core::os::optical::Track;
+use ectype_core::plan::map::{Difference, MapFile, Status};
 use ectype_core::task::create::{Ended, Outcome, Plan};
 use ectype_core::task::devices::{Content, Partition, Seen};
 use ectype_core::task::verify::{Comparison, Verified};
 use ectype_core::{Error, Extent, Extents, fs};
 use serde_json::{Value, json};
+use std::ops::Range;
 use std::path::Path;
 
 /// The version of all these shapes.
@@ -86,7 +89,7 @@ pub(crate) fn planned(plan: &Plan) -> Value {
 
 pub(crate) fn created(outcome: &Outcome, advice: &[String]) -> Value {
     let plan = &outcome.plan;
-    let stored = std::fs::metadata(&plan.image).map_or(0, |facts| facts.len());
+    let stored = PlainFile::open(&plan.image).and_then(|file| file.allocated()).unwrap_or(0);
     let range = |at: Extent| json!({ "offset": at.offset, "length": at.len, "files": [] });
     let unreadable: Vec<Value> = outcome.unreadable.iter().map(range).collect();
     let mut value = json!({
@@ -138,7 +141,7 @@ pub(crate) fn comparison(found: &Comparison) -> Value {
         "differing": found.differing,
         "source_unreadable": extents(&found.unreadable),
         "sizes": found.sizes.map(|(image, source)| json!({ "image": image, "source": source })),
-        "digests": {},
+        "digests": found.digests,
     })
 }
 
@@ -155,6 +158,70 @@ pub(crate) fn verified(found: &Verified) -> Value {
         "record": found.record.is_some(),
         "status": found.record.as_ref().map(|record| record.status.clone()),
     })
+}
+
+/// How the rescue of a map stands, in `domain`.
+pub(crate) fn map_state(name: &Path, file: &MapFile, domain: &Extents) -> Value {
+    let runs: Vec<_> = file.map.within(domain).collect();
+    let of = |status: Status| {
+        let areas = || runs.iter().filter(move |run| run.1 == status);
+        json!({ "bytes": areas().map(|run| run.0.len).sum::<u64>(), "areas": areas().count() })
+    };
+    let states: serde_json::Map<_, _> =
+        Status::ALL.into_iter().map(|status| (status.name().to_owned(), of(status))).collect();
+    json!({
+        "path": path(name),
+        "extent": extent(file.map.extent()),
+        "current": {
+            "position": file.current_pos, "phase": file.current_status.name(), "pass": file.current_pass,
+        },
+        "bytes": runs.iter().map(|run| run.0.len).sum::<u64>(),
+        "done": runs.iter().all(|run| run.1 == Status::Finished),
+        "states": states,
+    })
+}
+
+pub(crate) fn maps(states: &[Value]) -> Value {
+    json!({ "schema": SCHEMA, "maps": states })
+}
+
+/// Areas of a map, in bytes or in blocks.
+pub(crate) fn areas(areas: impl Iterator<Item = (Range<u64>, Status)>, block_size: Option<u64>) -> Value {
+    let area = |(at, status): (Range<u64>, Status)| json!({ "offset": at.start, "length": at.end - at.start, "status": status.name() });
+    json!({ "schema": SCHEMA, "block_size": block_size, "areas": areas.map(area).collect::<Vec<_>>() })
+}
+
+/// Blocks as ranges: the numbers one by one would be a long object.
+pub(crate) fn blocks(ranges: &[Range<u64>], block_size: u64) -> Value {
+    let range = |range: &Range<u64>| json!({ "first": range.start, "count": range.end - range.start });
+    json!({
+        "schema": SCHEMA,
+        "block_size": block_size,
+        "blocks": ranges.iter().map(|range| range.end - range.start).sum::<u64>(),
+        "ranges": ranges.iter().map(range).collect::<Vec<_>>(),
+    })
+}
+
+pub(crate) fn map_comparison(differences: &[Difference], compared: u64, sizes: [u64; 2]) -> Value {
+    let name = |status: Option<Status>| status.map(Status::name);
+    let difference = |found: &Difference| {
+        json!({
+            "offset": found.at.offset, "length": found.at.len,
+            "one": name(found.one), "other": name(found.other),
+        })
+    };
+    json!({
+        "schema": SCHEMA,
+        "equal": differences.is_empty(),
+        "compared": compared,
+        "differing": differences.iter().map(|found| found.at.len).sum::<u64>(),
+        "differences": differences.iter().map(difference).collect::<Vec<_>>(),
+        "sizes": { "one": sizes[0], "other": sizes[1] },
+    })
+}
+
+pub(crate) fn map_done(left: u64, bytes: u64, deleted: bool) -> Value {
+    json!({ "schema": SCHEMA, "done": left == 0, "bytes": bytes, "left": left, "deleted": deleted })
 }
 
 pub(crate) fn devices(seen: &[Seen]) -> Value {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   args      what may be asked           report    sizes, plans and results in words
-//!   create verify devices info demo       json      the same as JSON
+//!   create verify devices info map demo   json      the same as JSON
 //!                 one verb a file         progress  the moving line, or a log, or JSON lines
 //! ```
 //!
@@ -15,6 +15,7 @@ mod devices;
 mod exit;
 mod info;
 mod json;
+mod map;
 mod progress;
 mod report;
 mod verify;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Some(Verb::Verify(args)) => verify::run(args, &output),
         Some(Verb::Devices) => devices::run(&output),
         Some(Verb::Info(args)) => info::run(args, &output),
+        Some(Verb::Map(args)) => map::run(args, &output),
         Some(Verb::Demo(args)) => demo::run(args, &output),
         Some(Verb::Completions(args)) => args::completions(args),
         Some(Verb::Man(args)) => args::man(args),

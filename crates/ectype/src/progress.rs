@@ -91,6 +91,15 @@ impl Output {
         }
     }
 
+    /// What is worth knowing beside a result, on standard error.
+    pub(crate) fn note(&self, text: &str) {
+        match self.style {
+            Style::Json => err(&format!("{}\n", json!({ "event": "warning", "message": text }))),
+            _ if self.quiet => {}
+            _ => err(&format!("note: {text}\n")),
+        }
+    }
+
     /// The result as one object, for programs.
     pub(crate) fn result(&self, value: &Value) {
         self.out(&format!("{value}\n"));

@@ -1,7 +1,7 @@
 //! Sizes, times, plans and results in words.
 
 use crate::progress::Output;
-use ectype_core::plan::map::Cell;
+use ectype_core::plan::map::{Cell, Difference, MapFile, Phase, Status};
 use ectype_core::proof::identity::Identity;
 use ectype_core::task::create::{Ended, Outcome, Plan};
 use ectype_core::task::verify::Comparison;
@@ -144,8 +144,12 @@ pub(crate) fn forecast(plan: &Plan, output: &Output) {
 /// The result: what there is now, and how to trust it.
 pub(crate) fn created(outcome: &Outcome, output: &Output) {
     let image = printable(&outcome.plan.image.display().to_string());
-    let speed = if outcome.seconds > 0.0 { outcome.read_now as f64 / outcome.seconds } else { 0.0 };
-    let timing = format!("{}, {}/s", took(outcome.seconds), size(speed as u64));
+    let timing = match (outcome.read_now, outcome.seconds) {
+        (read, seconds) if read > 0 && seconds > 0.0 => {
+            format!("{}, {}/s", took(seconds), size((read as f64 / seconds) as u64))
+        }
+        (_, seconds) => took(seconds),
+    };
     match &outcome.status {
         Ended::Whole => {
             output.line(&format!("  {}   {}, whole   {timing}", output.strong(&image), size(outcome.size)));
@@ -213,6 +217,77 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
     }
 }
 
+/// A rescue map: a picture of all of it, and the numbers of `domain`.
+pub(crate) fn map(name: &str, file: &MapFile, domain: &Extents, width: usize, output: &Output) {
+    const LINES: usize = 4;
+    let map = &file.map;
+    output.line(&format!("{}   rescue map of {}", output.strong(&printable(name)), size(map.size())));
+    for line in map.picture(width * LINES).chunks(width) {
+        output.line(&format!("  {}", line.iter().map(|cell| glyph(*cell)).collect::<String>()));
+    }
+    let runs: Vec<_> = map.within(domain).collect();
+    let all = runs.iter().map(|run| run.0.len).sum();
+    let spoken = map.extent();
+    if spoken.offset > 0 {
+        output.line(&format!("  it begins at byte {}", count(spoken.offset)));
+    }
+    if all < spoken.len {
+        output.line(&format!("  of {} of it:", size(all)));
+    }
+    let row = |status: &Status| {
+        let areas = runs.iter().filter(|run| run.1 == *status).count() as u64;
+        let bytes = runs.iter().filter(|run| run.1 == *status).map(|run| run.0.len).sum();
+        (areas > 0).then(|| {
+            let plural = if areas == 1 { "" } else { "s" };
+            let (bytes, share) = (size(bytes), share(bytes, all));
+            format!("  {:<11} {bytes:>12}  {share:>6} %  in {} area{plural}", status.name(), count(areas))
+        })
+    };
+    // Finished first: it is what one hopes to see.
+    let order = [&Status::Finished].into_iter().chain(&Status::ALL[..4]);
+    for line in order.filter_map(row) {
+        output.line(&line);
+    }
+    let standing = match (file.current_status, file.current_pos, file.current_pass) {
+        // What a map says that nobody is at work on.
+        (Phase::Copying, 0, 1) => return,
+        (Phase::Finished, ..) => "its last run came to its end".to_owned(),
+        (phase, position, pass) => format!("{}, pass {pass}, at byte {}", phase.name(), count(position)),
+    };
+    output.line(&format!("  {:<11} {standing}", "phase"));
+}
+
+/// Percents that are 0 or 100 only where nothing or all is meant.
+fn share(part: u64, all: u64) -> String {
+    match (part, all) {
+        (0, _) => "0".to_owned(),
+        _ if part == all => "100".to_owned(),
+        _ => format!("{:.1}", (part as f64 * 100.0 / all as f64).clamp(0.1, 99.9)),
+    }
+}
+
+/// Where two maps differ.
+pub(crate) fn map_comparison(differences: &[Difference], compared: u64, output: &Output) {
+    if differences.is_empty() {
+        output.line(&format!("  equal: {} compared", size(compared)));
+        return;
+    }
+    let bytes = differences.iter().map(|found| found.at.len).sum();
+    let plural = if differences.len() == 1 { "" } else { "s" };
+    let places = count(differences.len() as u64);
+    output.finding(&format!("  differs in {places} place{plural} ({} of {})", size(bytes), size(compared)));
+    let shown = if output.verbose() { usize::MAX } else { 10 };
+    let name = |status: Option<Status>| status.map_or("nothing", Status::name);
+    for found in differences.iter().take(shown) {
+        let place = place(found.at);
+        output.finding(&format!("      {place:<42}  {}, {}", name(found.one), name(found.other)));
+    }
+    if differences.len() > shown {
+        let more = count((differences.len() - shown) as u64);
+        output.finding(&format!("      … and {more} more places (-v lists them)"));
+    }
+}
+
 /// What a comparison found.
 pub(crate) fn compared(found: &Comparison, output: &Output) {
     if let Some((image, source)) = found.sizes {
@@ -234,6 +309,9 @@ pub(crate) fn compared(found: &Comparison, output: &Output) {
     }
     if found.is_equal() {
         output.line(&format!("  equal: {} compared", size(found.compared)));
+    }
+    for (name, digest) in &found.digests {
+        output.line(&format!("  {name:<7} {digest}   (of the source)"));
     }
     if found.skipped_unreadable > 0 {
         output.line(&format!(

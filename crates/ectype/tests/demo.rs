@@ -44,7 +44,7 @@ fn the_demonstration_tells_its_story_and_leaves_nothing_behind() {
         "$ ectype create",
         "\"SCRATCHED_DISC\"",
         "complete but for 37 sectors (74.0 KiB)",
-        "$ ectype info copy.iso.map",
+        "$ ectype map copy.iso.map",
         "!",
         "bad ",
         "goes on with an unfinished image",

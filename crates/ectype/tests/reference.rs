@@ -25,9 +25,10 @@ fn help(words: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("the help is text")
 }
 
-/// The verbs that `--help` lists.
+/// The verbs that a help lists.
 fn verbs(help: &str) -> Vec<&str> {
-    let list = help.split("Commands:\n").nth(1).expect("the help lists the verbs");
+    let list =
+        ["Commands:\n", "Verbs:\n"].iter().find_map(|title| help.split(title).nth(1)).unwrap_or_default();
     let list = list.split("\n\n").next().unwrap_or_default();
     let named = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     named.filter_map(|line| line.split_whitespace().next()).filter(|verb| *verb != "help").collect()
@@ -43,7 +44,11 @@ fn reference() -> String {
     let first = help(&[]);
     add("ectype", &first);
     for verb in verbs(&first) {
-        add(&format!("ectype {verb}"), &help(&[verb]));
+        let text = help(&[verb]);
+        add(&format!("ectype {verb}"), &text);
+        for below in verbs(&text) {
+            add(&format!("ectype {verb} {below}"), &help(&[verb, below]));
+        }
     }
     page
 }

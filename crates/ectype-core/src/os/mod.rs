@@ -188,6 +188,13 @@ pub struct Space {
     pub largest_file: Option<u64>,
 }
 
+/// The name under which the file at `path` is written anew before it takes that name.
+pub fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".ectype-new");
+    path.with_file_name(name)
+}
+
 /// The folder that holds `path`.
 pub fn folder(path: &Path) -> &Path {
     match path.parent() {

@@ -3,24 +3,29 @@
 //! ```text
 //!   0          1 MiB        1 MiB + 64 KiB                       size
 //!   ├─ Finished ─┼─ NonTrimmed ─┼──────────── NonTried ────────────┤      [`RescueMap`]
-//!   0x00000000  0x00100000  +                                             [`MapFile`], as text
-//!   0x00100000  0x00010000  *
-//!   0x00110000  0x3FEF0000  ?
+//!
+//!   text     [`MapFile`], the same as a mapfile of GNU ddrescue
+//!   algebra  two maps made one, compared; a map changed, shifted, cut
+//!   blocks   lists and bitmaps of block numbers, as badblocks and e2fsck have them
 //! ```
 //!
 //! A map is ordered, free of gaps and coalesced: neighbours differ. It is kept as the starts of its runs in a B-tree, so
-//! that a change in the middle of a hundred thousand runs costs no more than one at the end.
-//!
-//! As text it is the mapfile of GNU ddrescue, in the dialect of its version 1.27: what `ddrescuelog` accepts is accepted
-//! and what it refuses is refused (the manual's chapter "Mapfile structure" names the grammar; the rest is observed). A
-//! map says nothing of *which* medium was read; that is the ledger's business.
+//! that a change in the middle of a hundred thousand runs costs no more than one at the end. It says nothing of *which*
+//! medium was read; that is the ledger's business.
+
+mod algebra;
+mod blocks;
+mod text;
+
+pub use algebra::Difference;
+pub use blocks::{BitOrder, Bitmap, Listed, numbers, read_bitmap, read_numbers};
+pub use text::{Header, MapFile, Phase};
 
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::iter;
 use std::ops::Bound::{Excluded, Unbounded};
-use std::{io, iter};
 
 /// What became of a piece of the medium, from untouched to done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +55,17 @@ impl Status {
             Status::NonScraped => '/',
             Status::Bad => '-',
             Status::Finished => '+',
+        }
+    }
+
+    /// Its name, as it appears in lists and in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Status::NonTried => "non-tried",
+            Status::NonTrimmed => "non-trimmed",
+            Status::NonScraped => "non-scraped",
+            Status::Bad => "bad",
+            Status::Finished => "finished",
         }
     }
 
@@ -284,253 +300,6 @@ impl From<Status> for Cell {
             Status::Finished => Cell::Finished,
         }
     }
-}
-
-/// What a rescue was doing when its mapfile was written. Never a measure of completeness: a run that was told to leave
-/// something out ends as [`Phase::Finished`] too. The blocks tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Phase {
-    /// Reading what was not tried.
-    #[default]
-    Copying,
-    /// Finding the edges of what failed.
-    Trimming,
-    /// Reading between the edges, sector by sector.
-    Scraping,
-    /// Reading bad sectors once more.
-    Retrying,
-    /// ddrescue's fill mode.
-    Filling,
-    /// ddrescue's generate mode.
-    Generating,
-    /// The run came to its end.
-    Finished,
-}
-
-impl Phase {
-    /// All of them.
-    pub const ALL: [Phase; 7] = [
-        Phase::Copying,
-        Phase::Trimming,
-        Phase::Scraping,
-        Phase::Retrying,
-        Phase::Filling,
-        Phase::Generating,
-        Phase::Finished,
-    ];
-
-    /// Its sign in a mapfile.
-    pub const fn sign(self) -> char {
-        match self {
-            Phase::Copying => '?',
-            Phase::Trimming => '*',
-            Phase::Scraping => '/',
-            Phase::Retrying => '-',
-            Phase::Filling => 'F',
-            Phase::Generating => 'G',
-            Phase::Finished => '+',
-        }
-    }
-
-    /// The phase of this sign.
-    pub fn from_sign(sign: char) -> Option<Phase> {
-        Phase::ALL.into_iter().find(|phase| phase.sign() == sign)
-    }
-}
-
-/// A map with the place where its rescue stands: the content of a mapfile.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MapFile {
-    /// Where the rescue was reading: the start of a block in a pass forwards, its end in one backwards.
-    pub current_pos: u64,
-    /// What it was doing.
-    pub current_status: Phase,
-    /// In which pass of that, from 1.
-    pub current_pass: u32,
-    /// What was tried.
-    pub map: RescueMap,
-}
-
-/// What the comments above a mapfile say. The library reads no clock and no arguments: both are the caller's.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Header {
-    /// The command line of the run.
-    pub command_line: String,
-    /// When the run began, as `YYYY-MM-DD HH:MM:SS`.
-    pub start_time: String,
-    /// When the map was written, in the same form.
-    pub current_time: String,
-    /// What is going on, for people: `Copying non-tried blocks... Pass 1 (forwards)`. Left out where empty.
-    pub remark: String,
-}
-
-/// ddrescue keeps positions in signed 64 bits; what lies behind is cut off.
-const END_OF_SPACE: u64 = i64::MAX as u64;
-
-/// How many runs a mapfile may have: far more than any medium yields, and few enough for memory.
-const MAX_RUNS: usize = 1 << 24;
-
-/// How many bytes of a line count, without the blanks before its first sign; ddrescue cuts the rest off.
-const LINE: usize = 127;
-
-impl MapFile {
-    /// A rescue of this map that is about to begin.
-    pub fn new(map: RescueMap) -> Self {
-        MapFile { current_pos: 0, current_status: Phase::default(), current_pass: 1, map }
-    }
-
-    /// Reads a mapfile. A file without any block gives an empty map.
-    pub fn parse(text: &[u8]) -> Result<MapFile> {
-        let mut file: Option<MapFile> = None;
-        let mut first = true;
-        let mut offset = 0;
-        for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
-            let wrong = |what: &str| Error::corrupt(offset, format!("mapfile, line {}: {what}", index + 1));
-            if let Some(mut fields) = Fields::of(line) {
-                if let Some(MapFile { map, .. }) = &mut file {
-                    let (at, status) =
-                        fields.block().ok_or_else(|| wrong("not a block (position, size, status)"))?;
-                    if std::mem::take(&mut first) {
-                        (map.start, map.end) = (at.offset, at.offset);
-                    }
-                    if at.offset != map.end {
-                        return Err(wrong("the block does not begin where the one before it ends"));
-                    }
-                    map.append(at.len, status);
-                    if map.runs.len() > MAX_RUNS {
-                        let many = format!("the mapfile has more than {MAX_RUNS} blocks");
-                        return Err(Error::new(Kind::Limit, many).at(offset));
-                    }
-                } else {
-                    file = Some(fields.status_line().ok_or_else(|| wrong("bad or missing status line"))?);
-                }
-            }
-            offset += line.len() as u64 + 1;
-        }
-        let mut file = file.unwrap_or_else(|| MapFile::new(RescueMap::default()));
-        if file.map.runs.is_empty() {
-            file.map = RescueMap::default();
-        }
-        Ok(file)
-    }
-
-    /// Writes the mapfile in ddrescue's form.
-    pub fn write(&self, out: &mut impl io::Write, header: &Header) -> io::Result<()> {
-        writeln!(out, "# Mapfile. Created by ectype version {}", env!("CARGO_PKG_VERSION"))?;
-        writeln!(out, "# Command line: {}", one_line(&header.command_line))?;
-        writeln!(out, "# Start time:   {}", one_line(&header.start_time))?;
-        writeln!(out, "# Current time: {}", one_line(&header.current_time))?;
-        if !header.remark.is_empty() {
-            writeln!(out, "# {}", one_line(&header.remark))?;
-        }
-        writeln!(out, "# current_pos  current_status  current_pass")?;
-        let phase = self.current_status.sign();
-        writeln!(out, "0x{:08X}     {phase}               {}", self.current_pos, self.current_pass)?;
-        writeln!(out, "#      pos        size  status")?;
-        for (at, status) in self.map.runs() {
-            writeln!(out, "0x{:08X}  0x{:08X}  {}", at.offset, at.len, status.sign())?;
-        }
-        Ok(())
-    }
-
-    /// The mapfile as text; see [`MapFile::write`].
-    pub fn to_text(&self, header: &Header) -> String {
-        let mut text = Vec::new();
-        self.write(&mut text, header).expect("memory takes all writes");
-        String::from_utf8(text).expect("all of it came from text")
-    }
-}
-
-/// A comment ends with its line, so a line break in a command line would let it speak as a block.
-fn one_line(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut line, sign| {
-        if sign.is_control() {
-            let _ = write!(line, "{}", sign.escape_default());
-        } else {
-            line.push(sign);
-        }
-        line
-    })
-}
-
-/// What is left to scan of one line. The rules are those of C's `scanf`, for ddrescue's mapfiles are read by it: numbers in
-/// C notation end where they end, blanks may be missing, and whatever follows the last field is ignored.
-struct Fields<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Fields<'a> {
-    /// The fields of a line, unless it is blank or a comment.
-    fn of(line: &'a [u8]) -> Option<Self> {
-        let start = line.iter().position(|&byte| !is_blank(byte))?;
-        let line = &line[start..];
-        (line[0] != b'#').then(|| Fields { rest: &line[..line.len().min(LINE)] })
-    }
-
-    /// `position phase [pass]`. Writers from before ddrescue 1.20 leave the pass out; it is 1 then.
-    fn status_line(&mut self) -> Option<MapFile> {
-        let current_pos = u64::try_from(self.number(false)?).ok()?;
-        let current_status = Phase::from_sign(self.sign()?)?;
-        // C's `int` takes the low 32 bits of a number that is too large.
-        let pass = self.number(true).unwrap_or(1) as i32;
-        let current_pass = u32::try_from(pass).ok().filter(|&pass| pass > 0)?;
-        Some(MapFile { current_pos, current_status, current_pass, map: RescueMap::default() })
-    }
-
-    /// `position size status`. Only a block at 0 may be empty.
-    fn block(&mut self) -> Option<(Extent, Status)> {
-        let offset = u64::try_from(self.number(false)?).ok()?;
-        let len = u64::try_from(self.number(false)?).ok()?;
-        let status = Status::from_sign(self.sign()?)?;
-        let at = Extent::between(offset, offset.saturating_add(len).min(END_OF_SPACE));
-        (len > 0 || offset == 0).then_some((at, status))
-    }
-
-    fn skip_blanks(&mut self) {
-        while let [byte, rest @ ..] = self.rest
-            && is_blank(*byte)
-        {
-            self.rest = rest;
-        }
-    }
-
-    fn sign(&mut self) -> Option<char> {
-        self.skip_blanks();
-        let (&sign, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(char::from(sign))
-    }
-
-    /// A number: decimal, or in C's notation also `0x` hexadecimal and `0` octal. One too large is the largest.
-    fn number(&mut self, decimal: bool) -> Option<i64> {
-        self.skip_blanks();
-        let (negative, unsigned) = match self.rest {
-            [b'-', rest @ ..] => (true, rest),
-            [b'+', rest @ ..] => (false, rest),
-            rest => (false, rest),
-        };
-        let (radix, digits) = match unsigned {
-            [b'0', b'x' | b'X', rest @ ..] if !decimal => (16, rest),
-            [b'0', ..] if !decimal => (8, unsigned),
-            _ => (10, unsigned),
-        };
-        let count = digits.iter().take_while(|&&digit| char::from(digit).is_digit(radix)).count();
-        // `0x` without a digit is 0, as glibc has it.
-        if count == 0 && radix != 16 {
-            return None;
-        }
-        self.rest = &digits[count..];
-        let sign = if negative { -1 } else { 1 };
-        Some(digits[..count].iter().fold(0_i64, |number, &digit| {
-            let digit = char::from(digit).to_digit(radix).expect("counted as a digit");
-            number.saturating_mul(i64::from(radix)).saturating_add(sign * i64::from(digit))
-        }))
-    }
-}
-
-/// The blanks of C's `isspace`.
-fn is_blank(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || byte == 0x0b
 }
 
 #[cfg(test)]

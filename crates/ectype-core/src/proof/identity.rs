@@ -46,6 +46,10 @@ pub struct Moment {
     pub diskseq: Option<u64>,
     /// What was written to the device since the boot, in the kernel's counters.
     pub writes: Option<u64>,
+    /// The device lies on something that can be written to below it: its counter proves a write, and never that there was
+    /// none.
+    #[serde(default)]
+    pub layered: bool,
     /// For a partition: what was written to its whole disk, likewise.
     #[serde(default)]
     pub disk_writes: Option<u64>,
@@ -59,7 +63,8 @@ impl Moment {
         if self.diskseq.is_none() && self.file.is_some() {
             return self.file == later.file;
         }
-        let known = self.boot_id.is_some() && self.diskseq.is_some() && self.writes.is_some();
+        let counted = self.writes.is_some() && !self.layered;
+        let known = self.boot_id.is_some() && self.diskseq.is_some() && counted;
         known && self == later
     }
 }

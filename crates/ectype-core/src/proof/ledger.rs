@@ -6,6 +6,7 @@
 //!                 ┌───────┬───────┬──────────┬──────────┬──────────┬ ─ ─
 //!                 │slot A │slot B │ leaf 0   │ leaf 1   │ leaf 2   │        32 bytes a piece of 1 MiB
 //!                 └───────┴───────┴──────────┴──────────┴──────────┴ ─ ─
+//!      └ 64 KiB in: 128 KiB of ballast, given up on a full target so that its last checkpoint has room
 //!   slot          magic, generation, length, BLAKE3, then JSON: facts of source and plan, hash of the map
 //!   leaf          of a piece that the map holds whole: 00…00 zeros · FF…FF "compute it from the image" · else the leaf
 //! ```
@@ -40,6 +41,10 @@ const STALE_SLOT: Hash = Hash([0xff; 32]);
 
 /// An intent to overwrite covers this many pieces at once, so that it costs a flush only now and then.
 const INTENT: u64 = 256 * PIECE;
+
+/// The start of each slot has its blocks from the beginning on.
+const ALLOCATED: u64 = 64 << 10;
+const BALLAST: Extent = Extent::new(ALLOCATED, 128 << 10);
 
 /// Leaves are looked through in batches of this many.
 const BATCH: u64 = 1 << 13;
@@ -81,6 +86,40 @@ struct Kept {
     map: String,
     zeros: u64,
     facts: serde_json::Value,
+    /// What the last checkpoint recorded.
+    recorded: Recorded,
+    has_ballast: bool,
+    flush_failed: bool,
+}
+
+/// What a checkpoint made durable knowledge.
+#[derive(Clone)]
+pub struct Recorded {
+    /// The map.
+    pub map: RescueMap,
+    /// How many bytes of what it holds are zeros that were found or known.
+    pub zeros: u64,
+}
+
+impl Kept {
+    fn new(state: Box<dyn Storage>, save_map: SaveMap, recorded: RescueMap) -> Kept {
+        // Without room for it there is none: the first checkpoint will tell.
+        let has_ballast = [Extent::new(0, BALLAST.end()), Extent::new(SLOT, ALLOCATED)].iter().all(|at| {
+            let mut held = vec![0; at.len as usize];
+            state.read_at(&mut held, at.offset).and_then(|()| state.write_at(&held, at.offset)).is_ok()
+        });
+        Kept {
+            state,
+            save_map,
+            generation: 0,
+            map: String::new(),
+            zeros: 0,
+            facts: serde_json::Value::Null,
+            recorded: Recorded { map: recorded, zeros: 0 },
+            has_ballast,
+            flush_failed: false,
+        }
+    }
 }
 
 enum Leaves {
@@ -171,8 +210,7 @@ impl Ledger {
         facts: &F,
     ) -> Result<Ledger> {
         state.set_size(0).and_then(|()| state.set_size(LEAVES)).map_err(writing)?;
-        let kept =
-            Kept { state, save_map, generation: 0, map: String::new(), zeros: 0, facts: to_value(facts)? };
+        let kept = Kept { facts: to_value(facts)?, ..Kept::new(state, save_map, RescueMap::new(size)) };
         let mut ledger = Ledger {
             map: RescueMap::new(size),
             leaves: Leaves::Stored { fresh_from: 0 },
@@ -205,8 +243,9 @@ impl Ledger {
         let facts = F::deserialize(&slot.facts)
             .map_err(|error| Error::corrupt(0, "the state file tells other facts").because(error))?;
         if slot.size != map.size() {
-            let context = format!("the state is of {} bytes, the map of {}", slot.size, map.size());
-            return Err(Error::new(Kind::Corrupt, context));
+            let context =
+                format!("it has {} bytes, the unfinished image is of one with {}", map.size(), slot.size);
+            return Err(Error::new(Kind::Changed, context));
         }
         let known = map_hash(map);
         let held_before: Extents =
@@ -230,7 +269,7 @@ impl Ledger {
         facts: &F,
         trust: Trust,
     ) -> Result<Ledger> {
-        let known = map_hash(&map);
+        let (known, recorded) = (map_hash(&map), map.clone());
         let (mut map, mut held_before) = (map, before.held_before);
         match trust {
             Trust::Proven => {}
@@ -253,12 +292,11 @@ impl Ledger {
             map,
             leaves: Leaves::Stored { fresh_from: before.fresh_from },
             kept: Some(Kept {
-                state,
-                save_map,
                 generation: before.generation,
                 map: known,
                 zeros: before.zeros,
                 facts: first_facts,
+                ..Kept::new(state, save_map, recorded)
             }),
             held_before,
             intent: Extent::new(0, 0),
@@ -441,7 +479,33 @@ impl Ledger {
 
     /// Makes what is held durable knowledge. The image must have been flushed before.
     pub fn checkpoint(&mut self) -> Result<()> {
+        match self.record() {
+            Err(error) if error.kind() == Kind::Limit && self.drop_ballast() => self.record(),
+            recorded => recorded,
+        }
+    }
+
+    fn drop_ballast(&mut self) -> bool {
+        let Some(kept) = &mut self.kept else { return false };
+        std::mem::take(&mut kept.has_ballast)
+            && !kept.flush_failed
+            && kept.state.holds_holes()
+            && kept.state.zero_at(BALLAST).and_then(|()| kept.state.flush()).is_ok()
+    }
+
+    /// What the last checkpoint recorded; `None` of a ledger that nothing outlives.
+    pub fn recorded(&self) -> Option<&Recorded> {
+        self.kept.as_ref().map(|kept| &kept.recorded)
+    }
+
+    fn record(&mut self) -> Result<()> {
         let Some(kept) = &self.kept else { return Ok(()) };
+        if kept.flush_failed {
+            return Err(Error::new(
+                Kind::Io,
+                "the state file could not be flushed, and is not believed any more",
+            ));
+        }
         let (map, before) = (map_hash(&self.map), kept.map.clone());
         // What was changed has its new leaf, and the image was flushed.
         self.intent = Extent::new(0, 0);
@@ -451,14 +515,17 @@ impl Ledger {
         (kept.save_map)(&self.map, self.stage, self.position)?;
         kept.map = map;
         kept.zeros = self.zeros;
+        kept.recorded = Recorded { map: self.map.clone(), zeros: self.zeros };
         Ok(())
     }
 
-    fn flush_state(&self) -> Result<()> {
-        match &self.kept {
-            Some(kept) => kept.state.flush().map_err(writing),
-            None => Ok(()),
-        }
+    fn flush_state(&mut self) -> Result<()> {
+        let Some(kept) = &mut self.kept else { return Ok(()) };
+        kept.state.flush().map_err(|error| {
+            // The system may have dropped what it could not write, and the next flush would say nothing of it.
+            kept.flush_failed = true;
+            writing(error)
+        })
     }
 
     fn write_slot(&mut self, map: String, map_before: String) -> Result<()> {
@@ -466,7 +533,7 @@ impl Ledger {
         let Some(kept) = &mut self.kept else { return Ok(()) };
         let kept_zeros = kept.zeros;
         let pair = |extent: Extent| (extent.offset, extent.len);
-        let mut slot = Slot {
+        let slot = Slot {
             size: self.map.size(),
             map,
             map_before,
@@ -481,16 +548,15 @@ impl Ledger {
             facts: &kept.facts,
         };
         let room = SLOT as usize - HEAD;
-        let mut json = serde_json::to_vec(&slot)
+        let json = serde_json::to_vec(&slot)
             .map_err(|error| Error::new(Kind::Io, "writing the state").because(error))?;
         if json.len() > room {
-            // Without the list nothing is lost but the chance to leave equal pieces alone after a second interruption.
-            slot.held_before.clear();
-            json = serde_json::to_vec(&slot)
-                .map_err(|error| Error::new(Kind::Io, "writing the state").because(error))?;
-        }
-        if json.len() > room {
-            return Err(Error::new(Kind::Limit, "the facts of this run do not fit in a state file"));
+            let many = self.held_before.count();
+            let context =
+                format!("what earlier runs hold lies in {many} places, too many to be compared again");
+            return Err(Error::new(Kind::Limit, context)
+                .advise("nothing was written to the medium since:  --trust-map keeps what was read")
+                .advise("it was:  --restart begins anew"));
         }
         let spent = || Error::corrupt(0, "the state file's generation is spent");
         kept.generation = kept.generation.checked_add(1).ok_or_else(spent)?;
@@ -606,6 +672,38 @@ impl Ledger {
                 self.state().zero_at(slots).map_err(writing)
             }
         }
+    }
+
+    /// Whether the image is the one that earlier runs wrote, as far as a few pieces of what is held can tell: before anything of
+    /// it is changed.
+    ///
+    /// # Errors
+    /// [`Kind::Changed`] with the place where it does not hold what the ledger says.
+    pub fn check_some(&self, image: &dyn ReadAt) -> Result<()> {
+        const LOOKS: u64 = 64;
+        const MOST_READ: usize = 8;
+        let (held, size) = (self.held(), self.map.size());
+        let mut buffer = vec![0; PIECE as usize];
+        let mut read = 0;
+        // Every part of the disk, and where it is small every piece.
+        let step = (size.div_ceil(PIECE) / LOOKS).max(1);
+        for part in held.iter() {
+            let mut index = part.offset.div_ceil(PIECE);
+            while (index + 1).checked_mul(PIECE).is_some_and(|end| end <= part.end()) && read < MOST_READ {
+                let at = Extent::new(index * PIECE, PIECE);
+                let leaf = self.leaf(index)?;
+                if leaf != STALE_SLOT && !(leaf == ZERO_SLOT && is_hole(image, at)) {
+                    let expected = if leaf == ZERO_SLOT { tree::zero_leaf() } else { leaf };
+                    let answer = image.read_at(&mut buffer, at.offset);
+                    if answer.is_err() || tree::leaf(&buffer) != expected {
+                        return Err(not_held(at));
+                    }
+                    read += 1;
+                }
+                index += step;
+            }
+        }
+        Ok(())
     }
 
     /// The tree of the content, and the linear digests in `missing`, read from the image where they are not known.

@@ -212,6 +212,15 @@ impl Record {
         Ok(record)
     }
 
+    /// Whether the list of digests at `path` is the one that belongs to this record.
+    pub fn wrote_list(&self, path: &Path) -> bool {
+        let known = |sha256: &String| {
+            let list = std::fs::read(path).unwrap_or_default();
+            list.strip_prefix(b"\\").unwrap_or(&list).starts_with(sha256.as_bytes())
+        };
+        self.digests.get("sha256").is_some_and(known)
+    }
+
     /// The tree, if it is one of this version and agrees with itself.
     pub fn tree(&self) -> Option<Tree> {
         let facts = &self.tree;

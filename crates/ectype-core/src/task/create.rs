@@ -26,7 +26,7 @@ use crate::plan::policy::{self, Format};
 use crate::plan::rescue::{self, Rescue};
 use crate::proof::digest::Algorithm;
 use crate::proof::identity::{Identity, Moment};
-use crate::proof::ledger::{Ledger, SaveMap, Trust};
+use crate::proof::ledger::{Ledger, Recorded, SaveMap, Trust};
 use crate::proof::record::{self, ByteCounts, ImageFacts, Missing, PlanFacts, Range, Record, TreeFacts};
 use crate::proof::tree::Tree;
 use crate::source::{Geometry, Source};
@@ -264,13 +264,23 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         files.clear_leftover();
     }
     let target = survey(&files, &options, &opened)?;
+    let mut consistency = opened.consistency;
     let (held, compare) = match &target {
         Target::Nothing => (None, false),
         Target::Unfinished(unfinished) => {
-            if unfinished.left.is_none() {
-                let note =
-                    "the map came without the state of its run: that it is of this medium is not proven";
-                why.push(note.to_owned());
+            if unfinished.foreign {
+                consistency = Consistency::None;
+                why.push(match unfinished.left {
+                    None => "the map came without the state of its run: that it is of this medium is not proven",
+                    Some(_) => "another program went on with the map: what it holds is taken on its word",
+                }.to_owned());
+            }
+            if unfinished.trusted {
+                consistency = Consistency::None;
+                why.push(
+                    "gone on with on your word (--trust-map): that nothing was written since is not proven"
+                        .to_owned(),
+                );
             }
             (Some(unfinished.map.bytes(Status::Finished)), unfinished.compare)
         }
@@ -289,7 +299,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         image: files.image.clone(),
         format,
         scope: opened.scope(),
-        consistency: opened.consistency,
+        consistency,
         hashes,
         why,
         worst_case: worst_case(&opened)?,
@@ -383,6 +393,7 @@ impl Prepared {
                 return Err(error);
             }
         };
+        let had_map = self.files.map.exists();
         let mut facts = RunFacts {
             identity: self.opened.identity.clone(),
             moment: self.opened.moment.clone(),
@@ -406,7 +417,12 @@ impl Prepared {
             (Err(error), Some(map)) if error.kind() == Kind::Limit => {
                 return Ok(self.outcome(Ended::Stopped(error), &map, 0, resumed, begun));
             }
-            (Err(error), _) => return Err(error),
+            (Err(error), before) => {
+                if before.is_none() {
+                    self.files.abandon(had_map);
+                }
+                return Err(error);
+            }
         };
         if facts.unproven {
             self.plan.consistency = Consistency::None;
@@ -421,8 +437,10 @@ impl Prepared {
             // What the image should hold and does not, no repetition mends.
             Err(Failed::ForGood(error)) => return Err(error),
             Err(Failed::Resumable(error)) => {
-                let (map, zeros) = (run.ledger.map(), run.ledger.zeros());
-                return Ok(self.outcome(Ended::Stopped(error), map, zeros, resumed, begun));
+                // Not what is in the image but what the next run will know of.
+                let recorded = run.ledger.recorded().expect("the ledger of an image has a state file");
+                let Recorded { map, zeros } = recorded.clone();
+                return Ok(self.outcome(Ended::Stopped(error), &map, zeros, resumed, begun));
             }
         };
         assert!(
@@ -449,8 +467,14 @@ impl Prepared {
         }
         if self.options.verify {
             let source = &mut *self.opened.source;
-            let compared =
-                verify::compare(source, &self.files.image, tree.len, &unreadable, self.options.tuning, watch);
+            let compared = verify::compare(
+                source,
+                &self.files.image,
+                (tree.len, &unreadable),
+                &[],
+                self.options.tuning,
+                watch,
+            );
             outcome.verified = Some(compared.map(|mut compared| {
                 compared.allow_run_out(run_out.map_or(0, |run_out| run_out.len));
                 compared
@@ -490,10 +514,14 @@ impl Prepared {
             None if ledger.map().bytes(Status::NonTried) > 0 => {
                 Err(Failed::Resumable(only_parts(ledger.map())))
             }
-            None if self.was_written(&run.facts.moment) && !run.facts.unproven => {
-                Err(Failed::Resumable(changed(&self.plan.source.path)))
+            None if run.facts.unproven => Ok(copied),
+            None => {
+                let (before, now) = (&run.facts.moment, self.opened.moment_now());
+                if self.was_written(before, &now) {
+                    return Err(Failed::Resumable(changed(&self.plan.source.path, before, &now)));
+                }
+                Ok(copied)
             }
-            None => Ok(copied),
         }
     }
 
@@ -567,8 +595,9 @@ impl Prepared {
         let failed = |error| Error::writing(format!("writing {}", image.display()), error);
         let unfinished = match target {
             Target::Nothing => {
-                self.files.discard()?;
+                // First what can fail: until then what stands here stands.
                 let ledger = Ledger::create(state, self.save_map(&facts.began), size, facts)?;
+                self.files.discard()?;
                 let storage = PlainFile::create_new(image).map_err(failed)?;
                 file::sync_dir(file::folder(image)).map_err(failed)?;
                 return Ok((ledger, Box::new(RawSink::create(storage, size)?)));
@@ -576,7 +605,6 @@ impl Prepared {
             Target::Unfinished(unfinished) => unfinished,
         };
         self.plan.compare = unfinished.compare;
-        self.files.discard_record()?;
         let storage = if image.exists() {
             PlainFile::open_writable(image).map_err(failed)?
         } else {
@@ -602,9 +630,8 @@ impl Prepared {
             Some((left, before)) => {
                 facts.began = before.began;
                 facts.runs = before.runs.saturating_add(1);
-                let trusted = self.options.trust_map
-                    && !self.opened.immutable
-                    && !before.moment.proves_unchanged(&facts.moment);
+                let trusted = unfinished.trusted;
+                facts.unproven |= unfinished.foreign;
                 facts.unproven |= trusted || (before.unproven && !unfinished.compare);
                 let save_map = self.save_map(&facts.began);
                 let trust = match (unfinished.compare, trusted) {
@@ -615,6 +642,10 @@ impl Prepared {
                 Ledger::resume(state, save_map, unfinished.map, left, facts, trust)?
             }
         };
+        // Past the system's cache: it may hold what never reached the disk.
+        storage.drop_cache();
+        ledger.check_some(&storage)?;
+        self.files.discard_record()?;
         let sink = RawSink::resume(storage, size, &ledger.held())?;
         Ok((ledger, Box::new(sink)))
     }
@@ -642,8 +673,7 @@ impl Prepared {
         })
     }
 
-    fn was_written(&self, before: &Moment) -> bool {
-        let now = self.opened.moment_now();
+    fn was_written(&self, before: &Moment, now: &Moment) -> bool {
         let differs =
             |before: Option<u64>, now: Option<u64>| before.is_some() && now.is_some() && before != now;
         !self.opened.immutable && (differs(before.writes, now.writes) || before.file != now.file)

@@ -133,18 +133,23 @@ impl Opened {
 
 fn moment_of(disk: &Disk) -> Moment {
     let device = disk.device();
-    let stamp = |path: &str| PlainFile::open(Path::new(path)).and_then(|file| file.stamp()).ok();
-    let file = if device.bus == "loop" { stamp(&device.model) } else { None };
-    // What lies on something else can be written to below, where its own counters do not count.
-    let counts = match device.bus.as_str() {
-        "loop" => file.is_some(),
-        "dm" | "md" | "nbd" | "drbd" | "bcache" => false,
-        _ => true,
+    // What others wrote through the node and the system still holds back is not counted yet.
+    disk.settle();
+    // The file below a loop device has dates; a device below it has none that a file system on it would set.
+    let is_file = |path: &Path| std::fs::metadata(path).is_ok_and(|facts| facts.is_file());
+    let stamp = |path: &Path| PlainFile::open(path).and_then(|file| file.stamp()).ok();
+    let below = Some(Path::new(&device.model)).filter(|path| device.bus == "loop" && is_file(path));
+    let file = below.and_then(stamp);
+    let layered = match device.bus.as_str() {
+        "loop" => file.is_none(),
+        "dm" | "md" | "nbd" | "drbd" | "bcache" => true,
+        _ => false,
     };
     Moment {
         boot_id: host::boot_id(),
         diskseq: disk.diskseq_now(),
-        writes: if counts { disk.writes_now() } else { None },
+        writes: disk.writes_now(),
+        layered,
         disk_writes: disk.whole_writes_now(),
         file,
     }
@@ -395,7 +400,11 @@ fn identity(reader: &dyn ReadAt, known: &Known) -> Identity {
 }
 
 /// The error of a source that is not what it was when the copy began.
-pub(super) fn changed(path: &str) -> Error {
-    Error::new(Kind::Changed, format!("{path} was written to while it was copied"))
-        .advise("run the same command again: it reads the source again and rewrites what differs")
+pub(super) fn changed(path: &str, before: &Moment, now: &Moment) -> Error {
+    let error = Error::new(Kind::Changed, format!("{path} was written to while it was copied"));
+    let size = |moment: &Moment| moment.file.map(|stamp| stamp.size);
+    if size(before) != size(now) {
+        return error.advise("it has another size now: begin anew:  --restart");
+    }
+    error.advise("run the same command again: it reads the source again and rewrites what differs")
 }

@@ -12,6 +12,7 @@
 use super::create::Options;
 use super::open::Opened;
 use crate::error::{Error, Kind, Result, word};
+use crate::io::ReadAt;
 use crate::os::file::{self, FileStamp, PlainFile};
 use crate::plan::Stage;
 use crate::plan::map::{MapFile, RescueMap, Status};
@@ -49,6 +50,10 @@ pub(super) struct Unfinished {
     pub(super) compare: bool,
     /// Where the rescue stood.
     pub(super) stage: (Stage, u64),
+    /// Whether it has not to be only because the user says so.
+    pub(super) trusted: bool,
+    /// Another program changed the map since: what it says is taken on its word.
+    pub(super) foreign: bool,
 }
 
 /// What the state file keeps of a run.
@@ -121,11 +126,17 @@ pub(super) fn survey(files: &Files, options: &Options, opened: &Opened) -> Resul
     if options.restart {
         // Only what is known to be unfinished is discarded.
         let is_incomplete = record?.is_some_and(|record| record.status != "whole");
-        if !is_whole && (exists(&files.map)? || is_incomplete) {
+        if !is_whole && (exists(&files.map)? || exists(&files.state)? || is_incomplete) {
             return Ok(Target::Nothing);
         }
         return Err(Error::refused(format!("{image} exists and is no unfinished image"))
             .advise("replace it:  --overwrite"));
+    }
+    if !is_finished && exists(&files.state)? {
+        let context = format!("{image} is unfinished, and its map {} is missing", files.map.display());
+        return Err(Error::refused(context)
+            .advise("it has another name:  --map FILE")
+            .advise("begin anew:           --restart"));
     }
     if is_finished {
         return Err(Error::refused(format!("{image} exists and is finished"))
@@ -162,19 +173,35 @@ impl Files {
                 return Err(Error::refused(context));
             }
             // A run that ended meanwhile took the name with it: a lock on a file without a name keeps nobody out.
-            let named = PlainFile::open(&self.state).and_then(|file| file.stamp());
             let inode = |stamp: FileStamp| (stamp.device, stamp.inode);
-            if named.map(inode).ok() == Some(inode(state.stamp().map_err(failed)?)) {
-                break state;
+            match PlainFile::open(&self.state).and_then(|file| file.stamp()) {
+                Ok(named) if inode(named) == inode(state.stamp().map_err(failed)?) => break state,
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    if state.size() == 0 {
+                        let _ = remove(&self.state);
+                    }
+                    return Err(failed(error));
+                }
+                _ => {}
             }
         };
         Ok(state)
     }
 
-    /// Removes what an earlier run left, on the user's word.
+    /// What a run made that could not begin goes; a map that was there before has been emptied for it, and stays.
+    pub(super) fn abandon(&self, had_map: bool) {
+        let _ = remove(&self.state);
+        if !had_map && !self.keep_map {
+            let _ = remove(&self.map);
+        }
+        if std::fs::symlink_metadata(&self.image).is_ok_and(|facts| facts.is_file() && facts.len() == 0) {
+            let _ = remove(&self.image);
+        }
+    }
+
+    /// Removes the image that stands here, and its record, on the user's word.
     pub(super) fn discard(&self) -> Result<()> {
         self.discard_record()?;
-        remove(&self.map)?;
         remove(&self.image)?;
         let folder = file::folder(&self.image);
         file::sync_dir(folder).map_err(|error| Error::io("flushing the folder", error))
@@ -184,8 +211,9 @@ impl Files {
     pub(super) fn discard_record(&self) -> Result<()> {
         let (record, list) = (record::path_of(&self.image), record::beside(&self.image, ".sha256"));
         if exists(&record)? || exists(&list)? {
-            remove(&record)?;
+            // A list without its record would be taken for somebody's.
             remove(&list)?;
+            remove(&record)?;
             let folder = file::folder(&self.image);
             file::sync_dir(folder).map_err(|error| Error::io("flushing the folder", error))?;
         }
@@ -215,13 +243,17 @@ impl Files {
     }
 
     /// Everything that a run may write, with what it is to the image.
-    fn all(&self) -> [(&'static str, PathBuf); 5] {
+    fn all(&self) -> [(&'static str, PathBuf); 8] {
+        let (record, list) = (record::path_of(&self.image), record::beside(&self.image, ".sha256"));
         [
             ("image", self.image.clone()),
             ("map", self.map.clone()),
             ("state", self.state.clone()),
-            ("record", record::path_of(&self.image)),
-            ("list of digests", record::beside(&self.image, ".sha256")),
+            ("new map", file::temporary(&self.map)),
+            ("new record", file::temporary(&record)),
+            ("new list of digests", file::temporary(&list)),
+            ("record", record),
+            ("list of digests", list),
         ]
     }
 }
@@ -252,8 +284,10 @@ fn refuse_source(files: &Files, options: &Options, opened: &Opened) -> Result<()
             let what = if *what == "image" { String::new() } else { format!(", and would be the {what}") };
             return Err(Error::refused(format!("{} is the source itself{what}", path.display())));
         }
-        if *what != "map" && is_same(path, &files.map) {
-            return Err(Error::refused(format!("{} cannot be both map and {what}", path.display()))
+    }
+    for (index, (what, path)) in all.iter().enumerate() {
+        if let Some((other, _)) = all[..index].iter().find(|(_, other)| is_same(path, other)) {
+            return Err(Error::refused(format!("{} cannot be both {other} and {what}", path.display()))
                 .advise("give the map another name:  --map FILE"));
         }
     }
@@ -297,6 +331,14 @@ fn refuse_bystanders(files: &Files) -> Result<()> {
             return Err(refused(&files.state, "state"));
         }
     }
+    let (record, list) = (record::path_of(&files.image), record::beside(&files.image, ".sha256"));
+    let known = Record::of(&files.image);
+    if known.is_err() {
+        return Err(refused(&record, "record"));
+    }
+    if exists(&list)? && !known.is_ok_and(|record| record.is_some_and(|record| record.wrote_list(&list))) {
+        return Err(refused(&list, "list of digests"));
+    }
     if files.map.exists() {
         let is_file = std::fs::metadata(&files.map).is_ok_and(|facts| facts.is_file());
         let is_ours = has_state && !files.keep_map;
@@ -326,12 +368,24 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
     let MapFile { mut map, current_pos, current_status, current_pass } =
         MapFile::parse(&text).map_err(wrong)?;
     let stage = (Stage { phase: current_status, pass: current_pass, backwards: false }, current_pos);
-    map.cover(opened.geometry().size).map_err(wrong)?;
-    if map.bytes(Status::Finished) > 0 && !files.image.exists() {
+    let other = |reason: &dyn std::fmt::Display| {
+        let context =
+            format!("{} is another medium than the unfinished image is of: {reason}", opened.identity.path);
+        Error::new(Kind::Changed, context).advise(anew)
+    };
+    map.cover(opened.geometry().size).map_err(|error| other(&error))?;
+    let image_is_there = || {
+        if files.image.exists() {
+            return Ok(());
+        }
         let context = format!("{map_name} speaks of an image that is not there: {}", files.image.display());
-        return Err(Error::new(Kind::Changed, context).advise(anew));
+        Err(Error::new(Kind::Changed, context).advise(anew))
+    };
+    if map.bytes(Status::Finished) > 0 {
+        image_is_there()?;
     }
-    let foreign = |map| Ok(Unfinished { map, left: None, compare: false, stage });
+    let foreign =
+        |map| Ok(Unfinished { map, left: None, compare: false, trusted: false, foreign: true, stage });
     let has_state = std::fs::metadata(&files.state).is_ok_and(|facts| facts.len() > 0);
     if !has_state {
         return foreign(map);
@@ -344,21 +398,25 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
     }
     let (left, facts) = Ledger::load::<RunFacts>(&state, &map).map_err(|error| {
         let kind = error.kind();
+        if kind == Kind::Changed {
+            return other(&error);
+        }
         Error::new(kind, format!("{state_name} is not the state of this image")).because(error).advise(anew)
     })?;
-    facts.identity.recognises(&opened.identity, &facts.moment, &opened.moment, opened.immutable).map_err(
-        |reason| {
-            let context = format!(
-                "{} is another medium than the unfinished image is of: {reason}",
-                opened.identity.path
-            );
-            Error::new(Kind::Changed, context).advise(anew)
-        },
-    )?;
+    facts
+        .identity
+        .recognises(&opened.identity, &facts.moment, &opened.moment, opened.immutable)
+        .map_err(|reason| other(&reason))?;
+    if left.held_end() > 0 {
+        image_is_there()?;
+    }
     // A moment proves something of the map that it was recorded with; of another, nothing.
     let same_moment = left.leaves_valid && facts.moment.proves_unchanged(&opened.moment);
-    let proven = opened.immutable || options.trust_map || same_moment;
-    Ok(Unfinished { map, left: Some((left, facts)), compare: !proven, stage })
+    let proven = opened.immutable || same_moment;
+    let trusted = !proven && options.trust_map;
+    let compare = !proven && !trusted;
+    let foreign = !compare && !left.leaves_valid;
+    Ok(Unfinished { map, left: Some((left, facts)), compare, trusted, foreign, stage })
 }
 
 /// Removes a file, if it is there.

@@ -10,11 +10,11 @@ use crate::extent::{Extent, Extents, PIECE};
 use crate::image::{self, Sink};
 use crate::io::{Content, ReadAt};
 use crate::os::file::{FileStamp, PlainFile};
-use crate::plan::map::{RescueMap, Status};
+use crate::plan::map::{MapFile, RescueMap, Status};
 use crate::plan::rescue::{self, Rescue};
 use crate::proof::digest::Algorithm;
 use crate::proof::ledger::Ledger;
-use crate::proof::record::Record;
+use crate::proof::record::{self, Record};
 use crate::proof::tree::Tree;
 use crate::source::{FileSource, Source};
 use crate::watch::{Phase, Watch};
@@ -42,6 +42,8 @@ pub struct Comparison {
     pub unreadable: Extents,
     /// Sizes that are not equal: of the image's content and of the source.
     pub sizes: Option<(u64, u64)>,
+    /// Linear digests of what the source gave, where all of it came, once and in order.
+    pub digests: BTreeMap<String, String>,
 }
 
 impl Comparison {
@@ -180,6 +182,7 @@ fn against_record(tree: &Tree, record: &Record, path: &Path) -> Result<(Extents,
 pub fn verify_against(
     image: &Path,
     source: &Path,
+    more: &[Algorithm],
     tuning: Tuning,
     watch: &Watch,
 ) -> Result<(Comparison, Option<Record>)> {
@@ -197,7 +200,7 @@ pub fn verify_against(
     };
     let unread: Extents =
         record.iter().flat_map(|record| &record.unreadable).map(|&range| range.into()).collect();
-    let mut comparison = compare(&mut *opened.source, image, content, &unread, tuning, watch)?;
+    let mut comparison = compare(&mut *opened.source, image, (content, &unread), more, tuning, watch)?;
     comparison
         .allow_run_out(record.as_ref().and_then(|record| record.run_out).map_or(0, |range| range.length));
     Ok((comparison, record))
@@ -207,8 +210,8 @@ pub fn verify_against(
 pub(super) fn compare(
     source: &mut dyn Source,
     image: &Path,
-    content: u64,
-    unread: &Extents,
+    (content, unread): (u64, &Extents),
+    digests: &[Algorithm],
     tuning: Tuning,
     watch: &Watch,
 ) -> Result<Comparison> {
@@ -232,7 +235,7 @@ pub(super) fn compare(
         source,
         sink: &mut sink,
         ledger: &mut ledger,
-        digests: &[],
+        digests,
         tuning,
         limits: Limits::default(),
         watch,
@@ -245,7 +248,14 @@ pub(super) fn compare(
     found.compared = ledger.map().bytes(Status::Finished);
     found.skipped_unreadable = unread.bytes();
     found.unreadable = ledger.map().extents(Status::Bad).subtract(unread);
-    found.sizes = (content != geometry.size).then_some((content, geometry.size));
+    if shared == geometry.size && unread.is_empty() && found.unreadable.is_empty() {
+        let taken =
+            |(algorithm, digest): (Algorithm, Option<String>)| Some((algorithm.name().to_owned(), digest?));
+        found.digests = copied.digests.into_iter().filter_map(taken).collect();
+    }
+    // An image that lost its end, or gained one, is not what the record says, whatever the source is.
+    let size = if stamp.size == content { content } else { stamp.size };
+    found.sizes = (size != geometry.size || size != content).then_some((size, geometry.size));
     Ok(found)
 }
 
@@ -286,8 +296,16 @@ fn refuse_foreign(path: &Path, record: Option<&Record>) -> Result<()> {
 
 /// An image that a run has not finished cannot be judged.
 fn refuse_unfinished(path: &Path, record: Option<&Record>) -> Result<()> {
+    if record.is_some() {
+        return Ok(());
+    }
     // The map may have been given another name; the state never has.
-    if record.is_none() && crate::proof::record::beside(path, ".state").exists() {
+    let map = || {
+        let text = std::fs::read(record::beside(path, ".map")).ok()?;
+        Some(MapFile::parse(&text).ok()?.map)
+    };
+    let is_part = || map().is_some_and(|map| !map.is_all(Status::Finished));
+    if record::beside(path, ".state").exists() || is_part() {
         return Err(Error::refused(format!("{} is unfinished", path.display()))
             .advise("finish it: run the command that began it again"));
     }

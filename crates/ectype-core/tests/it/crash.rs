@@ -4,10 +4,12 @@
 
 use crate::engine::disk;
 use crate::rig::{CAREFUL, PIECE, Rig, assert_same, bytes, plain_root, without};
+use ectype_core::io::{ReadAt, WriteAt};
 use ectype_core::plan::map::{MapFile, Status};
-use ectype_core::{Extent, Extents, Result};
+use ectype_core::{Extent, Extents, Kind, Result};
 use ectype_testkit::{MemoryDisk, SickDrive, TornDisk};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const SIZE: u64 = 5 * PIECE as u64 + (300 << 10);
 const SECTOR: usize = 512;
@@ -227,4 +229,58 @@ fn a_target_without_holes_holds_what_the_map_claims_too() {
         left.claims_are_true(&[&medium], when);
         left.goes_on_to(&medium, &root, false, when);
     });
+}
+
+/// A storage of which one flush fails, and the next says nothing of it: as Linux tells of a failed writeback once.
+struct ForgetsToFlush {
+    disk: MemoryDisk,
+    flushes: AtomicUsize,
+    fails: usize,
+}
+
+impl ReadAt for ForgetsToFlush {
+    fn size(&self) -> u64 {
+        self.disk.size()
+    }
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<()> {
+        self.disk.read_at(buf, offset)
+    }
+}
+
+impl WriteAt for ForgetsToFlush {
+    fn write_at(&self, data: &[u8], offset: u64) -> std::io::Result<()> {
+        self.disk.write_at(data, offset)
+    }
+    fn zero_at(&self, at: Extent) -> std::io::Result<()> {
+        self.disk.zero_at(at)
+    }
+    fn flush(&self) -> std::io::Result<()> {
+        match self.flushes.fetch_add(1, Ordering::Relaxed) == self.fails {
+            true => Err(std::io::ErrorKind::StorageFull.into()),
+            false => Ok(()),
+        }
+    }
+    fn set_size(&self, size: u64) -> std::io::Result<()> {
+        self.disk.set_size(size)
+    }
+    fn holds_holes(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn nothing_is_recorded_after_a_flush_that_failed() {
+    let size = 6 << 20;
+    let new = |fails| ForgetsToFlush { disk: MemoryDisk::new(0), flushes: AtomicUsize::new(0), fails };
+    for (image_fails, state_fails) in (0..5).map(|n| (n, usize::MAX)).chain((2..7).map(|n| (usize::MAX, n))) {
+        let rig = Rig::new(new(image_fails), new(state_fails));
+        let mut open = rig.begin(size).unwrap();
+        let copied = open.copy(&mut SickDrive::new(disk(77, size)), CAREFUL).unwrap();
+        assert_eq!(copied.stopped.unwrap().kind(), Kind::Limit, "{image_fails} {state_fails}");
+        // The image is flushed once for every map that is saved.
+        let held = rig.saved_map(size).bytes(Status::Finished);
+        let recorded = open.ledger.recorded().unwrap().map.bytes(Status::Finished);
+        assert_eq!(held, recorded);
+        assert!(held < open.ledger.map().bytes(Status::Finished), "{image_fails} {state_fails}: {held}");
+    }
 }

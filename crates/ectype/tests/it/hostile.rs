@@ -91,7 +91,7 @@ fn the_source_itself_is_no_target_under_any_name() {
 #[test]
 fn bystanders_with_the_names_of_companions_are_kept() {
     let bystander = b"the state of my affairs";
-    for suffix in [".state", ".map"] {
+    for suffix in [".state", ".map", ".sha256", ".ectype.json"] {
         for more in [&[][..], &["--overwrite"]] {
             let dir = folder();
             noisy(dir.path(), "source", MIB, 23);
@@ -183,22 +183,13 @@ fn a_record_that_cannot_be_written_leaves_a_run_that_can_go_on() {
 #[test]
 fn later_verbs_and_options_are_refused_by_name() {
     let dir = folder();
-    for verb in ["convert", "restore", "map", "clone", "list", "extract", "mount", "serve", "backup", "check"]
-    {
+    for verb in ["convert", "restore", "clone", "list", "extract", "mount", "serve", "backup", "check"] {
         ectype(dir.path(), [verb, "a", "b"])
             .ends_with(1)
             .says(&format!("ectype {verb}"))
             .says("not in this version");
     }
-    for option in [
-        "--blocks=used",
-        "--unmount",
-        "--reverse",
-        "--retries=3",
-        "--base=x",
-        "--compress=zstd",
-        "--max-errors=1",
-    ] {
+    for option in ["--blocks=used", "--unmount", "--preallocate", "--base=x", "--compress=zstd"] {
         let name = option.split('=').next().unwrap();
         ectype(dir.path(), ["create", option, "a", "b.img"])
             .ends_with(1)
@@ -282,4 +273,36 @@ fn a_name_that_leaves_no_room_for_those_beside_it_is_refused_before_the_copy() {
     let longer = format!("{}.img", "b".repeat(229));
     ectype(dir.path(), ["create", "source", &longer]).ends_with(1).says("the name of the image");
     assert!(!names(dir.path()).iter().any(|name| name.as_encoded_bytes().starts_with(b"bbb")));
+}
+
+#[test]
+fn names_that_are_taken_for_a_moment_are_nobody_elses() {
+    let dir = folder();
+    noisy(dir.path(), "x.img.map.ectype-new", MIB, 100);
+    noisy(dir.path(), "source", MIB, 101);
+    let before = contents(dir.path());
+    ectype(dir.path(), ["create", "x.img.map.ectype-new", "x.img"]).ends_with(1).says("the source itself");
+    ectype(dir.path(), ["create", "--format", "raw", "--map", "m", "source", "m.ectype-new"]).ends_with(1);
+    assert_eq!(contents(dir.path()), before);
+}
+
+#[test]
+fn an_image_goes_only_once_the_run_that_replaces_it_can_begin() {
+    let dir = folder();
+    noisy(dir.path(), "source", MIB, 102);
+    ectype(dir.path(), ["create", "source", "x.img"]).ends_with(0);
+    let before = contents(dir.path());
+    let long = "m".repeat(250);
+    for map in ["nowhere/at/all/m", &long] {
+        ectype(dir.path(), ["create", "--overwrite", "--map", map, "source", "x.img"]).ends_with(1);
+        assert_eq!(contents(dir.path()), before, "{map}");
+    }
+    ectype(dir.path(), ["create", "--overwrite", "source", "x.img"]).ends_with(0);
+}
+
+#[test]
+fn usage_errors_are_objects_where_lines_are_objects() {
+    let dir = folder();
+    let said = ectype(dir.path(), ["create", "--progress", "json", "--bogus", "a"]).ends_with(2);
+    assert_eq!(said.events()[0]["event"], "error");
 }

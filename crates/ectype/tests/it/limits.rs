@@ -74,6 +74,22 @@ fn a_limit_on_the_length_of_files_is_an_error_and_no_death() {
 }
 
 #[test]
+fn with_few_files_open_at_once_it_ends() {
+    let dir = folder();
+    noisy(dir.path(), "source", MIB, 45);
+    for files in 4..14 {
+        // Whatever it comes to: no hang, no litter after a refusal.
+        let said = limited(dir.path(), &format!("ulimit -n {files}"), "create --json source x.img");
+        match said.code {
+            Some(0) => break,
+            Some(1) => assert_eq!(names(dir.path()), ["source"], "{files} {said:#?}"),
+            _ => {}
+        }
+    }
+    ectype(dir.path(), ["create", "--overwrite", "source", "x.img"]).ends_with(0);
+}
+
+#[test]
 fn a_result_that_cannot_be_printed_is_no_success() {
     let dir = folder();
     noisy(dir.path(), "source", MIB, 42);
@@ -106,4 +122,46 @@ fn the_state_of_a_run_that_is_over_goes() {
     ectype(dir.path(), ["create", "source", "x.img"]).ends_with(1).says("is finished");
     assert_eq!(names(dir.path()), ["source", "x.img", "x.img.ectype.json"]);
     ectype(dir.path(), ["verify", "x.img"]).ends_with(0);
+}
+
+#[test]
+fn on_a_full_target_it_says_what_is_recorded_and_goes_on_from_there() {
+    if !need::root() || !need::filesystem("tmpfs") {
+        return;
+    }
+    let dir = folder();
+    let source = noisy(dir.path(), "source", 40 * MIB, 44);
+    let target = dir.path().join("target");
+    fs::create_dir(&target).unwrap();
+    let mount = |options: &str| {
+        let done = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&target).status();
+        assert!(done.unwrap().success());
+    };
+    mount("size=20M");
+    let _unmounts = Unmount(&target);
+    let args = ["create", "--json", "--no-space-check", "source", "target/x.img"];
+    let json = ectype(dir.path(), args).ends_with(5).json();
+    assert_eq!(json["error"]["kind"], "limit");
+    assert!(json["error"]["advice"][0].as_str().is_some_and(|advice| advice.contains("make room")), "{json}");
+    let held = json["bytes"]["read"].as_u64().unwrap();
+    assert!(held > 15 << 20, "{held} bytes of 20 MiB");
+    let plan =
+        ectype(dir.path(), ["create", "--json", "--dry-run", "--no-space-check", "source", "target/x.img"]);
+    assert_eq!(plan.ends_with(0).json()["plan"]["held"], held);
+    // Still no room: nothing is lost by trying.
+    let json = ectype(dir.path(), args).ends_with(5).json();
+    assert_eq!(json["bytes"]["read"], held);
+    mount("remount,size=60M");
+    let json = ectype(dir.path(), args).ends_with(0).json();
+    assert_eq!(json["resumed"], true);
+    same(&source, &target.join("x.img"));
+    ectype(dir.path(), ["verify", "target/x.img", "source"]).ends_with(0);
+}
+
+struct Unmount<'a>(&'a Path);
+
+impl Drop for Unmount<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0).status();
+    }
 }

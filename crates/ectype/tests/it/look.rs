@@ -55,7 +55,7 @@ fn help_fits_and_begins_with_examples() {
     let dir = folder();
     let help = ectype(dir.path(), ["--help"]).ends_with(0).out;
     assert!(help.contains("Examples:") && help.lines().count() <= 45, "{help}");
-    for verb in ["create", "verify", "devices", "info"] {
+    for verb in ["create", "verify", "devices", "info", "map"] {
         assert!(help.contains(verb));
         ectype(dir.path(), [verb, "--help"]).ends_with(0);
     }

@@ -7,6 +7,7 @@ mod devices;
 mod hostile;
 mod limits;
 mod look;
+mod map;
 mod rescue;
 mod resume;
 mod run;

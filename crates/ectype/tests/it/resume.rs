@@ -147,7 +147,7 @@ fn a_map_of_ones_own_serves_as_well() {
     let (_, early) = interrupted(dir.path(), &args, "my.map", "KILL");
     if early {
         ectype(dir.path(), ["verify", "x.img"]).ends_with(1).says("unfinished");
-        ectype(dir.path(), ["create", "source", "x.img"]).ends_with(1).says("exists");
+        ectype(dir.path(), ["create", "source", "x.img"]).ends_with(1).says("--map FILE");
         start(dir.path(), &args).wait().ends_with(0);
     }
     finished(dir.path(), "x.img");
@@ -458,4 +458,81 @@ fn to_overwrite_is_not_to_adopt() {
         .says("leave out --overwrite");
     ectype(dir.path(), ["create", "--overwrite", "source", "x.img"]).ends_with(0);
     finished(dir.path(), "x.img");
+}
+
+#[test]
+fn another_file_in_the_place_of_the_image_is_left_alone() {
+    let dir = folder();
+    source(dir.path(), 110);
+    killed(dir.path(), &["source", "x.img"], "x.img");
+    let image = dir.path().join("x.img");
+    fs::rename(&image, dir.path().join("kept")).unwrap();
+    let other = noisy(dir.path(), "other", 40 * MIB, 111);
+    fs::copy(&other, &image).unwrap();
+    ectype(dir.path(), ["create", "source", "x.img"]).ends_with(1).says("--restart");
+    same(&other, &image);
+    fs::rename(dir.path().join("kept"), &image).unwrap();
+    ectype(dir.path(), ["create", "source", "x.img"]).ends_with(0);
+    finished(dir.path(), "x.img");
+}
+
+#[test]
+fn what_is_missing_beside_an_unfinished_image_is_named() {
+    let dir = folder();
+    let source = source(dir.path(), 112);
+    killed(dir.path(), &["source", "x.img"], "x.img");
+    let map = dir.path().join("x.img.map");
+    let text = fs::read(&map).unwrap();
+    fs::remove_file(&map).unwrap();
+    ectype(dir.path(), ["create", "source", "x.img"]).ends_with(1).says("map x.img.map is missing");
+    fs::write(&map, &text).unwrap();
+    // Without the state, the map still says that it is not whole.
+    let state = fs::read(dir.path().join("x.img.state")).unwrap();
+    fs::remove_file(dir.path().join("x.img.state")).unwrap();
+    ectype(dir.path(), ["verify", "x.img"]).ends_with(1).says("unfinished");
+    fs::write(dir.path().join("x.img.state"), &state).unwrap();
+    // A source of another size is another one, whichever way it went.
+    for len in [39 << 20, 41 << 20] {
+        OpenOptions::new().write(true).open(&source).unwrap().set_len(len).unwrap();
+        ectype(dir.path(), ["create", "source", "x.img"])
+            .ends_with(1)
+            .says("another medium")
+            .says("--restart");
+    }
+    fs::remove_file(&map).unwrap();
+    ectype(dir.path(), ["create", "--restart", "source", "x.img"]).ends_with(0);
+    finished(dir.path(), "x.img");
+}
+
+#[test]
+fn what_lies_on_a_device_proves_nothing_by_its_own_counter() {
+    if !need::loop_devices() {
+        return;
+    }
+    let dir = folder();
+    let file = source(dir.path(), 113);
+    let below = LoopDevice::attach(&file, &[]).unwrap();
+    let above = LoopDevice::attach(below.path(), &[]).unwrap();
+    let name = above.path().to_str().unwrap();
+    killed(dir.path(), &[name, "x.img"], "x.img");
+    let json = ectype(dir.path(), ["create", "--json", "--dry-run", name, "x.img"]).ends_with(0).json();
+    assert_eq!(json["plan"]["compare"], true);
+}
+
+#[test]
+fn a_write_that_the_system_still_holds_back_is_noticed() {
+    if !need::loop_devices() {
+        return;
+    }
+    let dir = folder();
+    let file = source(dir.path(), 114);
+    let device = LoopDevice::attach(&file, &[]).unwrap();
+    let name = device.path().to_str().unwrap();
+    killed(dir.path(), &[name, "x.img"], "x.img");
+    // Open until the end: the last one to close it flushes.
+    let writer = OpenOptions::new().write(true).open(device.path()).unwrap();
+    writer.write_all_at(&noise(4096, 115), 4096).unwrap();
+    let json = ectype(dir.path(), ["create", "--json", "--dry-run", name, "x.img"]).ends_with(0).json();
+    assert_eq!(json["plan"]["compare"], true);
+    drop(writer);
 }

@@ -30,6 +30,22 @@ fn places(json: &Value) -> Vec<(u64, u64)> {
 }
 
 #[test]
+fn an_image_that_lost_its_end_or_gained_one_is_no_equal_of_its_source() {
+    let dir = folder();
+    let source = noisy(dir.path(), "source", 2 * MIB, 87);
+    OpenOptions::new().write(true).open(&source).unwrap().set_len(4 << 20).unwrap();
+    ectype(dir.path(), ["create", "source", "x.img"]).ends_with(0);
+    let image = OpenOptions::new().write(true).open(dir.path().join("x.img")).unwrap();
+    for len in [3 << 20, 5 << 20] {
+        image.set_len(len).unwrap();
+        let json = ectype(dir.path(), ["verify", "--json", "x.img", "source"]).ends_with(4).json();
+        assert_eq!(json["sizes"]["image"], len);
+    }
+    image.set_len(4 << 20).unwrap();
+    ectype(dir.path(), ["verify", "x.img", "source"]).ends_with(0);
+}
+
+#[test]
 fn an_image_is_what_was_recorded_or_the_place_is_told() {
     let dir = folder();
     made(dir.path(), 5 * MIB + 100, 80);
@@ -46,6 +62,10 @@ fn an_image_is_what_was_recorded_or_the_place_is_told() {
             .starts_with(json["digests"]["sha256"].as_str().unwrap())
     );
     ectype(dir.path(), ["verify", "x.img"]).ends_with(0).says("whole");
+    let of_image = json["digests"]["sha256"].clone();
+    let json =
+        ectype(dir.path(), ["verify", "--json", "--hash", "sha256", "x.img", "source"]).ends_with(0).json();
+    assert_eq!(json["digests"]["sha256"], of_image);
 
     let image = dir.path().join("x.img");
     flip(&image, 3 * MIB as u64 + 17);

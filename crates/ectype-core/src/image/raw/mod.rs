@@ -9,7 +9,7 @@
 //! There are no tables: a checkpoint is a flush. `.iso`, `.img`, `.dd`, `.raw`, `.ima` and `.bin` are all this.
 
 use super::{Image, Sink};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
 use crate::io::{Content, ReadAt, Storage};
 use std::io;
@@ -22,12 +22,14 @@ pub struct RawSink<S> {
     fresh_from: u64,
     /// Up to here something was put or made zeros.
     end: u64,
+    /// A flush failed: the system may have dropped what it could not write, and the next flush would say nothing of it.
+    flush_failed: bool,
 }
 
 impl<S: Storage> RawSink<S> {
     /// A new image of `size` bytes in an empty storage.
     pub fn create(storage: S, size: u64) -> Result<Self> {
-        let sink = RawSink { storage, size, fresh_from: 0, end: 0 };
+        let sink = RawSink { storage, size, fresh_from: 0, end: 0, flush_failed: false };
         if sink.storage.holds_holes() {
             sink.storage.set_size(size).map_err(|error| sink.failed("setting the size of", error))?;
         }
@@ -36,7 +38,7 @@ impl<S: Storage> RawSink<S> {
 
     /// Goes on with an unfinished image of `size` bytes, of which only what `held` covers counts: the rest is made zeros.
     pub fn resume(storage: S, size: u64, held: &crate::Extents) -> Result<Self> {
-        let sink = RawSink { storage, size, fresh_from: size, end: size };
+        let sink = RawSink { storage, size, fresh_from: size, end: size, flush_failed: false };
         let whole: crate::Extents = [Extent::new(0, size)].into_iter().collect();
         let set = |error| sink.failed("setting the size of", error);
         if sink.storage.holds_holes() {
@@ -104,7 +106,13 @@ impl<S: Storage> Sink for RawSink<S> {
 
     fn checkpoint(&mut self) -> Result<()> {
         self.fill_up_to(self.end)?;
-        self.storage.flush().map_err(|error| self.failed("flushing", error))
+        if self.flush_failed {
+            return Err(Error::new(Kind::Io, "the image could not be flushed, and is not believed any more"));
+        }
+        self.storage.flush().map_err(|error| {
+            self.flush_failed = true;
+            self.failed("flushing", error)
+        })
     }
 }
 

@@ -6,13 +6,13 @@
 use crate::extent::Extent;
 use crate::io::{Content, ReadAt, WriteAt};
 use crate::os::Blame;
-pub use crate::os::{FileStamp, Space, folder};
+pub use crate::os::{FileStamp, Space, folder, temporary};
 use rustix::fs::{Advice, FallocateFlags, FlockOperation, OFlags, SeekFrom};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// One MiB of zeros, for targets without holes.
 static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
@@ -249,9 +249,7 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
 
 /// Gives `path` this content, all or nothing: whatever happens, a reader finds the old or the new file whole.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".ectype-new");
-    let temporary: PathBuf = path.with_file_name(name);
+    let temporary = temporary(path);
     let written = (|| {
         // What a crash left there goes, and so does a link, which would send the content elsewhere.
         match std::fs::remove_file(&temporary) {

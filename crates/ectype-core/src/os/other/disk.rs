@@ -99,6 +99,11 @@ impl Disk {
         None
     }
 
+    /// Sends what the system holds back to the medium.
+    pub fn settle(&self) {
+        match self.never {}
+    }
+
     /// Makes the system forget what it cached of the device.
     pub fn drop_caches(&self) {
         match self.never {}

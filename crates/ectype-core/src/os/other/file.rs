@@ -3,7 +3,7 @@
 use crate::extent::Extent;
 use crate::io::{ReadAt, WriteAt};
 use crate::os::Blame;
-pub use crate::os::{FileStamp, Space, folder};
+pub use crate::os::{FileStamp, Space, folder, temporary};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -174,9 +174,7 @@ pub fn sync_dir(_dir: &Path) -> io::Result<()> {
 
 /// Gives `path` this content, all or nothing.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".ectype-new");
-    let temporary: PathBuf = path.with_file_name(name);
+    let temporary = temporary(path);
     let mut file = File::create(&temporary)?;
     file.write_all(content)?;
     file.sync_data()?;
