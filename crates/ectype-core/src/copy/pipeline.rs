@@ -3,8 +3,7 @@
 use super::Tuning;
 use super::pool::Block;
 use crate::extent::{Extent, PIECE};
-use crate::plan::Stage;
-use crate::plan::map::Status;
+use crate::plan::map::{Stage, Status};
 use crate::proof::tree::{self, Hash};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io;

@@ -19,7 +19,7 @@ mod text;
 
 pub use algebra::Difference;
 pub use blocks::{BitOrder, Bitmap, Listed, numbers, read_bitmap, read_numbers};
-pub use text::{Header, MapFile, Phase};
+pub use text::{Header, MapFile, Phase, Stage};
 
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents};

@@ -12,7 +12,7 @@ pub mod rescue;
 
 use crate::extent::Extent;
 use crate::source::Read;
-use map::{Phase, RescueMap, Status};
+use map::{RescueMap, Stage, Status};
 
 /// Chooses the next read. Pure: no I/O, no clock; so it can be tested against a drive that exists only as a map.
 pub trait Strategy: Send {
@@ -29,35 +29,4 @@ pub trait Strategy: Send {
 
     /// Whether the medium is suspect, so that only one read may be in flight.
     fn is_careful(&self) -> bool;
-}
-
-/// Where a rescue stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stage {
-    /// What is being done.
-    pub phase: Phase,
-    /// In which pass of that, from 1.
-    pub pass: u32,
-    /// Whether the pass goes from the end to the start.
-    pub backwards: bool,
-}
-
-impl Default for Stage {
-    fn default() -> Stage {
-        Stage { phase: Phase::Copying, pass: 1, backwards: false }
-    }
-}
-
-impl Stage {
-    /// As the comment in a mapfile says it.
-    pub fn remark(self) -> String {
-        let direction = if self.backwards { "backwards" } else { "forwards" };
-        match self.phase {
-            Phase::Trimming => format!("Trimming failed blocks... ({direction})"),
-            Phase::Scraping => format!("Scraping failed blocks... ({direction})"),
-            Phase::Retrying => format!("Retrying bad sectors... Retry {} ({direction})", self.pass),
-            Phase::Finished => "Finished".to_owned(),
-            _ => format!("Copying non-tried blocks... Pass {} ({direction})", self.pass),
-        }
-    }
 }

@@ -17,8 +17,8 @@
 //! While nothing has failed, whole pieces are read, several at a time. After a failure the medium is suspect: clusters, one
 //! at a time, until a good run that is longer with every relapse.
 
-use super::map::{Phase, RescueMap, Status};
-use super::{Stage, Strategy};
+use super::Strategy;
+use super::map::{Phase, RescueMap, Stage, Status};
 use crate::extent::{Extent, Extents, PIECE};
 use crate::io::Geometry;
 use crate::source::{Outcome, Read};
@@ -34,7 +34,7 @@ const LARGEST_SECTOR: u32 = 4096;
 const SWEEPING: u32 = 5;
 
 /// Good bytes in a row after which a suspect medium counts as healthy the first time.
-const TRUST: u64 = 16 * PIECE;
+const TRUST: u64 = 32 * PIECE;
 
 /// So many times longer is the run with every relapse, up to the longest.
 const RELAPSE: u64 = 4;

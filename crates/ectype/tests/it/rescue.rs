@@ -28,31 +28,49 @@ fn scattered(sectors: u64) -> Vec<u64> {
     bad
 }
 
-#[test]
-fn fewer_reads_than_ddrescue_and_no_more_failures() {
+/// The disk of the figures under both programs: exactly the bad sectors are lost, and what it took.
+fn figures(delay: Duration) -> Option<[(u64, u64, Duration); 2]> {
     if !(need::bad_disk() && need::tools(&["ddrescue", "ddrescuelog"])) {
-        return;
+        return None;
     }
     let dir = folder();
     let file = dir.path().join("disk");
     fs::File::create(&file).unwrap().set_len(1 << 30).unwrap();
     let bad = scattered((1 << 30) / SECTOR);
     assert_eq!(bad.len(), 200);
-    let disk = BadDisk::attach(&file, &bad, &BadDiskOptions::default()).unwrap();
-    let begun = Instant::now();
-    let theirs = dir.path().join("theirs.map");
-    tool("ddrescue", args!["-q", "-d", disk.path(), dir.path().join("theirs.img"), theirs]);
-    let (seconds, after) = (begun.elapsed(), disk.counts().unwrap());
-    let begun = Instant::now();
-    ectype(dir.path(), args!["create", "--json", disk.path(), "ours.img"]).ends_with(3);
-    let (ours, now) = (begun.elapsed(), disk.counts().unwrap());
-    let (reads, errors) = (now.reads - after.reads, now.errors - after.errors);
-    eprintln!("ddrescue {} reads, {} failed, {seconds:?}", after.reads, after.errors);
-    eprintln!("ectype   {reads} reads, {errors} failed, {ours:?}");
-    assert_eq!(sectors(&dir.path().join("ours.img.map"), "-"), bad);
+    let disk = BadDisk::attach(&file, &bad, &BadDiskOptions { delay, ..BadDiskOptions::default() }).unwrap();
+    let counted = |name: &str, run: &dyn Fn()| {
+        let (begun, before) = (Instant::now(), disk.counts().unwrap());
+        run();
+        let (took, after) = (begun.elapsed(), disk.counts().unwrap());
+        let (reads, failed) = (after.reads - before.reads, after.errors - before.errors);
+        eprintln!("{name}: {reads} reads, {failed} failed, {took:?}");
+        (reads, failed, took)
+    };
+    let (theirs, ours) = (dir.path().join("theirs.map"), dir.path().join("ours.img"));
+    let ddrescue = counted("ddrescue", &|| {
+        tool("ddrescue", args!["-q", "-d", disk.path(), dir.path().join("theirs.img"), theirs]);
+    });
+    let ectype = counted("ectype", &|| {
+        ectype(dir.path(), args!["create", "--json", disk.path(), ours]).ends_with(3);
+    });
+    assert_eq!(sectors(&beside(&ours, ".map"), "-"), bad);
     assert_eq!(sectors(&theirs, "-"), bad);
-    assert!(errors * 100 <= after.errors * 102, "{errors} of {} failed reads", after.errors);
-    assert!(reads * 10 <= after.reads * 8, "{reads} of {} reads", after.reads);
+    Some([ddrescue, ectype])
+}
+
+#[test]
+fn fewer_reads_than_ddrescue_and_no_more_failures() {
+    let Some([theirs, ours]) = figures(Duration::ZERO) else { return };
+    assert!(ours.1 * 100 <= theirs.1 * 102, "{} of {} failed reads", ours.1, theirs.1);
+    assert!(ours.0 * 10 <= theirs.0 * 8, "{} of {} reads", ours.0, theirs.0);
+}
+
+#[test]
+#[ignore = "half a minute of waiting for failed reads; a figure of docs/performance.md"]
+fn the_time_of_ddrescue_where_a_failed_read_takes_50_ms() {
+    let Some([theirs, ours]) = figures(Duration::from_millis(50)) else { return };
+    assert!(ours.2 * 20 <= theirs.2 * 21, "{:?} against {:?}", ours.2, theirs.2);
 }
 
 const DISK: u64 = 8 << 20;

@@ -82,6 +82,37 @@ impl Phase {
     }
 }
 
+/// Where a rescue stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// What is being done.
+    pub phase: Phase,
+    /// In which pass of that, from 1.
+    pub pass: u32,
+    /// Whether the pass goes from the end to the start.
+    pub backwards: bool,
+}
+
+impl Default for Stage {
+    fn default() -> Stage {
+        Stage { phase: Phase::Copying, pass: 1, backwards: false }
+    }
+}
+
+impl Stage {
+    /// As the comment in a mapfile says it.
+    pub fn remark(self) -> String {
+        let direction = if self.backwards { "backwards" } else { "forwards" };
+        match self.phase {
+            Phase::Trimming => format!("Trimming failed blocks... ({direction})"),
+            Phase::Scraping => format!("Scraping failed blocks... ({direction})"),
+            Phase::Retrying => format!("Retrying bad sectors... Retry {} ({direction})", self.pass),
+            Phase::Finished => "Finished".to_owned(),
+            _ => format!("Copying non-tried blocks... Pass {} ({direction})", self.pass),
+        }
+    }
+}
+
 /// A map with the place where its rescue stands: the content of a mapfile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapFile {
