@@ -235,6 +235,7 @@ impl Guest {
         self.nodes += 1;
         let node_name = format!("{name}_{}", self.nodes);
         let id = format!(r#"{{"id":"{name}"}}"#);
+        let by_force = format!(r#"{{"id":"{name}","force":true}}"#);
         match (what, medium) {
             ("pull", []) => self.qmp.ask("device_del", &id),
             ("plug", []) => {
@@ -242,12 +243,14 @@ impl Guest {
                 self.qmp.ask("device_add", &device(drive, at, &node_name))
             }
             ("eject", []) => {
-                self.qmp.ask("blockdev-open-tray", &format!(r#"{{"id":"{name}","force":true}}"#))?;
+                self.qmp.ask("blockdev-open-tray", &by_force)?;
                 self.qmp.ask("blockdev-remove-medium", &id)
             }
             ("insert", [medium]) => {
                 self.qmp.ask("blockdev-add", &node(&node_name, medium, true, None))?;
                 let into = format!(r#"{{"id":"{name}","node-name":"{node_name}"}}"#);
+                // A system that looks into an empty tray closes it.
+                self.qmp.ask("blockdev-open-tray", &by_force)?;
                 self.qmp.ask("blockdev-insert-medium", &into)?;
                 self.qmp.ask("blockdev-close-tray", &id)
             }
