@@ -134,10 +134,11 @@ fn passes(scenario: &Scenario, lab: &Path, binary: &Path, keep: bool) -> bool {
             println!("{}\n{}\n       {error}; kept in {}", line("FAILED"), tail(&folder), folder.display())
         }
     }
-    if result.is_ok() && !keep {
-        if let Err(error) = fs::remove_dir_all(&folder) {
-            println!("{}: {error}", folder.display());
-        }
+    if result.is_ok()
+        && !keep
+        && let Err(error) = fs::remove_dir_all(&folder)
+    {
+        println!("{}: {error}", folder.display());
     }
     result.is_ok()
 }
@@ -148,4 +149,13 @@ fn tail(folder: &Path) -> String {
     let console = String::from_utf8_lossy(&console);
     let lines: Vec<_> = console.lines().map(|line| format!("       | {}", line.trim_end())).collect();
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_scenario_is_understood() {
+        std::env::set_current_dir(crate::run::root()).unwrap();
+        assert!(!super::chosen(&[]).unwrap().is_empty());
+    }
 }

@@ -136,7 +136,7 @@ impl Kernel {
         let mut releases = said(&modules, fs::read_dir(&modules))?;
         let release = releases.next().ok_or("the kernel has no modules")?;
         let release = said(&modules, release)?.file_name().to_string_lossy().into_owned();
-        run::run(Command::new("depmod").arg("-b").arg(&tree).arg(&release))?;
+        run::run(Command::new("/usr/sbin/depmod").arg("-b").arg(&tree).arg(&release))?;
         Ok(Kernel { tree, release })
     }
 
@@ -171,7 +171,7 @@ impl Kernel {
             .arg(format!("M={}", said(folder, folder.canonicalize())?.display()));
         run::run(make.arg("modules"))?;
         copy(&folder.join("dm-dust.ko"), &self.modules().join("kernel/drivers/md/dm-dust.ko"))?;
-        run::run(Command::new("depmod").arg("-b").arg(&self.tree).arg(&self.release))
+        run::run(Command::new("/usr/sbin/depmod").arg("-b").arg(&self.tree).arg(&self.release))
     }
 
     /// The ELF inside the compressed kernel: to unpack it in the guest would be half of the boot.
@@ -197,7 +197,7 @@ impl Kernel {
 
     /// The modules of the two lists and those that they need.
     fn install_modules(&self, root: &Path) -> Result {
-        let mut modprobe = Command::new("modprobe");
+        let mut modprobe = Command::new("/usr/sbin/modprobe");
         modprobe.arg("-d").arg(&self.tree).args(["-S", &self.release, "-D", "-a"]);
         let needed = run::output(modprobe.args(LOADED).args(ASKED_FOR))?;
         let target = root.join("lib/modules").join(&self.release);
@@ -210,7 +210,7 @@ impl Kernel {
         for index in ["modules.builtin", "modules.builtin.modinfo", "modules.order"] {
             copy(&modules.join(index), &target.join(index))?;
         }
-        run::run(Command::new("depmod").arg("-b").arg(root).arg(&self.release))
+        run::run(Command::new("/usr/sbin/depmod").arg("-b").arg(root).arg(&self.release))
     }
 }
 
