@@ -121,7 +121,8 @@ fn device(drive: &Drive, at: usize, node: &str) -> String {
 
 /// A medium as QEMU is to have it, with a drive's faults, or clean.
 fn node(name: &str, medium: &str, read_only: bool, faults: Option<&Drive>) -> String {
-    let mut file = format!(r#"{{"driver":"file","filename":"{}"}}"#, image(medium));
+    // Two drives may have the same medium.
+    let mut file = format!(r#"{{"driver":"file","filename":"{}","locking":"off"}}"#, image(medium));
     if let Some(drive) = faults {
         if drive.bytes_per_s.is_some() {
             file = format!(r#"{{"driver":"throttle","throttle-group":"{}_pace","file":{file}}}"#, drive.name);
