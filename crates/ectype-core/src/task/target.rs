@@ -12,6 +12,7 @@
 use super::create::Options;
 use super::open::Opened;
 use crate::error::{Error, Kind, Result, word};
+use crate::extent::Extents;
 use crate::os::file::{self, FileStamp, PlainFile};
 use crate::plan::map::{MapFile, RescueMap, Status};
 use crate::proof::identity::{Identity, Moment};
@@ -46,6 +47,16 @@ pub(super) struct Unfinished {
     pub(super) left: Option<(Left, RunFacts)>,
     /// Whether what is held has to be read again.
     pub(super) compare: bool,
+}
+
+impl Unfinished {
+    /// What the image holds.
+    pub(super) fn held(&self) -> Extents {
+        match &self.left {
+            Some((left, _)) => left.held(&self.map),
+            None => self.map.extents(Status::Finished),
+        }
+    }
 }
 
 /// What the state file keeps of a run.
