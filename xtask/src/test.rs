@@ -12,7 +12,7 @@ cargo xtask test [--install] [ARGS]
 Runs `cargo test --workspace ARGS` and prints `N passed, N failed, N skipped` as its last line. A test that could not check
 something on this machine counts as skipped, not as passed, and is listed.
 
-  --install   install the Debian packages that the tests need first; after that nothing may be skipped
+  --install   install the Debian packages that the tests need first; after that only what this kernel cannot do is skipped
   ARGS        go to cargo test; with -p PACKAGE only that package";
 
 /// How the tests went.

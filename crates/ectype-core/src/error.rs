@@ -72,8 +72,15 @@ impl Error {
     /// Writing failed: a limit where the target is full or the file may not grow, else an I/O error.
     pub fn writing(context: impl Into<String>, source: io::Error) -> Self {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-        let is_limit = matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge);
-        Error::new(if is_limit { Kind::Limit } else { Kind::Io }, context).because(source)
+        let (kind, advice) = match source.kind() {
+            StorageFull | QuotaExceeded => {
+                (Kind::Limit, Some("make room there, and run the same command again"))
+            }
+            FileTooLarge => (Kind::Limit, Some("choose a place that holds files of that length")),
+            _ => (Kind::Io, None),
+        };
+        let error = Error::new(kind, context).because(source);
+        advice.into_iter().fold(error, Error::advise)
     }
 
     /// Refused for safety.

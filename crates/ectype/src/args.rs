@@ -40,7 +40,7 @@ pub(crate) struct Common {
     /// How progress is shown; json: every line on standard error is an object
     #[arg(long, global = true, value_name = "HOW", default_value = "auto")]
     pub(crate) progress: ProgressKind,
-    /// Only errors
+    /// Only errors, and what was found wanting
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
     /// Say more
@@ -91,10 +91,8 @@ Examples:
     /// No device at hand: image a sample disc with scratches, and prove the image
     Demo(DemoArgs),
     /// Print a completion script for a shell
-    #[command(hide = true)]
     Completions(CompletionsArgs),
     /// Write the manual pages into a folder
-    #[command(hide = true)]
     Man(ManArgs),
 }
 

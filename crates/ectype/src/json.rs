@@ -1,5 +1,6 @@
 //! Results as JSON: the shapes of the contract. Offsets, lengths and sizes are bytes.
 
+use ectype_core::os::file::PlainFile;
 use ectype_core::os::optical::Track;
 use ectype_core::task::create::{Ended, Outcome, Plan};
 use ectype_core::task::devices::{Content, Partition, Seen};
@@ -86,7 +87,7 @@ pub(crate) fn planned(plan: &Plan) -> Value {
 
 pub(crate) fn created(outcome: &Outcome, advice: &[String]) -> Value {
     let plan = &outcome.plan;
-    let stored = std::fs::metadata(&plan.image).map_or(0, |facts| facts.len());
+    let stored = PlainFile::open(&plan.image).and_then(|file| file.allocated()).unwrap_or(0);
     let range = |at: Extent| json!({ "offset": at.offset, "length": at.len, "files": [] });
     let unreadable: Vec<Value> = outcome.unreadable.iter().map(range).collect();
     let mut value = json!({
@@ -132,7 +133,7 @@ pub(crate) fn comparison(found: &Comparison) -> Value {
         "differing": found.differing,
         "source_unreadable": extents(&found.unreadable),
         "sizes": found.sizes.map(|(image, source)| json!({ "image": image, "source": source })),
-        "digests": {},
+        "digests": found.digests,
     })
 }
 

@@ -144,8 +144,12 @@ pub(crate) fn forecast(plan: &Plan, output: &Output) {
 /// The result: what there is now, and how to trust it.
 pub(crate) fn created(outcome: &Outcome, output: &Output) {
     let image = printable(&outcome.plan.image.display().to_string());
-    let speed = if outcome.seconds > 0.0 { outcome.read_now as f64 / outcome.seconds } else { 0.0 };
-    let timing = format!("{}, {}/s", took(outcome.seconds), size(speed as u64));
+    let timing = match (outcome.read_now, outcome.seconds) {
+        (read, seconds) if read > 0 && seconds > 0.0 => {
+            format!("{}, {}/s", took(seconds), size((read as f64 / seconds) as u64))
+        }
+        (_, seconds) => took(seconds),
+    };
     match &outcome.status {
         Ended::Whole => {
             output.line(&format!("  {}   {}, whole   {timing}", output.strong(&image), size(outcome.size)));
@@ -228,6 +232,9 @@ pub(crate) fn compared(found: &Comparison, output: &Output) {
     }
     if found.is_equal() {
         output.line(&format!("  equal: {} compared", size(found.compared)));
+    }
+    for (name, digest) in &found.digests {
+        output.line(&format!("  {name:<7} {digest}   (of the source)"));
     }
     if found.skipped_unreadable > 0 {
         output.line(&format!(

@@ -12,10 +12,12 @@ use std::path::Path;
 
 pub(crate) fn run(args: &VerifyArgs, output: &Output) -> Result<Code> {
     let watch: &'static Watch = Box::leak(Box::default());
+    let more = args.hash.clone().map(|hashes| hashes.0).unwrap_or_default();
     match &args.source {
         Some(source) => {
-            let (found, record) =
-                output.watched(watch, || verify_against(&args.image, source, Tuning::default(), watch))?;
+            let verified = output
+                .watched(watch, || verify_against(&args.image, source, &more, Tuning::default(), watch));
+            let (found, record) = verified?;
             report::compared(&found, output);
             if output.json() {
                 output.result(&json::comparison(&found));
@@ -24,7 +26,6 @@ pub(crate) fn run(args: &VerifyArgs, output: &Output) -> Result<Code> {
             Ok(code(found.is_equal(), incomplete))
         }
         None => {
-            let more = args.hash.clone().map(|hashes| hashes.0).unwrap_or_default();
             let found =
                 output.watched(watch, || verify_image(&args.image, &more, Tuning::default(), watch))?;
             tell(&found, &args.image, output);

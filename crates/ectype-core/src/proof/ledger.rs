@@ -6,6 +6,7 @@
 //!                 ┌───────┬───────┬──────────┬──────────┬──────────┬ ─ ─
 //!                 │slot A │slot B │ leaf 0   │ leaf 1   │ leaf 2   │        32 bytes a piece of 1 MiB
 //!                 └───────┴───────┴──────────┴──────────┴──────────┴ ─ ─
+//!      └ 64 KiB in: 128 KiB of ballast, given up on a full target so that its last checkpoint has room
 //!   slot          magic, generation, length, BLAKE3, then JSON: facts of source and plan, hash of the map
 //!   leaf          of a piece that the map holds whole: 00…00 zeros · FF…FF "compute it from the image" · else the leaf
 //! ```
@@ -39,6 +40,10 @@ const STALE_SLOT: Hash = Hash([0xff; 32]);
 
 /// An intent to overwrite covers this many pieces at once, so that it costs a flush only now and then.
 const INTENT: u64 = 256 * PIECE;
+
+/// The start of each slot has its blocks from the beginning on.
+const ALLOCATED: u64 = 64 << 10;
+const BALLAST: Extent = Extent::new(ALLOCATED, 128 << 10);
 
 /// Leaves are looked through in batches of this many.
 const BATCH: u64 = 1 << 13;
@@ -80,6 +85,38 @@ struct Kept {
     map: String,
     zeros: u64,
     facts: serde_json::Value,
+    /// What the last checkpoint recorded.
+    recorded: Recorded,
+    has_ballast: bool,
+}
+
+/// What a checkpoint made durable knowledge.
+#[derive(Clone)]
+pub struct Recorded {
+    /// The map.
+    pub map: RescueMap,
+    /// How many bytes of what it holds are zeros that were found or known.
+    pub zeros: u64,
+}
+
+impl Kept {
+    fn new(state: Box<dyn Storage>, save_map: SaveMap, recorded: RescueMap) -> Kept {
+        // Without room for it there is none: the first checkpoint will tell.
+        let has_ballast = [Extent::new(0, BALLAST.end()), Extent::new(SLOT, ALLOCATED)].iter().all(|at| {
+            let mut held = vec![0; at.len as usize];
+            state.read_at(&mut held, at.offset).and_then(|()| state.write_at(&held, at.offset)).is_ok()
+        });
+        Kept {
+            state,
+            save_map,
+            generation: 0,
+            map: String::new(),
+            zeros: 0,
+            facts: serde_json::Value::Null,
+            recorded: Recorded { map: recorded, zeros: 0 },
+            has_ballast,
+        }
+    }
 }
 
 enum Leaves {
@@ -165,8 +202,7 @@ impl Ledger {
         facts: &F,
     ) -> Result<Ledger> {
         state.set_size(0).and_then(|()| state.set_size(LEAVES)).map_err(writing)?;
-        let kept =
-            Kept { state, save_map, generation: 0, map: String::new(), zeros: 0, facts: to_value(facts)? };
+        let kept = Kept { facts: to_value(facts)?, ..Kept::new(state, save_map, RescueMap::new(size)) };
         let mut ledger = Ledger {
             map: RescueMap::new(size),
             leaves: Leaves::Stored { fresh_from: 0 },
@@ -222,7 +258,7 @@ impl Ledger {
         facts: &F,
         trust: Trust,
     ) -> Result<Ledger> {
-        let known = map_hash(&map);
+        let (known, recorded) = (map_hash(&map), map.clone());
         let (mut map, mut held_before) = (map, before.held_before);
         match trust {
             Trust::Proven => {}
@@ -245,12 +281,11 @@ impl Ledger {
             map,
             leaves: Leaves::Stored { fresh_from: before.fresh_from },
             kept: Some(Kept {
-                state,
-                save_map,
                 generation: before.generation,
                 map: known,
                 zeros: before.zeros,
                 facts: first_facts,
+                ..Kept::new(state, save_map, recorded)
             }),
             held_before,
             intent: Extent::new(0, 0),
@@ -415,6 +450,25 @@ impl Ledger {
 
     /// Makes what is held durable knowledge. The image must have been flushed before.
     pub fn checkpoint(&mut self) -> Result<()> {
+        match self.record() {
+            Err(error) if error.kind() == Kind::Limit && self.drop_ballast() => self.record(),
+            recorded => recorded,
+        }
+    }
+
+    fn drop_ballast(&mut self) -> bool {
+        let Some(kept) = &mut self.kept else { return false };
+        std::mem::take(&mut kept.has_ballast)
+            && kept.state.holds_holes()
+            && kept.state.zero_at(BALLAST).and_then(|()| kept.state.flush()).is_ok()
+    }
+
+    /// What the last checkpoint recorded; `None` of a ledger that nothing outlives.
+    pub fn recorded(&self) -> Option<&Recorded> {
+        self.kept.as_ref().map(|kept| &kept.recorded)
+    }
+
+    fn record(&mut self) -> Result<()> {
         let Some(kept) = &self.kept else { return Ok(()) };
         let (map, before) = (map_hash(&self.map), kept.map.clone());
         // What was changed has its new leaf, and the image was flushed.
@@ -425,6 +479,7 @@ impl Ledger {
         (kept.save_map)(&self.map)?;
         kept.map = map;
         kept.zeros = self.zeros;
+        kept.recorded = Recorded { map: self.map.clone(), zeros: self.zeros };
         Ok(())
     }
 

@@ -25,7 +25,7 @@ use crate::plan::policy::{self, Format};
 use crate::plan::sweep::Sweep;
 use crate::proof::digest::Algorithm;
 use crate::proof::identity::{Identity, Moment};
-use crate::proof::ledger::{Ledger, SaveMap, Trust};
+use crate::proof::ledger::{Ledger, Recorded, SaveMap, Trust};
 use crate::proof::record::{self, ByteCounts, ImageFacts, PlanFacts, Range, Record, TreeFacts};
 use crate::proof::tree::Tree;
 use crate::source::{Geometry, Source};
@@ -213,6 +213,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         files.clear_leftover();
     }
     let target = survey(&files, &options, &opened)?;
+    let mut consistency = opened.consistency;
     let (held, compare) = match &target {
         Target::Nothing => (None, false),
         Target::Unfinished(unfinished) => {
@@ -220,6 +221,13 @@ pub fn prepare(options: Options) -> Result<Prepared> {
                 let note =
                     "the map came without the state of its run: that it is of this medium is not proven";
                 why.push(note.to_owned());
+            }
+            if unfinished.trusted {
+                consistency = Consistency::None;
+                why.push(
+                    "gone on with on your word (--trust-map): that nothing was written since is not proven"
+                        .to_owned(),
+                );
             }
             (Some(unfinished.held().bytes()), unfinished.compare)
         }
@@ -238,7 +246,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         image: files.image.clone(),
         format,
         scope: opened.scope(),
-        consistency: opened.consistency,
+        consistency,
         hashes,
         why,
         worst_case: worst_case(&opened)?,
@@ -366,8 +374,10 @@ impl Prepared {
             // What the image should hold and does not, no repetition mends.
             Err(Failed::ForGood(error)) => return Err(error),
             Err(Failed::Resumable(error)) => {
-                let (map, zeros) = (run.ledger.map(), run.ledger.zeros());
-                return Ok(self.outcome(Ended::Stopped(error), map, zeros, resumed, begun));
+                // Not what is in the image but what the next run will know of.
+                let recorded = run.ledger.recorded().expect("the ledger of an image has a state file");
+                let Recorded { map, zeros } = recorded.clone();
+                return Ok(self.outcome(Ended::Stopped(error), &map, zeros, resumed, begun));
             }
         };
         assert!(
@@ -394,8 +404,14 @@ impl Prepared {
         }
         if self.options.verify {
             let source = &mut *self.opened.source;
-            let compared =
-                verify::compare(source, &self.files.image, tree.len, &unreadable, self.options.tuning, watch);
+            let compared = verify::compare(
+                source,
+                &self.files.image,
+                (tree.len, &unreadable),
+                &[],
+                self.options.tuning,
+                watch,
+            );
             outcome.verified = Some(compared.map(|mut compared| {
                 compared.allow_run_out(run_out.map_or(0, |run_out| run_out.len));
                 compared
@@ -534,9 +550,7 @@ impl Prepared {
             Some((left, before)) => {
                 facts.began = before.began;
                 facts.runs = before.runs.saturating_add(1);
-                let trusted = self.options.trust_map
-                    && !self.opened.immutable
-                    && !before.moment.proves_unchanged(&facts.moment);
+                let trusted = unfinished.trusted;
                 facts.unproven |= trusted || (before.unproven && !unfinished.compare);
                 let save_map = self.save_map(&facts.began);
                 let trust = match (unfinished.compare, trusted) {

@@ -47,6 +47,8 @@ pub(super) struct Unfinished {
     pub(super) left: Option<(Left, RunFacts)>,
     /// Whether what is held has to be read again.
     pub(super) compare: bool,
+    /// Whether it has not to be only because the user says so.
+    pub(super) trusted: bool,
 }
 
 impl Unfinished {
@@ -332,12 +334,17 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
         return Err(wrong(Error::corrupt(0, "it is empty")));
     }
     let mut map = MapFile::parse(&text).map_err(wrong)?.map;
-    map.cover(opened.geometry().size).map_err(wrong)?;
+    let other = |reason: &dyn std::fmt::Display| {
+        let context =
+            format!("{} is another medium than the unfinished image is of: {reason}", opened.identity.path);
+        Error::new(Kind::Changed, context).advise(anew)
+    };
+    map.cover(opened.geometry().size).map_err(|error| other(&error))?;
     if map.bytes(Status::Finished) > 0 && !files.image.exists() {
         let context = format!("{map_name} speaks of an image that is not there: {}", files.image.display());
         return Err(Error::new(Kind::Changed, context).advise(anew));
     }
-    let foreign = |map| Ok(Unfinished { map, left: None, compare: false });
+    let foreign = |map| Ok(Unfinished { map, left: None, compare: false, trusted: false });
     let has_state = std::fs::metadata(&files.state).is_ok_and(|facts| facts.len() > 0);
     if !has_state {
         return foreign(map);
@@ -352,19 +359,15 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
         let kind = error.kind();
         Error::new(kind, format!("{state_name} is not the state of this image")).because(error).advise(anew)
     })?;
-    facts.identity.recognises(&opened.identity, &facts.moment, &opened.moment, opened.immutable).map_err(
-        |reason| {
-            let context = format!(
-                "{} is another medium than the unfinished image is of: {reason}",
-                opened.identity.path
-            );
-            Error::new(Kind::Changed, context).advise(anew)
-        },
-    )?;
+    facts
+        .identity
+        .recognises(&opened.identity, &facts.moment, &opened.moment, opened.immutable)
+        .map_err(|reason| other(&reason))?;
     // A moment proves something of the map that it was recorded with; of another, nothing.
     let same_moment = left.leaves_valid && facts.moment.proves_unchanged(&opened.moment);
-    let proven = opened.immutable || options.trust_map || same_moment;
-    Ok(Unfinished { map, left: Some((left, facts)), compare: !proven })
+    let proven = opened.immutable || same_moment;
+    let trusted = !proven && options.trust_map;
+    Ok(Unfinished { map, left: Some((left, facts)), compare: !proven && !trusted, trusted })
 }
 
 /// Removes a file, if it is there.

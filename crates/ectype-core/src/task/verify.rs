@@ -42,6 +42,8 @@ pub struct Comparison {
     pub unreadable: Extents,
     /// Sizes that are not equal: of the image's content and of the source.
     pub sizes: Option<(u64, u64)>,
+    /// Linear digests of what the source gave, where all of it came, once and in order.
+    pub digests: BTreeMap<String, String>,
 }
 
 impl Comparison {
@@ -179,6 +181,7 @@ fn against_record(tree: &Tree, record: &Record, path: &Path) -> Result<(Extents,
 pub fn verify_against(
     image: &Path,
     source: &Path,
+    more: &[Algorithm],
     tuning: Tuning,
     watch: &Watch,
 ) -> Result<(Comparison, Option<Record>)> {
@@ -196,7 +199,7 @@ pub fn verify_against(
     };
     let unread: Extents =
         record.iter().flat_map(|record| &record.unreadable).map(|&range| range.into()).collect();
-    let mut comparison = compare(&mut *opened.source, image, content, &unread, tuning, watch)?;
+    let mut comparison = compare(&mut *opened.source, image, (content, &unread), more, tuning, watch)?;
     comparison
         .allow_run_out(record.as_ref().and_then(|record| record.run_out).map_or(0, |range| range.length));
     Ok((comparison, record))
@@ -206,8 +209,8 @@ pub fn verify_against(
 pub(super) fn compare(
     source: &mut dyn Source,
     image: &Path,
-    content: u64,
-    unread: &Extents,
+    (content, unread): (u64, &Extents),
+    digests: &[Algorithm],
     tuning: Tuning,
     watch: &Watch,
 ) -> Result<Comparison> {
@@ -231,7 +234,7 @@ pub(super) fn compare(
         source,
         sink: &mut sink,
         ledger: &mut ledger,
-        digests: &[],
+        digests,
         tuning,
         watch,
     })?;
@@ -243,6 +246,11 @@ pub(super) fn compare(
     found.compared = ledger.map().bytes(Status::Finished);
     found.skipped_unreadable = unread.bytes();
     found.unreadable = ledger.map().extents(Status::Bad).subtract(unread);
+    if shared == geometry.size && unread.is_empty() && found.unreadable.is_empty() {
+        let taken =
+            |(algorithm, digest): (Algorithm, Option<String>)| Some((algorithm.name().to_owned(), digest?));
+        found.digests = copied.digests.into_iter().filter_map(taken).collect();
+    }
     found.sizes = (content != geometry.size).then_some((content, geometry.size));
     Ok(found)
 }

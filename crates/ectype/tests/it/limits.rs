@@ -107,3 +107,45 @@ fn the_state_of_a_run_that_is_over_goes() {
     assert_eq!(names(dir.path()), ["source", "x.img", "x.img.ectype.json"]);
     ectype(dir.path(), ["verify", "x.img"]).ends_with(0);
 }
+
+#[test]
+fn on_a_full_target_it_says_what_is_recorded_and_goes_on_from_there() {
+    if !need::root() || !need::filesystem("tmpfs") {
+        return;
+    }
+    let dir = folder();
+    let source = noisy(dir.path(), "source", 40 * MIB, 44);
+    let target = dir.path().join("target");
+    fs::create_dir(&target).unwrap();
+    let mount = |options: &str| {
+        let done = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&target).status();
+        assert!(done.unwrap().success());
+    };
+    mount("size=20M");
+    let _unmounts = Unmount(&target);
+    let args = ["create", "--json", "--no-space-check", "source", "target/x.img"];
+    let json = ectype(dir.path(), args).ends_with(5).json();
+    assert_eq!(json["error"]["kind"], "limit");
+    assert!(json["error"]["advice"][0].as_str().is_some_and(|advice| advice.contains("make room")), "{json}");
+    let held = json["bytes"]["read"].as_u64().unwrap();
+    assert!(held > 15 << 20, "{held} bytes of 20 MiB");
+    let plan =
+        ectype(dir.path(), ["create", "--json", "--dry-run", "--no-space-check", "source", "target/x.img"]);
+    assert_eq!(plan.ends_with(0).json()["plan"]["held"], held);
+    // Still no room: nothing is lost by trying.
+    let json = ectype(dir.path(), args).ends_with(5).json();
+    assert_eq!(json["bytes"]["read"], held);
+    mount("remount,size=60M");
+    let json = ectype(dir.path(), args).ends_with(0).json();
+    assert_eq!(json["resumed"], true);
+    same(&source, &target.join("x.img"));
+    ectype(dir.path(), ["verify", "target/x.img", "source"]).ends_with(0);
+}
+
+struct Unmount<'a>(&'a Path);
+
+impl Drop for Unmount<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0).status();
+    }
+}

@@ -46,6 +46,10 @@ fn an_image_is_what_was_recorded_or_the_place_is_told() {
             .starts_with(json["digests"]["sha256"].as_str().unwrap())
     );
     ectype(dir.path(), ["verify", "x.img"]).ends_with(0).says("whole");
+    let of_image = json["digests"]["sha256"].clone();
+    let json =
+        ectype(dir.path(), ["verify", "--json", "--hash", "sha256", "x.img", "source"]).ends_with(0).json();
+    assert_eq!(json["digests"]["sha256"], of_image);
 
     let image = dir.path().join("x.img");
     flip(&image, 3 * MIB as u64 + 17);
