@@ -294,7 +294,7 @@ impl Disk {
     /// Sends what others wrote through the node, and the system still holds back, to the medium, as the system would later:
     /// then the write counters have it. Best effort.
     pub fn settle(&self) {
-        let _ = rustix::fs::fdatasync(&self.node);
+        super::writeback::write_back(&self.node);
     }
 
     /// Makes the system forget what it cached of the device, as far as it lets us: the next read asks the medium. What

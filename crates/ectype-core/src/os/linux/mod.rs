@@ -9,3 +9,4 @@ pub mod optical;
 mod scsi;
 mod sysfs;
 mod volume;
+mod writeback;
