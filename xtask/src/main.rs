@@ -3,7 +3,9 @@
 mod bench;
 mod ci;
 mod fuzz;
+mod lab;
 mod packages;
+mod random;
 mod run;
 mod rust_source;
 mod test;
@@ -22,6 +24,7 @@ cargo xtask VERB [ARGS]
   ci                   everything that must hold before a change lands
   tidy                 the rules of the house, as a test
   fuzz [TARGET]        fuzz the parsers, on stable Rust
+  lab [NAME...]        the binary in a guest whose drives fail, vanish and lose power
   bench [NAME...]      speed against the other tools, in one run
 
 cargo xtask VERB --help tells more.";
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         "ci" => (ci::HELP, ci::main),
         "tidy" => (tidy::HELP, tidy::main),
         "fuzz" => (fuzz::HELP, fuzz::main),
+        "lab" => (lab::HELP, lab::main),
         "bench" => (bench::HELP, bench::main),
         "" | "help" | "--help" | "-h" => {
             println!("{HELP}");

@@ -9,12 +9,12 @@ pub(crate) const HELP: &str = "\
 cargo xtask install [GROUP...]
 
 Installs Debian packages, as root or through sudo; what is there already is left alone.
-Groups: tests, checks, bench. Without one: all of them.";
+Groups: tests, checks, lab, bench. Without one: all of them.";
 
 /// A group's name, and its packages with their reasons.
 type Group = (&'static str, &'static [(&'static str, &'static str)]);
 
-const GROUPS: &[Group] = &[("tests", TESTS), ("checks", CHECKS), ("bench", BENCH)];
+const GROUPS: &[Group] = &[("tests", TESTS), ("checks", CHECKS), ("lab", LAB), ("bench", BENCH)];
 
 /// What `cargo xtask test --install` needs.
 const TESTS: &[(&str, &str)] = &[
@@ -58,6 +58,23 @@ const CHECKS: &[(&str, &str)] = &[
     ("musl-tools", "C parts for the musl target"),
 ];
 
+/// What `cargo xtask lab` needs. Debian's kernel itself is downloaded, not installed.
+const LAB: &[(&str, &str)] = &[
+    ("busybox-static", "the guest's shell and tools"),
+    ("cpio", "the guest's root"),
+    ("dmsetup", "dm-dust, dm-flakey, dm-delay"),
+    ("e2fsprogs", "mkfs.ext4: a disk to mount, a target to lose power"),
+    ("gcc-12", "Debian's kernel was built with it, and so is dm-dust"),
+    ("genisoimage", "discs"),
+    ("kmod", "modprobe, depmod: which module needs which"),
+    ("make", "dm-dust"),
+    ("musl-tools", "C parts of the static binary"),
+    ("qemu-system-x86", "the guest"),
+    ("qemu-utils", "of the same source, and gone when apt brings the other in another version"),
+    ("util-linux", "setpriv: no guest outlives the lab"),
+    ("xz-utils", "the kernel and its source are packed"),
+];
+
 /// The other tools that `cargo xtask bench` runs.
 const BENCH: &[(&str, &str)] = &[
     ("dc3dd", "copy with digests"),
@@ -73,7 +90,7 @@ const BENCH: &[(&str, &str)] = &[
 
 pub(crate) fn main(args: &[String]) -> Result {
     let names: Vec<&str> = args.iter().map(String::as_str).collect();
-    install(if names.is_empty() { &["tests", "checks", "bench"] } else { &names })
+    install(if names.is_empty() { &["tests", "checks", "lab", "bench"] } else { &names })
 }
 
 /// Installs what these groups need.
@@ -81,18 +98,30 @@ pub(crate) fn install(groups: &[&str]) -> Result {
     let mut wanted = BTreeSet::new();
     for name in groups {
         let Some((_, packages)) = GROUPS.iter().find(|(known, _)| known == name) else {
-            return Err(format!("no group is called {name}; there are tests, checks and bench"));
+            return Err(format!("no group is called {name}; there are tests, checks, lab and bench"));
         };
         wanted.extend(packages.iter().map(|(package, _)| *package));
     }
-    let absent: Vec<&str> = wanted.into_iter().filter(|package| !installed(package)).collect();
-    if absent.is_empty() {
-        println!("packages: all there ({})", groups.join(", "));
-        return Ok(());
+    // Twice, because one package may push out another.
+    for _ in 0..2 {
+        let absent: Vec<&str> = wanted.iter().copied().filter(|package| !installed(package)).collect();
+        if absent.is_empty() {
+            println!("packages: all there ({})", groups.join(", "));
+            return Ok(());
+        }
+        println!("packages: installing {}", absent.join(" "));
+        update()?;
+        retried(apt().args(["install", "--yes", "--no-install-recommends"]).args(&absent))?;
     }
-    println!("packages: installing {}", absent.join(" "));
-    retried(apt().arg("update"))?;
-    retried(apt().args(["install", "--yes", "--no-install-recommends"]).args(&absent))
+    match wanted.into_iter().find(|package| !installed(package)) {
+        Some(package) => Err(format!("{package} is not there after it was installed")),
+        None => Ok(()),
+    }
+}
+
+/// Asks the mirrors what there is now.
+pub(crate) fn update() -> Result {
+    retried(apt().arg("update"))
 }
 
 fn installed(package: &str) -> bool {

@@ -107,7 +107,7 @@ fn parse(args: &[String]) -> Result<Options> {
 }
 
 /// Bytes, or binary multiples: `64M`, `2G`. Whole MiB, since the data sets are made of them.
-fn size(text: &str) -> Result<u64> {
+pub(crate) fn size(text: &str) -> Result<u64> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let shift = match text[digits.len()..].trim_end_matches("iB") {
         "" => 0,

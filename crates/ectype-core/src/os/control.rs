@@ -7,6 +7,7 @@
 //!
 //! The gate lets nothing through that writes: the requests are a closed list, and SCSI commands are those that read.
 
+use crate::os::disc::Sense;
 use std::io;
 use std::time::Duration;
 
@@ -80,6 +81,17 @@ pub struct ScsiReply {
     pub residual: u32,
 }
 
+/// What a read by command came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// How many bytes from the start are valid.
+    pub good: usize,
+    /// Why that is not all, where it is not.
+    pub sense: Option<Sense>,
+    /// The drive named the sector that failed, and it lies directly behind the good bytes.
+    pub is_bad_next: bool,
+}
+
 /// An open device's controls.
 pub trait Control {
     /// One control request; `arg` has the length of [`Request::argument`]. The result is the call's own.
@@ -99,8 +111,8 @@ pub trait Control {
 /// Whether a SCSI command only reads: what passes the gate.
 pub fn only_reads(cdb: &[u8]) -> bool {
     // TEST UNIT READY, INQUIRY, READ CAPACITY, READ(10), READ TOC, GET CONFIGURATION, READ DISC INFORMATION,
-    // READ TRACK INFORMATION, READ DVD STRUCTURE, READ CD.
-    let known = [0x00, 0x12, 0x25, 0x28, 0x43, 0x46, 0x51, 0x52, 0xad, 0xbe];
+    // READ TRACK INFORMATION, READ(16), READ DVD STRUCTURE, READ CD.
+    let known = [0x00, 0x12, 0x25, 0x28, 0x43, 0x46, 0x51, 0x52, 0x88, 0xad, 0xbe];
     cdb.len() <= 16 && cdb.first().is_some_and(|opcode| known.contains(opcode))
 }
 
@@ -153,8 +165,8 @@ mod tests {
 
     #[test]
     fn the_gate_knows_no_command_that_writes() {
-        // WRITE(6), WRITE(10), WRITE(12), FORMAT UNIT, BLANK, UNMAP, MODE SELECT, SEND KEY, START STOP UNIT.
-        for opcode in [0x0a, 0x2a, 0xaa, 0x04, 0xa1, 0x42, 0x55, 0xa3, 0x1b] {
+        // WRITE(6), WRITE(10), WRITE(12), WRITE(16), FORMAT UNIT, BLANK, UNMAP, MODE SELECT, SEND KEY, START STOP UNIT.
+        for opcode in [0x0a, 0x2a, 0xaa, 0x8a, 0x04, 0xa1, 0x42, 0x55, 0xa3, 0x1b] {
             assert!(!only_reads(&[opcode, 0, 0, 0, 0, 0]), "{opcode:#x}");
         }
         assert!(!only_reads(&[]));

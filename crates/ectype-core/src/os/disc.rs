@@ -164,7 +164,7 @@ pub struct Sense {
     /// Its qualifier.
     pub ascq: u8,
     /// The sector that failed, where the drive told it.
-    pub information: Option<u32>,
+    pub information: Option<u64>,
 }
 
 impl Sense {
@@ -178,7 +178,7 @@ impl Sense {
                     key: at(2) & 0xf,
                     asc: at(12),
                     ascq: at(13),
-                    information: valid.then(|| u32::from_be_bytes([at(3), at(4), at(5), at(6)])),
+                    information: valid.then(|| u32::from_be_bytes([at(3), at(4), at(5), at(6)]).into()),
                 })
             }
             0x72 | 0x73 => {
@@ -191,7 +191,7 @@ impl Sense {
                         && field[0] & 0x80 != 0
                     {
                         let lba = field[2..10].iter().fold(0, |value, &byte| value << 8 | u64::from(byte));
-                        information = u32::try_from(lba).ok();
+                        information = Some(lba);
                     }
                     rest = &rest[end..];
                 }
@@ -213,6 +213,11 @@ impl Sense {
             (5, 0x6f, _) => Some("copy protection (CSS): the drive was not authenticated"),
             _ => None,
         }
+    }
+
+    /// Whether the drive says that it has no medium.
+    pub fn no_medium(&self) -> bool {
+        self.key == 2 && self.asc == 0x3a
     }
 }
 

@@ -169,9 +169,9 @@ pub struct Left {
 }
 
 impl Left {
-    /// Where the last byte ends that this state holds beside its map.
-    pub fn held_end(&self) -> u64 {
-        self.held_before.iter().next_back().map_or(0, Extent::end)
+    /// What the image holds: what this map claims, and what earlier runs held that is yet to be compared.
+    pub fn held(&self, map: &RescueMap) -> Extents {
+        map.extents(Status::Finished).union(&self.held_before)
     }
 }
 

@@ -7,11 +7,15 @@ use crate::extent::{Extent, PIECE};
 use crate::io::ReadAt;
 use crate::os::buffer::Buffer;
 use crate::os::disk::Disk;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// On an optical medium the kernel answers run-out at the end by shrinking the device, by at most this many sectors.
 const RUN_OUT_SECTORS: u64 = 75;
+
+/// After a failure, so many bytes must be read well by command before block reads are used again.
+const SUSPICION: u64 = 64 << 20;
 
 /// A device that is being imaged.
 pub struct DeviceSource {
@@ -27,7 +31,11 @@ impl DeviceSource {
     pub fn new(disk: Arc<Disk>) -> DeviceSource {
         let is_optical = disk.device().medium == crate::os::Medium::Optical;
         DeviceSource {
-            queue: Queue::new(Arc::new(OpenDevice { disk: Arc::clone(&disk), is_optical })),
+            queue: Queue::new(Arc::new(OpenDevice {
+                disk: Arc::clone(&disk),
+                suspect: AtomicU64::new(0),
+                commands_agree: OnceLock::new(),
+            })),
             geometry: disk.geometry(),
             diskseq: disk.diskseq_now(),
             is_optical,
@@ -55,13 +63,21 @@ fn some_good(disk: &Disk) -> Option<Extent> {
 
 struct OpenDevice {
     disk: Arc<Disk>,
-    is_optical: bool,
+    /// Bytes still to be read well before block reads are used again: a command tells where and why it failed.
+    suspect: AtomicU64,
+    /// Whether commands and block reads give the same; found out with the first failure.
+    commands_agree: OnceLock<bool>,
 }
 
 impl ReadOnce for OpenDevice {
     fn read_once(&self, at: Extent, buffer: &mut Buffer) -> Read {
         let begun = Instant::now();
         let len = at.len as usize;
+        if self.suspect.load(Ordering::Relaxed) > 0
+            && let Some((good, outcome)) = self.ask(at, &mut buffer[..len], 0)
+        {
+            return Read { good, outcome, took: begun.elapsed() };
+        }
         let mut filled = 0;
         let outcome = loop {
             if filled == len {
@@ -71,28 +87,63 @@ impl ReadOnce for OpenDevice {
                 // The kernel shrank the device: what lies behind the new end cannot be read.
                 Ok(0) => break Outcome::Medium { first_bad: None },
                 Ok(count) => filled += count,
-                Err(error) => break self.explain(at.offset + filled as u64, medium_or_not(error)),
+                Err(error) => break medium_or_not(error),
             }
         };
+        if matches!(outcome, Outcome::Medium { .. })
+            && let Some((more, outcome)) = self.ask(at, &mut buffer[..len], filled)
+        {
+            return Read { good: more, outcome, took: begun.elapsed() };
+        }
         Read { good: filled as u64, outcome, took: begun.elapsed() }
     }
 }
 
 impl OpenDevice {
-    /// A block read only says that it failed; an optical drive is asked why, because copy protection is not damage.
-    fn explain(&self, offset: u64, outcome: Outcome) -> Outcome {
-        if !self.is_optical || !matches!(outcome, Outcome::Medium { .. }) {
-            return outcome;
+    /// Reads what lies behind the first `filled` bytes of `at` by command; how many bytes from its start are valid then, and
+    /// why they are not all. `None` where commands tell nothing.
+    fn ask(&self, at: Extent, buffer: &mut [u8], filled: usize) -> Option<(u64, Outcome)> {
+        if !*self.commands_agree.get_or_init(|| self.commands_agree()) {
+            return None;
         }
-        let sector = self.disk.geometry().sector;
-        let Ok(lba) = u32::try_from(offset / u64::from(sector)) else { return outcome };
-        match crate::os::optical::sense_of(&*self.disk, lba, sector) {
-            Ok(sense) => match sense.protected() {
+        let sector = self.disk.geometry().sector as usize;
+        let filled = filled - filled % sector;
+        let asked = self.disk.ask(&mut buffer[filled..], at.offset + filled as u64).ok()?;
+        let good = (filled + asked.good) as u64;
+        let outcome = match asked.sense {
+            None => Outcome::Ok,
+            Some(sense) => match sense.protected() {
                 Some(reason) => Outcome::Protected(reason.to_owned()),
-                None => outcome,
+                None if sense.no_medium() => {
+                    Outcome::Gone(std::io::Error::other("the drive says that it has no medium"))
+                }
+                None => Outcome::Medium { first_bad: asked.is_bad_next.then_some(at.offset + good) },
             },
-            Err(_) => outcome,
+        };
+        let left = self.suspect.load(Ordering::Relaxed);
+        let left = if matches!(outcome, Outcome::Ok) { left.saturating_sub(at.len) } else { SUSPICION };
+        self.suspect.store(left, Ordering::Relaxed);
+        Some((good, outcome))
+    }
+
+    /// Bridges and layers lie: that a command reads the sectors that a block read does is proven, not assumed.
+    fn commands_agree(&self) -> bool {
+        let Geometry { size, sector, .. } = self.disk.geometry();
+        let mut buffers = [Buffer::new(sector as usize), Buffer::new(sector as usize)];
+        let [by_block, by_command] = &mut buffers;
+        let sectors = size / u64::from(sector);
+        let mut equal = 0;
+        for place in [0, sectors / 2, sectors - 1].map(|place| place * u64::from(sector)) {
+            let read = self.disk.read_at(by_block, place).is_ok_and(|count| count == sector as usize);
+            let Ok(asked) = self.disk.ask(by_command, place) else { return false };
+            if read && asked.sense.is_none() {
+                if by_block[..] != by_command[..] {
+                    return false;
+                }
+                equal += 1;
+            }
         }
+        equal > 0
     }
 }
 

@@ -281,7 +281,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
                         .to_owned(),
                 );
             }
-            (Some(unfinished.map.bytes(Status::Finished)), unfinished.compare)
+            (Some(unfinished.held().bytes()), unfinished.compare)
         }
     };
     if compare {
@@ -613,9 +613,7 @@ impl Prepared {
         };
         // At its shortest it ends with the last byte that is held: a disc's run-out is cut off, a file without holes grows
         // forward, and another program's ends where that stopped.
-        let held = unfinished.map.extents(Status::Finished);
-        let held_end = held.iter().next_back().map_or(0, Extent::end);
-        let held_end = held_end.max(unfinished.left.as_ref().map_or(0, |(left, _)| left.held_end()));
+        let held_end = unfinished.held().iter().next_back().map_or(0, Extent::end);
         if !(held_end..=size).contains(&storage.size()) {
             let context = format!("{} is not as long as the earlier run left it", image.display());
             return Err(Error::new(Kind::Changed, context).advise("discard it and begin anew:  --restart"));

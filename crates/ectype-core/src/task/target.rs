@@ -12,6 +12,7 @@
 use super::create::Options;
 use super::open::Opened;
 use crate::error::{Error, Kind, Result, word};
+use crate::extent::Extents;
 use crate::io::ReadAt;
 use crate::os::file::{self, FileStamp, PlainFile};
 use crate::plan::map::{MapFile, RescueMap, Stage, Status};
@@ -53,6 +54,16 @@ pub(super) struct Unfinished {
     pub(super) trusted: bool,
     /// Another program changed the map since: what it says is taken on its word.
     pub(super) foreign: bool,
+}
+
+impl Unfinished {
+    /// What the image holds.
+    pub(super) fn held(&self) -> Extents {
+        match &self.left {
+            Some((left, _)) => left.held(&self.map),
+            None => self.map.extents(Status::Finished),
+        }
+    }
 }
 
 /// What the state file keeps of a run.
@@ -406,7 +417,7 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
         .identity
         .recognises(&opened.identity, &facts.moment, &opened.moment, opened.immutable)
         .map_err(|reason| other(&reason))?;
-    if left.held_end() > 0 {
+    if !left.held(&map).is_empty() {
         image_is_there()?;
     }
     // A moment proves something of the map that it was recorded with; of another, nothing.

@@ -164,6 +164,10 @@ fn an_interrupted_comparing_run_still_knows_what_was_held_before_it() {
     let stopped = open.copy(&mut SickDrive::new(content.clone()).dies_at(3), CALM).unwrap().stopped;
     assert!(stopped.is_some());
     drop(open);
+    let map = rig.saved_map(SIZE);
+    assert!(map.bytes(Status::Finished) < SIZE);
+    let (left, _) = Ledger::load::<String>(&rig.state, &map).unwrap();
+    assert_eq!(left.held(&map).bytes(), SIZE, "and tells of it");
     let mut open = rig.go_on(SIZE, true).unwrap();
     open.copy(&mut SickDrive::new(content.clone()), CALM).unwrap();
     assert_eq!(touched(&recorder).1, Extents::new(), "nothing changed, so nothing is written");

@@ -14,7 +14,7 @@ use super::volume::{self, Number};
 use crate::error::{Error, Kind, Result, word};
 use crate::io::Geometry;
 use crate::os::buffer::ALIGNMENT;
-use crate::os::control::{Control, Request, ScsiReply};
+use crate::os::control::{Asked, Control, Request, ScsiReply};
 use crate::os::{Device, Medium, disc};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
@@ -161,6 +161,9 @@ pub struct Disk {
     _whole: Option<OwnedFd>,
     direct: bool,
     geometry: Geometry,
+    /// The first sector of this device on its drive, where SCSI commands reach it: they speak of the whole drive, also when
+    /// they are given to a partition, and what is stacked on a drive would pass them down unchanged.
+    scsi_start: Option<u64>,
 }
 
 impl Disk {
@@ -207,7 +210,8 @@ impl Disk {
             geometry.size = super::optical::told_size(&node, geometry.size, geometry.sector);
         }
         let direct = direct && keeps_direct(&node, geometry.sector);
-        Ok(Disk { device: device.clone(), node, _whole: whole, direct, geometry })
+        let scsi_start = scsi_start(device, geometry.sector);
+        Ok(Disk { device: device.clone(), node, _whole: whole, direct, geometry, scsi_start })
     }
 
     /// The device as it was found before it was opened.
@@ -237,16 +241,25 @@ impl Disk {
                 // The kernel shrank the device on an error near the end of a disc: the drive still has what lies behind.
                 Ok(0) if self.device.medium == Medium::Optical && offset < self.geometry.size => {
                     let len = (buf.len() as u64).min(self.geometry.size - offset) as usize;
-                    return super::optical::read_sectors(
-                        &self.node,
-                        offset,
-                        self.geometry.sector,
-                        &mut buf[..len],
-                    );
+                    return match self.ask(&mut buf[..len], offset)? {
+                        Asked { good: 0, .. } => Err(Errno::IO.into()),
+                        Asked { good, .. } => Ok(good),
+                    };
                 }
                 other => return Ok(other?),
             }
         }
+    }
+
+    /// One read of whole sectors by command, which tells what failed and where.
+    ///
+    /// # Errors
+    /// Where commands do not reach these sectors, or the drive takes none; nothing is known of the medium then.
+    pub fn ask(&self, buf: &mut [u8], offset: u64) -> io::Result<Asked> {
+        let start = self.scsi_start.ok_or(io::ErrorKind::Unsupported)?;
+        let sector = self.geometry.sector;
+        let lba = (offset / u64::from(sector)).checked_add(start).ok_or(io::ErrorKind::InvalidInput)?;
+        super::scsi::read(&self.node, lba, sector, buf)
     }
 
     /// The size in bytes as the system has it now. A stick that was pulled keeps its size: only a read proves life.
@@ -281,7 +294,7 @@ impl Disk {
     /// Sends what others wrote through the node, and the system still holds back, to the medium, as the system would later:
     /// then the write counters have it. Best effort.
     pub fn settle(&self) {
-        let _ = rustix::fs::fdatasync(&self.node);
+        super::writeback::write_back(&self.node);
     }
 
     /// Makes the system forget what it cached of the device, as far as it lets us: the next read asks the medium. What
@@ -306,6 +319,21 @@ impl Control for Disk {
     fn scsi(&self, cdb: &[u8], data: &mut [u8], timeout: Duration) -> io::Result<ScsiReply> {
         self.node.scsi(cdb, data, timeout)
     }
+}
+
+/// See [`Disk::scsi_start`]: known of what /sys shows as a SCSI device itself, and of partitions of such.
+fn scsi_start(device: &Device, sector: u32) -> Option<u64> {
+    let dir = fs::canonicalize(Path::new("/sys/class/block").join(device.name.replace('/', "!"))).ok()?;
+    let (drive, start) = match &device.whole {
+        None => (dir.as_path(), 0),
+        Some(_) => {
+            // In units of 512 bytes, whatever the sector.
+            let start: u64 = fs::read_to_string(dir.join("start")).ok()?.trim().parse().ok()?;
+            (dir.parent()?, start.checked_mul(512)?)
+        }
+    };
+    let is_scsi = drive.join("device/scsi_level").exists();
+    (is_scsi && start.is_multiple_of(sector.into())).then(|| start / u64::from(sector))
 }
 
 fn asked_u64(control: &dyn Control, request: Request) -> io::Result<u64> {

@@ -117,7 +117,7 @@ impl PlainFile {
 
     /// Writes back what programs changed through a mapping: from then on the next such change shows in the stamp. Best effort.
     pub fn settle(&self) {
-        let _ = rustix::fs::fdatasync(&self.file);
+        super::writeback::write_back(&self.file);
     }
 
     /// What tells whether this file was written or replaced.

@@ -6,5 +6,7 @@ pub mod file;
 pub mod host;
 pub(super) mod memory;
 pub mod optical;
+mod scsi;
 mod sysfs;
 mod volume;
+mod writeback;

@@ -1,9 +1,8 @@
-//! Optical drives: the table of contents, the kind of disc, the reason of a failed read, the tray.
+//! Optical drives: the table of contents, the kind of disc, the tray.
 //!
 //! ```text
 //!   toc ──────── CDROMREADTOCHDR, CDROMREADTOCENTRY, CDROMMULTISESSION, CDROM_DISC_STATUS
 //!   profile ──── GET CONFIGURATION
-//!   sense_of ─── READ(10) of one sector: a block read says only EIO, the drive knows why
 //! ```
 
 pub use crate::os::disc::{Profile, Sense, Toc, Track, refusal, suspicious_size, writable_medium};
@@ -122,22 +121,6 @@ pub fn profile(control: &dyn Control) -> Option<Profile> {
     (reply.status == 0 && reply.residual == 0 && number != 0).then_some(Profile(number))
 }
 
-/// Reads the sector `lba` of `sector` bytes once more, to learn from the drive why it cannot be read. A sense key of 0
-/// says that now it could.
-///
-/// # Errors
-/// Where the command did not reach the drive: it is gone, or takes no SCSI commands.
-pub fn sense_of(control: &dyn Control, lba: u32, sector: u32) -> io::Result<Sense> {
-    let mut data = vec![0; sector.min(1 << 16) as usize];
-    let [a, b, c, d] = lba.to_be_bytes();
-    let reply = control.scsi(&[0x28, 0, a, b, c, d, 0, 0, 1, 0], &mut data, PATIENCE)?;
-    match (reply.status, Sense::parse(&reply.sense)) {
-        (0, _) => Ok(Sense::default()),
-        (_, Some(sense)) => Ok(sense),
-        (status, None) => Err(io::Error::other(format!("SCSI status {status:#x} without sense data"))),
-    }
-}
-
 /// Whether the drive says that it holds no disc, or that its tray is open.
 pub fn is_empty(control: &dyn Control) -> bool {
     const NO_DISC: u32 = 1;
@@ -159,29 +142,6 @@ pub(super) fn told_size(control: &dyn Control, size: u64, sector: u32) -> u64 {
     }
     let told = (u64::from(u32::from_be_bytes([a, b, c, d])) + 1) * u64::from(sector);
     if told > size && told - size <= MOST * u64::from(sector) { told } else { size }
-}
-
-/// Reads sectors by READ(10), which no shrunk block device is in the way of; how many bytes came.
-///
-/// # Errors
-/// EIO where the drive could not; what the system says where the command did not reach it.
-pub(super) fn read_sectors(
-    control: &dyn Control,
-    offset: u64,
-    sector: u32,
-    buf: &mut [u8],
-) -> io::Result<usize> {
-    const EIO: i32 = 5;
-    const MOST: usize = 16 << 10;
-    let count = buf.len().min(MOST) / sector as usize;
-    let len = count * sector as usize;
-    let lba = u32::try_from(offset / u64::from(sector)).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let [a, b, c, d] = lba.to_be_bytes();
-    let reply = control.scsi(&[0x28, 0, a, b, c, d, 0, 0, count as u8, 0], &mut buf[..len], PATIENCE)?;
-    if reply.status != 0 || reply.residual != 0 {
-        return Err(io::Error::from_raw_os_error(EIO));
-    }
-    Ok(len)
 }
 
 #[cfg(test)]
@@ -307,20 +267,6 @@ mod tests {
     }
 
     #[test]
-    fn the_drive_says_why_a_sector_failed() {
-        let mut drive = Recorded::default();
-        let css = [0x70, 0, 5, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x6f, 3, 0, 0, 0, 0];
-        let reply = ScsiReply { status: 2, sense: css.to_vec(), residual: 2048 };
-        drive.scsi.push((vec![0x28, 0, 0, 1, 0, 2, 0, 0, 1], reply, Vec::new()));
-        let sense = sense_of(&drive, 0x1_0002, 2048).unwrap();
-        assert!(sense.protected().is_some());
-        drive.scsi[0].1 = ScsiReply::default();
-        assert_eq!(sense_of(&drive, 0x1_0002, 2048).unwrap(), Sense::default());
-        drive.scsi[0].1 = ScsiReply { status: 8, ..ScsiReply::default() };
-        assert!(sense_of(&drive, 0x1_0002, 2048).is_err());
-    }
-
-    #[test]
     fn a_drive_knows_the_size_that_the_kernel_forgot() {
         // READ CAPACITY answers the last sector and the sector size: 0x1000 sectors.
         let capacity = [0, 0, 0x0f, 0xff, 0, 0, 8, 0];
@@ -334,19 +280,6 @@ mod tests {
         assert_eq!(told_size(&drive, sectors(0x0fff), 512), sectors(0x0fff));
         let silent = Recorded { ioctls: Vec::new(), scsi: Vec::new() };
         assert_eq!(told_size(&silent, sectors(9), 2048), sectors(9));
-    }
-
-    #[test]
-    fn sectors_behind_the_shrunk_end_come_by_command() {
-        let data = vec![7; 4096];
-        let mut drive =
-            Recorded { ioctls: Vec::new(), scsi: vec![good(&[0x28, 0, 0, 0, 1, 2, 0, 0, 2], &data)] };
-        let mut buf = vec![0; 4096];
-        assert_eq!(read_sectors(&drive, 0x102 * 2048, 2048, &mut buf).unwrap(), 4096);
-        assert_eq!(buf, data);
-        drive.scsi[0].1.status = 2;
-        let error = read_sectors(&drive, 0x102 * 2048, 2048, &mut buf).unwrap_err();
-        assert_eq!(crate::os::file::blame(&error), crate::os::Blame::Medium);
     }
 
     #[test]

@@ -5,7 +5,7 @@ pub use crate::os::{Found, Lock};
 use crate::error::{Error, Result};
 use crate::io::Geometry;
 use crate::os::Device;
-use crate::os::control::{Control, Request, ScsiReply};
+use crate::os::control::{Asked, Control, Request, ScsiReply};
 use std::convert::Infallible;
 use std::fs;
 use std::io;
@@ -73,6 +73,14 @@ impl Disk {
     /// # Errors
     /// None: there is no such device.
     pub fn read_at(&self, _buf: &mut [u8], _offset: u64) -> io::Result<usize> {
+        match self.never {}
+    }
+
+    /// One read by command.
+    ///
+    /// # Errors
+    /// None: there is no such device.
+    pub fn ask(&self, _buf: &mut [u8], _offset: u64) -> io::Result<Asked> {
         match self.never {}
     }
 

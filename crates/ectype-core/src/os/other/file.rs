@@ -6,7 +6,7 @@ use crate::os::Blame;
 pub use crate::os::{FileStamp, Space, folder, temporary};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// One MiB of zeros.
 static ZEROS: [u8; 1 << 20] = [0; 1 << 20];

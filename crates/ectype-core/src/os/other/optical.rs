@@ -31,14 +31,6 @@ pub fn profile(_control: &dyn Control) -> Option<Profile> {
     None
 }
 
-/// Why a sector cannot be read.
-///
-/// # Errors
-/// `Unsupported`, always.
-pub fn sense_of(_control: &dyn Control, _lba: u32, _sector: u32) -> io::Result<Sense> {
-    unsupported()
-}
-
 /// Whether the drive says that it holds no disc: not known here.
 pub fn is_empty(_control: &dyn Control) -> bool {
     false

@@ -292,7 +292,7 @@ fn a_loop_device_is_listed_opened_and_read() {
     let (toc, note) = super::super::optical::toc_or_whole(&disk, 2048 * 10).unwrap();
     assert!(toc.lead_out == 10 && note.is_some());
     assert_eq!(super::super::optical::profile(&disk), None);
-    assert!(super::super::optical::sense_of(&disk, 0, 2048).is_err());
+    assert!(disk.ask(&mut [0; 2048], 0).is_err());
 
     // Somebody writes: it shows.
     drop(disk);

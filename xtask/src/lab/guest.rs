@@ -1,0 +1,292 @@
+//! A guest from power on to power off, and the hands of the person beside it.
+//!
+//! ```text
+//! base.cpio + job.cpio ──► QEMU (TCG) ── console ──► console
+//!                            │    └─ /host (9p) ──── ask, answer, status
+//!                            └─ QMP ◄── pull, plug, eject, insert
+//! ```
+
+use super::scenario::{Content, Drive, Kind, Medium, Scenario};
+use super::setup::{LOADED, fresh, pack, said};
+use crate::random::Random;
+use crate::{Result, run};
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// For a whole scenario, several times what one takes.
+const LIMIT: Duration = Duration::from_secs(180);
+const QMP_LIMIT: Duration = Duration::from_secs(10);
+const GUEST_MIB: u32 = 384;
+
+/// Runs a scenario in this folder; the error is what failed, in a line.
+pub(super) fn run_in(folder: &Path, lab: &Path, binary: &Path, scenario: &Scenario) -> Result {
+    fresh(folder)?;
+    let mut sums = String::new();
+    for (at, medium) in scenario.media.iter().enumerate() {
+        make(folder, medium, at as u64)?;
+        let sum = run::output(Command::new("sha256sum").arg(image(&medium.name)).current_dir(folder))?;
+        let sum = sum.split(' ').next().unwrap_or_default();
+        writeln!(sums, "{sum} {}", medium.name).expect("a string");
+    }
+    let job = folder.join("guest/job");
+    fresh(&job)?;
+    said(&job, fs::create_dir(folder.join("host")))?;
+    let write = |name: &str, text: &str| said(&job, fs::write(job.join(name), text));
+    write("sums", &sums)?;
+    write("modules", &LOADED.join(" "))?;
+    write("scenario", &scenario.script)?;
+    let drives = scenario.drives.iter().enumerate();
+    write(
+        "drives",
+        &drives.map(|(at, drive)| format!("{} {}\n", drive.name, place(drive.kind, at))).collect::<String>(),
+    )?;
+    said(binary, fs::copy(binary, job.join("ectype")))?;
+    for (from, to) in [("lab/init", "guest/init"), ("lab/words", "guest/job/words")] {
+        said(Path::new(from), fs::copy(from, folder.join(to)))?;
+    }
+    let initrd = folder.join("initrd");
+    pack(&folder.join("guest"), &initrd)?;
+    let mut whole = said(&initrd, fs::read(lab.join("base.cpio")))?;
+    whole.extend(said(&initrd, fs::read(&initrd))?);
+    said(&initrd, fs::write(&initrd, whole))?;
+
+    let until = Instant::now() + LIMIT;
+    for boot in 1.. {
+        if let Some(status) = Guest::start(folder, lab, scenario, boot)?.watch(scenario, until)? {
+            return if status == 0 { Ok(()) } else { Err(format!("the script ended with {status}")) };
+        }
+    }
+    unreachable!("boots are not counted that far")
+}
+
+fn image(medium: &str) -> String {
+    format!("{medium}.img")
+}
+
+fn make(folder: &Path, medium: &Medium, seed: u64) -> Result {
+    let path = folder.join(image(&medium.name));
+    let file = said(&path, File::create(&path))?;
+    said(&path, file.set_len(medium.size))?;
+    if medium.content == Content::Ext4 {
+        return run::run(Command::new("/usr/sbin/mkfs.ext4").args(["-q", "-F"]).arg(&path));
+    }
+    let mut bytes = vec![0; medium.size as usize];
+    Random(seed).fill(&mut bytes);
+    if medium.content == Content::Random {
+        return said(&path, fs::write(&path, bytes));
+    }
+    let tree = folder.join("tree");
+    fresh(&tree)?;
+    said(&tree, fs::write(tree.join("content"), bytes))?;
+    let mut iso = Command::new("genisoimage");
+    iso.args(["-quiet", "-J", "-R", "-V", &medium.name.to_uppercase(), "-o"]).arg(&path);
+    run::run(iso.arg(&tree))
+}
+
+/// Where the guest's sysfs has a drive: a pattern of its shell.
+fn place(kind: Kind, at: usize) -> String {
+    match kind {
+        Kind::IdeCd => "*/ata1/*".into(),
+        Kind::ScsiCd | Kind::ScsiDisk => format!("*:0:{}:0/block/*", at + 1),
+        Kind::UsbStick => "*/usb*/block/*".into(),
+    }
+}
+
+/// A drive as QEMU is to have it; `node` is what is in it.
+fn device(drive: &Drive, at: usize, node: &str) -> String {
+    let Drive { name, kind, .. } = drive;
+    let how = match kind {
+        Kind::IdeCd => r#""driver":"ide-cd","bus":"ide.0","rerror":"report""#.into(),
+        Kind::ScsiCd => {
+            format!(r#""driver":"scsi-cd","bus":"scsi-bus.0","scsi-id":{},"rerror":"report""#, at + 1)
+        }
+        Kind::ScsiDisk => {
+            format!(
+                r#""driver":"scsi-hd","bus":"scsi-bus.0","scsi-id":{},"serial":"{name}","rerror":"report""#,
+                at + 1
+            )
+        }
+        Kind::UsbStick => {
+            format!(r#""driver":"usb-storage","bus":"usb-bus.0","removable":true,"serial":"{name}""#)
+        }
+    };
+    format!(r#"{{"id":"{name}","drive":"{node}",{how}}}"#)
+}
+
+/// A medium as QEMU is to have it, with a drive's faults, or clean.
+fn node(name: &str, medium: &str, read_only: bool, faults: Option<&Drive>) -> String {
+    // Two drives may have the same medium.
+    let mut file = format!(r#"{{"driver":"file","filename":"{}","locking":"off"}}"#, image(medium));
+    if let Some(drive) = faults {
+        if drive.bytes_per_s.is_some() {
+            file = format!(r#"{{"driver":"throttle","throttle-group":"{}_pace","file":{file}}}"#, drive.name);
+        }
+        if !drive.bad.is_empty() {
+            file = format!(r#"{{"driver":"blkdebug","config":"{}.bad","image":{file}}}"#, drive.name);
+        }
+    }
+    format!(r#"{{"driver":"raw","node-name":"{name}","read-only":{read_only},"file":{file}}}"#)
+}
+
+/// blkdebug counts in 512 bytes.
+fn bad_sectors(drive: &Drive) -> String {
+    let scale = drive.kind.sector_size() / 512;
+    let units = drive.bad.iter().flat_map(|range| range.start() * scale..(range.end() + 1) * scale);
+    let rule = |unit| {
+        format!("[inject-error]\nevent = \"read_aio\"\nsector = \"{unit}\"\nerrno = \"5\"\nonce = \"off\"\n")
+    };
+    units.map(rule).collect()
+}
+
+/// A running guest; it dies with its value.
+struct Guest {
+    folder: PathBuf,
+    qemu: Child,
+    qmp: Qmp,
+    /// Media that were put in so far: each needs a name of its own.
+    nodes: u32,
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // It is dead already if these fail.
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
+
+impl Guest {
+    fn start(folder: &Path, lab: &Path, scenario: &Scenario, boot: u32) -> Result<Guest> {
+        let lab = said(lab, lab.canonicalize())?;
+        // No guest outlives the lab, however that ends.
+        let mut qemu = Command::new("setpriv");
+        qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-M", "pc", "-accel", "tcg"]);
+        qemu.args(["-nodefaults", "-no-reboot", "-display", "none", "-qmp", "stdio"]);
+        qemu.args(["-m", &GUEST_MIB.to_string(), "-initrd", "initrd", "-kernel"]).arg(lab.join("vmlinux"));
+        qemu.args(["-chardev", "file,id=console,path=console,append=on", "-serial", "chardev:console"]);
+        qemu.arg("-append").arg(format!(
+            "console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr tsc=reliable random.trust_cpu=on boot={boot}"
+        ));
+        qemu.args(["-virtfs", "local,path=host,mount_tag=host,security_model=none"]);
+        qemu.args(["-device", "virtio-scsi-pci,id=scsi-bus", "-device", "qemu-xhci,id=usb-bus"]);
+        for (at, drive) in scenario.drives.iter().enumerate() {
+            let bad = folder.join(format!("{}.bad", drive.name));
+            said(&bad, fs::write(&bad, bad_sectors(drive)))?;
+            if let Some(rate) = drive.bytes_per_s {
+                qemu.arg("-object").arg(format!("throttle-group,id={}_pace,x-bps-read={rate}", drive.name));
+            }
+            qemu.arg("-blockdev").arg(node(
+                &format!("{}_0", drive.name),
+                &drive.medium,
+                drive.kind.is_cd(),
+                Some(drive),
+            ));
+            qemu.arg("-device").arg(device(drive, at, &format!("{}_0", drive.name)));
+        }
+        let errors = folder.join("qemu");
+        qemu.current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(said(&errors, File::create(&errors))?);
+        let mut qemu = qemu.spawn().map_err(|error| format!("setpriv: {error}"))?;
+        let qmp = Qmp::new(&mut qemu);
+        let mut guest = Guest { folder: folder.to_owned(), qemu, qmp, nodes: 0 };
+        guest.qmp.ask("qmp_capabilities", "{}").map_err(|error| {
+            format!("{error}; QEMU said: {}", fs::read_to_string(&errors).unwrap_or_default().trim())
+        })?;
+        Ok(guest)
+    }
+
+    /// Does what the guest asks for until it ends, with its status, or its power is cut.
+    fn watch(mut self, scenario: &Scenario, until: Instant) -> Result<Option<u32>> {
+        let host = self.folder.join("host");
+        loop {
+            if let Ok(wish) = fs::read_to_string(host.join("ask")) {
+                said(&host, fs::remove_file(host.join("ask")))?;
+                if wish.trim() == "cut" {
+                    return Ok(None);
+                }
+                let answer = self.obey(scenario, wish.trim()).err().unwrap_or_default();
+                said(&host, fs::write(host.join("answer.new"), answer))?;
+                said(&host, fs::rename(host.join("answer.new"), host.join("answer")))?;
+            }
+            if self.qemu.try_wait().map_err(|error| error.to_string())?.is_some() {
+                let status = fs::read_to_string(host.join("status")).unwrap_or_default();
+                return status.trim().parse().map(Some).map_err(|_| "the guest died".into());
+            }
+            if Instant::now() > until {
+                return Err(format!("not done after {} s", LIMIT.as_secs()));
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// One wish: `pull DRIVE`, `plug DRIVE`, `eject DRIVE`, `insert DRIVE MEDIUM`.
+    fn obey(&mut self, scenario: &Scenario, wish: &str) -> Result {
+        let words: Vec<_> = wish.split_whitespace().collect();
+        let [what, name, ref medium @ ..] = words[..] else { return Err("what, and which drive?".into()) };
+        let known = scenario.drives.iter().enumerate().find(|(_, drive)| drive.name == name);
+        let (at, drive) = known.ok_or_else(|| format!("no drive is called {name}"))?;
+        self.nodes += 1;
+        let node_name = format!("{name}_{}", self.nodes);
+        let id = format!(r#"{{"id":"{name}"}}"#);
+        let by_force = format!(r#"{{"id":"{name}","force":true}}"#);
+        match (what, medium) {
+            ("pull", []) => self.qmp.ask("device_del", &id),
+            ("plug", []) => {
+                self.qmp.ask("blockdev-add", &node(&node_name, &drive.medium, drive.kind.is_cd(), None))?;
+                self.qmp.ask("device_add", &device(drive, at, &node_name))
+            }
+            ("eject", []) => {
+                self.qmp.ask("blockdev-open-tray", &by_force)?;
+                self.qmp.ask("blockdev-remove-medium", &id)
+            }
+            ("insert", [medium]) => {
+                self.qmp.ask("blockdev-add", &node(&node_name, medium, true, None))?;
+                let into = format!(r#"{{"id":"{name}","node-name":"{node_name}"}}"#);
+                // A system that looks into an empty tray closes it.
+                self.qmp.ask("blockdev-open-tray", &by_force)?;
+                self.qmp.ask("blockdev-insert-medium", &into)?;
+                self.qmp.ask("blockdev-close-tray", &id)
+            }
+            _ => Err("pull, plug and eject DRIVE, insert DRIVE MEDIUM, cut".into()),
+        }
+    }
+}
+
+/// QEMU's monitor.
+struct Qmp {
+    to: ChildStdin,
+    from: Receiver<String>,
+}
+
+impl Qmp {
+    fn new(qemu: &mut Child) -> Qmp {
+        let (send, from) = mpsc::channel();
+        let lines = BufReader::new(qemu.stdout.take().expect("piped")).lines();
+        // Ends with QEMU.
+        thread::spawn(move || lines.map_while(|line| line.ok()).try_for_each(|line| send.send(line)));
+        Qmp { to: qemu.stdin.take().expect("piped"), from }
+    }
+
+    fn ask(&mut self, command: &str, arguments: &str) -> Result {
+        writeln!(self.to, r#"{{"execute":"{command}","arguments":{arguments}}}"#)
+            .map_err(|error| format!("QMP {command}: {error}"))?;
+        loop {
+            let line =
+                self.from.recv_timeout(QMP_LIMIT).map_err(|error| format!("QMP {command}: {error}"))?;
+            if line.starts_with(r#"{"return""#) {
+                return Ok(());
+            }
+            if line.starts_with(r#"{"error""#) {
+                return Err(format!("QMP {command}: {line}"));
+            }
+        }
+    }
+}
