@@ -201,9 +201,9 @@ impl Sense {
         }
     }
 
-    /// Whether the medium itself is at fault.
+    /// Whether the medium itself is at fault: it cannot be read there, or is blank.
     pub fn medium_error(&self) -> bool {
-        self.key == 3
+        matches!(self.key, 3 | 8)
     }
 
     /// The copy protection that made the drive refuse the sector, if it was that: not damage, and no retry helps.
@@ -215,9 +215,9 @@ impl Sense {
         }
     }
 
-    /// Whether the drive says that it has no medium.
-    pub fn no_medium(&self) -> bool {
-        self.key == 2 && self.asc == 0x3a
+    /// Whether the drive says that it has no medium, or perhaps another one.
+    pub fn other_medium(&self) -> bool {
+        (self.key, self.asc) == (2, 0x3a) || (self.key, self.asc) == (6, 0x28)
     }
 }
 

@@ -6,7 +6,7 @@
 //!                 ┌───────┬───────┬──────────┬──────────┬──────────┬ ─ ─
 //!                 │slot A │slot B │ leaf 0   │ leaf 1   │ leaf 2   │        32 bytes a piece of 1 MiB
 //!                 └───────┴───────┴──────────┴──────────┴──────────┴ ─ ─
-//!      └ 64 KiB in: 128 KiB of ballast, given up on a full target so that its last checkpoint has room
+//!      └ at its end: 128 KiB of ballast, given up on a full target so that its last checkpoint has room
 //!   slot          magic, generation, length, BLAKE3, then JSON: facts of source and plan, hash of the map
 //!   leaf          of a piece that the map holds whole: 00…00 zeros · FF…FF "compute it from the image" · else the leaf
 //! ```
@@ -43,7 +43,7 @@ const INTENT: u64 = 256 * PIECE;
 
 /// The start of each slot has its blocks from the beginning on.
 const ALLOCATED: u64 = 64 << 10;
-const BALLAST: Extent = Extent::new(ALLOCATED, 128 << 10);
+const BALLAST: Extent = Extent::between(SLOT - (128 << 10), SLOT);
 
 /// Leaves are looked through in batches of this many.
 const BATCH: u64 = 1 << 13;
@@ -103,7 +103,8 @@ pub struct Recorded {
 impl Kept {
     fn new(state: Box<dyn Storage>, save_map: SaveMap, recorded: RescueMap) -> Kept {
         // Without room for it there is none: the first checkpoint will tell.
-        let has_ballast = [Extent::new(0, BALLAST.end()), Extent::new(SLOT, ALLOCATED)].iter().all(|at| {
+        let allocated = [Extent::new(0, ALLOCATED), BALLAST, Extent::new(SLOT, ALLOCATED)];
+        let has_ballast = allocated.iter().all(|at| {
             let mut held = vec![0; at.len as usize];
             state.read_at(&mut held, at.offset).and_then(|()| state.write_at(&held, at.offset)).is_ok()
         });
@@ -389,7 +390,12 @@ impl Ledger {
 
     /// Must be called before the image changes in `at`: makes durable that leaves there are not to be believed.
     pub(crate) fn before_change(&mut self, at: Extent) -> Result<()> {
-        if !self.held_before.touches(at) || self.intent.covers(at) {
+        if !self.held_before.touches(at) {
+            return Ok(());
+        }
+        // Half overwritten it is neither the old nor the new, whether the rest comes or not.
+        self.held_before.remove(at);
+        if self.intent.covers(at) {
             return Ok(());
         }
         let start = at.offset - at.offset % PIECE;
@@ -546,7 +552,7 @@ impl Ledger {
             held_before: self.held_before.iter().map(pair).collect(),
             facts: &kept.facts,
         };
-        let room = SLOT as usize - HEAD;
+        let room = BALLAST.offset as usize - HEAD;
         let json = serde_json::to_vec(&slot)
             .map_err(|error| Error::new(Kind::Io, "writing the state").because(error))?;
         if json.len() > room {
@@ -558,16 +564,19 @@ impl Ledger {
                 .advise("it was:  --restart begins anew"));
         }
         let spent = || Error::corrupt(0, "the state file's generation is spent");
-        kept.generation = kept.generation.checked_add(1).ok_or_else(spent)?;
+        let generation = kept.generation.checked_add(1).ok_or_else(spent)?;
         let head = SlotHead {
             magic: *MAGIC,
-            generation: U64::new(kept.generation),
+            generation: U64::new(generation),
             len: U32::new(json.len() as u32),
-            hash: slot_hash(kept.generation, &json),
+            hash: slot_hash(generation, &json),
         };
         let mut bytes = head.as_bytes().to_vec();
         bytes.extend_from_slice(&json);
-        kept.state.write_at(&bytes, kept.generation % 2 * SLOT).map_err(writing)
+        kept.state.write_at(&bytes, generation % 2 * SLOT).map_err(writing)?;
+        // Only now: what could not be written is tried again in the same slot, and the other stays whole.
+        kept.generation = generation;
+        Ok(())
     }
 
     fn state(&self) -> &dyn Storage {
@@ -680,26 +689,38 @@ impl Ledger {
     /// [`Kind::Changed`] with the place where it does not hold what the ledger says.
     pub fn check_some(&self, image: &dyn ReadAt) -> Result<()> {
         const LOOKS: u64 = 64;
-        const MOST_READ: usize = 8;
+        const READS: usize = 8;
         let (held, size) = (self.held(), self.map.size());
-        let mut buffer = vec![0; PIECE as usize];
-        let mut read = 0;
-        // Every part of the disk, and where it is small every piece.
+        let mut known = Vec::new();
         let step = (size.div_ceil(PIECE) / LOOKS).max(1);
         for part in held.iter() {
             let mut index = part.offset.div_ceil(PIECE);
-            while (index + 1).checked_mul(PIECE).is_some_and(|end| end <= part.end()) && read < MOST_READ {
+            while (index + 1).checked_mul(PIECE).is_some_and(|end| end <= part.end()) {
                 let at = Extent::new(index * PIECE, PIECE);
-                let leaf = self.leaf(index)?;
-                if leaf != STALE_SLOT && !(leaf == ZERO_SLOT && is_hole(image, at)) {
-                    let expected = if leaf == ZERO_SLOT { tree::zero_leaf() } else { leaf };
-                    let answer = image.read_at(&mut buffer, at.offset);
-                    if answer.is_err() || tree::leaf(&buffer) != expected {
-                        return Err(not_held(at));
-                    }
-                    read += 1;
+                match self.leaf(index)? {
+                    STALE_SLOT => {}
+                    ZERO_SLOT if is_hole(image, at) => {}
+                    ZERO_SLOT => known.push((at, tree::zero_leaf())),
+                    leaf => known.push((at, leaf)),
                 }
                 index += step;
+            }
+        }
+        let mut buffer = vec![0; PIECE as usize];
+        // The first, the last, and some between them.
+        let mut last = None;
+        for look in 0..READS {
+            let index = known.len().saturating_sub(1) * look / (READS - 1);
+            if last.replace(index) == Some(index) {
+                continue;
+            }
+            let Some(&(at, leaf)) = known.get(index) else { break };
+            match image.read_at(&mut buffer, at.offset) {
+                Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+                    return Err(Error::io("reading the image back", error).at(at.offset));
+                }
+                Ok(()) if tree::leaf(&buffer) == leaf => {}
+                _ => return Err(not_held(at)),
             }
         }
         Ok(())

@@ -214,11 +214,17 @@ impl Record {
 
     /// Whether the list of digests at `path` is the one that belongs to this record.
     pub fn wrote_list(&self, path: &Path) -> bool {
-        let known = |sha256: &String| {
-            let list = std::fs::read(path).unwrap_or_default();
-            list.strip_prefix(b"\\").unwrap_or(&list).starts_with(sha256.as_bytes())
+        let head = || {
+            let mut head = Vec::new();
+            let is_file = std::fs::metadata(path).is_ok_and(|facts| facts.is_file());
+            let file = is_file.then(|| std::fs::File::open(path).ok()).flatten()?;
+            file.take(65).read_to_end(&mut head).ok()?;
+            Some(head)
         };
-        self.digests.get("sha256").is_some_and(known)
+        let is_of = |head: Vec<u8>, sha256: &String| {
+            sha256.len() == 64 && head.strip_prefix(b"\\").unwrap_or(&head).starts_with(sha256.as_bytes())
+        };
+        self.digests.get("sha256").is_some_and(|sha256| head().is_some_and(|head| is_of(head, sha256)))
     }
 
     /// The tree, if it is one of this version and agrees with itself.

@@ -114,10 +114,14 @@ impl OpenDevice {
             None => Outcome::Ok,
             Some(sense) => match sense.protected() {
                 Some(reason) => Outcome::Protected(reason.to_owned()),
-                None if sense.no_medium() => {
-                    Outcome::Gone(std::io::Error::other("the drive says that it has no medium"))
+                None if sense.other_medium() => {
+                    Outcome::Gone(std::io::Error::other("the drive says that its medium was taken out"))
                 }
-                None => Outcome::Medium { first_bad: asked.is_bad_next.then_some(at.offset + good) },
+                None if sense.medium_error() => {
+                    Outcome::Medium { first_bad: asked.is_bad_next.then_some(at.offset + good) }
+                }
+                // Not ready, broken hardware …: the system waits and tries again where we do not.
+                None => return None,
             },
         };
         let left = self.suspect.load(Ordering::Relaxed);

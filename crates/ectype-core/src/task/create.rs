@@ -410,6 +410,8 @@ impl Prepared {
             Target::Nothing => None,
         };
         let resumed = map_before.is_some();
+        // Keeps the lock while what could not begin is cleared away.
+        let _lock = state.file().try_clone();
         let (ledger, image) = match (self.begin(target, Box::new(state), &mut facts), map_before) {
             (Ok(begun), _) => begun,
             // No room even to go on: what is held stays held.
@@ -466,18 +468,11 @@ impl Prepared {
         }
         if self.options.verify {
             let source = &mut *self.opened.source;
-            let compared = verify::compare(
-                source,
-                &self.files.image,
-                (tree.len, &unreadable),
-                &[],
-                self.options.tuning,
-                watch,
-            );
-            outcome.verified = Some(compared.map(|mut compared| {
-                compared.allow_run_out(run_out.map_or(0, |run_out| run_out.len));
-                compared
-            }));
+            let run_out = run_out.map_or(0, |run_out| run_out.len);
+            let expected = verify::Expected { content: tree.len, run_out, unread: &unreadable };
+            let tuning = self.options.tuning;
+            let compared = verify::compare(source, &self.files.image, &expected, &[], tuning, watch);
+            outcome.verified = Some(compared);
         }
         outcome.seconds = begun.elapsed().as_secs_f64();
         Ok(outcome)
@@ -594,8 +589,11 @@ impl Prepared {
         let failed = |error| Error::writing(format!("writing {}", image.display()), error);
         let unfinished = match target {
             Target::Nothing => {
-                // First what can fail: until then what stands here stands.
-                let ledger = Ledger::create(state, self.save_map(&facts.began), size, facts)?;
+                // First what can fail: until then the image that stands here stands. But no map may outlive its state: it
+                // would claim what is in that image for this medium.
+                let mut save_map = self.save_map(&facts.began);
+                save_map(&RescueMap::new(size), Stage::default(), 0)?;
+                let ledger = Ledger::create(state, save_map, size, facts)?;
                 self.files.discard()?;
                 let storage = PlainFile::create_new(image).map_err(failed)?;
                 file::sync_dir(file::folder(image)).map_err(failed)?;

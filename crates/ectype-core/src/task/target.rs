@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// A longer map is none that any medium yields, in bytes.
-const LONGEST_MAP: u64 = 64 << 20;
+pub(super) const LONGEST_MAP: u64 = 64 << 20;
 
 /// The image and what lies beside it.
 #[derive(Clone, Debug)]
@@ -198,10 +198,10 @@ impl Files {
         Ok(state)
     }
 
-    /// What a run made that could not begin goes; a map that was there before has been emptied for it, and stays.
+    /// What a run made that could not begin goes; a map that was there before was emptied first, and stays.
     pub(super) fn abandon(&self, had_map: bool) {
         let _ = remove(&self.state);
-        if !had_map && !self.keep_map {
+        if !had_map {
             let _ = remove(&self.map);
         }
         if std::fs::symlink_metadata(&self.image).is_ok_and(|facts| facts.is_file() && facts.len() == 0) {
@@ -394,8 +394,10 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
     if map.bytes(Status::Finished) > 0 {
         image_is_there()?;
     }
+    // A map that holds nothing takes nobody's word.
+    let claims = map.bytes(Status::Finished) > 0;
     let foreign =
-        |map| Ok(Unfinished { map, left: None, compare: false, trusted: false, foreign: true, stage });
+        |map| Ok(Unfinished { map, left: None, compare: false, trusted: false, foreign: claims, stage });
     let has_state = std::fs::metadata(&files.state).is_ok_and(|facts| facts.len() > 0);
     if !has_state {
         return foreign(map);
@@ -425,7 +427,7 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
     let proven = opened.immutable || same_moment;
     let trusted = !proven && options.trust_map;
     let compare = !proven && !trusted;
-    let foreign = !compare && !left.leaves_valid;
+    let foreign = claims && !compare && !left.leaves_valid;
     Ok(Unfinished { map, left: Some((left, facts)), compare, trusted, foreign, stage })
 }
 

@@ -4,6 +4,7 @@
 //! with the record, the second compares what the source gives with what the image holds.
 
 use super::open::{self, How, Purpose};
+use super::target::LONGEST_MAP;
 use crate::copy::{Job, Limits, Tuning, copy};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
@@ -40,20 +41,13 @@ pub struct Comparison {
     pub differing: u64,
     /// Bytes that the source could not give now.
     pub unreadable: Extents,
-    /// Sizes that are not equal: of the image's content and of the source.
+    /// Sizes that are not equal: the image's, and that of the source or the one that its record tells.
     pub sizes: Option<(u64, u64)>,
     /// Linear digests of what the source gave, where all of it came, once and in order.
     pub digests: BTreeMap<String, String>,
 }
 
 impl Comparison {
-    /// What is known to be run-out at the end of the source is no difference in size.
-    pub(super) fn allow_run_out(&mut self, run_out: u64) {
-        if self.sizes.is_some_and(|(image, source)| image.checked_add(run_out) == Some(source)) {
-            self.sizes = None;
-        }
-    }
-
     /// Whether nothing differs.
     pub fn is_equal(&self) -> bool {
         self.differing == 0 && self.sizes.is_none() && self.unreadable.is_empty()
@@ -200,21 +194,32 @@ pub fn verify_against(
     };
     let unread: Extents =
         record.iter().flat_map(|record| &record.unreadable).map(|&range| range.into()).collect();
-    let mut comparison = compare(&mut *opened.source, image, (content, &unread), more, tuning, watch)?;
-    comparison
-        .allow_run_out(record.as_ref().and_then(|record| record.run_out).map_or(0, |range| range.length));
+    let run_out = record.as_ref().and_then(|record| record.run_out).map_or(0, |range| range.length);
+    let expected = Expected { content, run_out, unread: &unread };
+    let comparison = compare(&mut *opened.source, image, &expected, more, tuning, watch)?;
     Ok((comparison, record))
+}
+
+/// What an image should be.
+pub(super) struct Expected<'a> {
+    /// The length of its content.
+    pub(super) content: u64,
+    /// So many bytes of the source behind it are known to be run-out.
+    pub(super) run_out: u64,
+    /// What it does not hold.
+    pub(super) unread: &'a Extents,
 }
 
 /// Compares the first `content` bytes of an image with a source, except where the image is `unread`.
 pub(super) fn compare(
     source: &mut dyn Source,
     image: &Path,
-    (content, unread): (u64, &Extents),
+    expected: &Expected<'_>,
     digests: &[Algorithm],
     tuning: Tuning,
     watch: &Watch,
 ) -> Result<Comparison> {
+    let Expected { content, run_out, unread } = *expected;
     let file =
         PlainFile::open(image).map_err(|error| Error::io(format!("opening {}", image.display()), error))?;
     let stamp = file.stamp().map_err(|error| Error::io(format!("looking at {}", image.display()), error))?;
@@ -253,9 +258,12 @@ pub(super) fn compare(
             |(algorithm, digest): (Algorithm, Option<String>)| Some((algorithm.name().to_owned(), digest?));
         found.digests = copied.digests.into_iter().filter_map(taken).collect();
     }
-    // An image that lost its end, or gained one, is not what the record says, whatever the source is.
-    let size = if stamp.size == content { content } else { stamp.size };
-    found.sizes = (size != geometry.size || size != content).then_some((size, geometry.size));
+    found.sizes = match stamp.size == content {
+        // An image that lost its end, or gained one, is not what the record says, whatever the source is.
+        false => Some((stamp.size, content)),
+        true if content == geometry.size || content.checked_add(run_out) == Some(geometry.size) => None,
+        true => Some((content, geometry.size)),
+    };
     Ok(found)
 }
 
@@ -300,12 +308,15 @@ fn refuse_unfinished(path: &Path, record: Option<&Record>) -> Result<()> {
         return Ok(());
     }
     // The map may have been given another name; the state never has.
-    let map = || {
-        let text = std::fs::read(record::beside(path, ".map")).ok()?;
-        Some(MapFile::parse(&text).ok()?.map)
+    let map = record::beside(path, ".map");
+    let is_part = || {
+        let facts = std::fs::metadata(&map).ok()?;
+        let text = (facts.is_file() && facts.len() <= LONGEST_MAP).then(|| std::fs::read(&map).ok())??;
+        let map = MapFile::parse(&text).ok()?.map;
+        let untried = [Status::NonTried, Status::NonTrimmed, Status::NonScraped];
+        Some(untried.iter().any(|status| map.bytes(*status) > 0))
     };
-    let is_part = || map().is_some_and(|map| !map.is_all(Status::Finished));
-    if record::beside(path, ".state").exists() || is_part() {
+    if record::beside(path, ".state").exists() || is_part() == Some(true) {
         return Err(Error::refused(format!("{} is unfinished", path.display()))
             .advise("finish it: run the command that began it again"));
     }

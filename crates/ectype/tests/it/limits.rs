@@ -2,9 +2,9 @@
 
 use crate::run::*;
 use ectype_testkit::need;
-use std::fs::{self, File};
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{FileExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A user of whom nothing else runs, so that a limit on processes is one on our threads.
@@ -124,44 +124,93 @@ fn the_state_of_a_run_that_is_over_goes() {
     ectype(dir.path(), ["verify", "x.img"]).ends_with(0);
 }
 
+/// A folder of which its file system has so much room.
+struct SmallTarget(PathBuf);
+
+impl SmallTarget {
+    fn mount(dir: &Path, size: &str) -> Option<SmallTarget> {
+        if !need::root() || !need::filesystem("tmpfs") {
+            return None;
+        }
+        let target = SmallTarget(dir.join("target"));
+        fs::create_dir(&target.0).unwrap();
+        target.with(&format!("size={size}"));
+        Some(target)
+    }
+
+    fn with(&self, options: &str) {
+        let done = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&self.0).status();
+        assert!(done.unwrap().success());
+    }
+}
+
+impl Drop for SmallTarget {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
 #[test]
 fn on_a_full_target_it_says_what_is_recorded_and_goes_on_from_there() {
-    if !need::root() || !need::filesystem("tmpfs") {
-        return;
-    }
     let dir = folder();
     let source = noisy(dir.path(), "source", 40 * MIB, 44);
-    let target = dir.path().join("target");
-    fs::create_dir(&target).unwrap();
-    let mount = |options: &str| {
-        let done = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&target).status();
-        assert!(done.unwrap().success());
-    };
-    mount("size=20M");
-    let _unmounts = Unmount(&target);
+    let Some(target) = SmallTarget::mount(dir.path(), "20M") else { return };
     let args = ["create", "--json", "--no-space-check", "source", "target/x.img"];
     let json = ectype(dir.path(), args).ends_with(5).json();
     assert_eq!(json["error"]["kind"], "limit");
     assert!(json["error"]["advice"][0].as_str().is_some_and(|advice| advice.contains("make room")), "{json}");
     let held = json["bytes"]["read"].as_u64().unwrap();
     assert!(held > 15 << 20, "{held} bytes of 20 MiB");
-    let plan =
-        ectype(dir.path(), ["create", "--json", "--dry-run", "--no-space-check", "source", "target/x.img"]);
-    assert_eq!(plan.ends_with(0).json()["plan"]["held"], held);
+    let dry = ["create", "--json", "--dry-run", "--no-space-check", "source", "target/x.img"];
+    assert_eq!(ectype(dir.path(), dry).ends_with(0).json()["plan"]["held"], held);
     // Still no room: nothing is lost by trying.
     let json = ectype(dir.path(), args).ends_with(5).json();
     assert_eq!(json["bytes"]["read"], held);
-    mount("remount,size=60M");
+    target.with("remount,size=60M");
     let json = ectype(dir.path(), args).ends_with(0).json();
     assert_eq!(json["resumed"], true);
-    same(&source, &target.join("x.img"));
+    same(&source, &dir.path().join("target/x.img"));
     ectype(dir.path(), ["verify", "target/x.img", "source"]).ends_with(0);
 }
 
-struct Unmount<'a>(&'a Path);
-
-impl Drop for Unmount<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0).status();
+#[test]
+fn a_comparing_run_that_meets_a_full_target_is_gone_on_with() {
+    let dir = folder();
+    // Mostly zeros, which take no room until the source is written to.
+    let source = dir.path().join("source");
+    fs::write(&source, [noise(12 * MIB, 46), vec![0; 28 * MIB]].concat()).unwrap();
+    let Some(target) = SmallTarget::mount(dir.path(), "20M") else { return };
+    let write = |at: usize, len: usize| {
+        let file = OpenOptions::new().write(true).open(&source).unwrap();
+        file.write_all_at(&noise(len, at as u64 + 47), at as u64).unwrap();
+    };
+    let args = ["create", "--no-space-check", "source", "target/x.img"];
+    write(30 * MIB, 8 * MIB);
+    ectype(dir.path(), args).ends_with(5);
+    for at in [12, 14, 20] {
+        write(at * MIB + 1000, 2 * MIB);
+        ectype(dir.path(), args).ends_with(5).says("make room");
     }
+    target.with("remount,size=60M");
+    ectype(dir.path(), args).ends_with(0);
+    same(&source, &dir.path().join("target/x.img"));
+}
+
+#[test]
+fn a_new_beginning_that_fails_leaves_no_claim_of_the_old_one() {
+    let dir = folder();
+    noisy(dir.path(), "source", 30 * MIB, 48);
+    let other = noisy(dir.path(), "other", 30 * MIB, 49);
+    let Some(target) = SmallTarget::mount(dir.path(), "20M") else { return };
+    ectype(dir.path(), ["create", "--no-space-check", "source", "target/x.img"]).ends_with(5);
+    let args = "create --no-space-check --restart other target/x.img";
+    let said = limited(dir.path(), "ulimit -f 1000", args).ends_with(1);
+    said.says("File too large");
+    target.with("remount,size=60M");
+    let json = ectype(dir.path(), ["create", "--json", "other", "target/x.img"]).json();
+    if json["status"] != "failed" {
+        same(&other, &dir.path().join("target/x.img"));
+    }
+    ectype(dir.path(), ["create", "--restart", "--overwrite", "other", "target/x.img"]);
+    same(&other, &dir.path().join("target/x.img"));
 }

@@ -15,8 +15,8 @@ use std::time::Duration;
 /// A drive may think for long about a bad sector; nothing here waits longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The most that one command asks for, in bytes: less than any adapter's limit.
-const MOST: usize = 128 << 10;
+/// The most that one command asks for, in bytes: what the least of adapters (USB bridges) carry.
+const MOST: usize = 32 << 10;
 
 /// A command that was aborted, or that came just after a reset, is given so often.
 const TRIES: usize = 4;
@@ -85,7 +85,7 @@ fn command(control: &dyn Control, lba: u64, sector: u32, buf: &mut [u8]) -> io::
         let recovered = sense.is_some_and(|sense| sense.key == RECOVERED);
         match (reply.status, sense) {
             (status, _) if (status == 0 || recovered) && reply.residual == 0 => return Ok(None),
-            (2, Some(sense)) if matches!(sense.key, UNIT_ATTENTION | ABORTED) => {}
+            (2, Some(sense)) if matches!(sense.key, UNIT_ATTENTION | ABORTED) && !sense.other_medium() => {}
             // An illegal request says that the command is not known, unless it names the medium's protection.
             (2, Some(sense)) if sense.key != 5 || sense.protected().is_some() => return Ok(Some(sense)),
             (status, _) => {
@@ -182,7 +182,7 @@ mod tests {
                 .enumerate()
                 .all(|(index, sector)| sector.iter().all(|&byte| byte == (1000 + index) as u8))
         );
-        assert_eq!(drive.log.lock().unwrap().len(), 8);
+        assert_eq!(drive.log.lock().unwrap().len(), 32);
     }
 
     #[test]
@@ -219,6 +219,9 @@ mod tests {
         assert_eq!(asked(&drive, 0, 8).0.good, 8 * 512);
         let drive = Drive { attentions: Mutex::new(100), ..Drive::default() };
         assert!(read(&drive, 0, SECTOR, &mut [0; 512]).is_err());
+        // But a medium that may be another is no reset.
+        let drive = Drive { sense: Some(fixed(6, 0x28, 0, None)), ..Drive::default() };
+        assert!(asked(&drive, 0, 1).0.sense.unwrap().other_medium());
     }
 
     #[test]
