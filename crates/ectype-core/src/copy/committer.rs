@@ -175,7 +175,7 @@ impl<'a> Digests<'a> {
         }
     }
 
-    /// False when the digest takes no more: it met a gap, or the run is to stop.
+    /// False when the digest takes no more: the run is to stop.
     fn offer(&self, sender: &Sender<Piece>, mut piece: Piece) -> bool {
         while !self.watch.stop_asked() {
             match sender.send_timeout(piece, Duration::from_millis(50)) {
@@ -203,13 +203,15 @@ impl<'a> Digests<'a> {
     }
 }
 
-/// Digests as long as the bytes come in order, and returns how many did.
+/// Digests as long as the bytes come in order, and returns how many did. The rest is taken all the same: in a channel that
+/// nobody empties, blocks would never find back to the pool, and the reader would wait for them forever.
 fn take(mut digester: Digester, pieces: Receiver<Piece>) -> (Digester, u64) {
-    let mut seen = 0;
+    let (mut seen, mut in_order) = (0, true);
     for piece in pieces {
         let at = piece.at();
-        if at.offset != seen {
-            break;
+        in_order &= at.offset == seen;
+        if !in_order {
+            continue;
         }
         match &piece {
             Piece::Data(block) => digester.update(block.bytes()),
@@ -218,4 +220,28 @@ fn take(mut digester: Digester, pieces: Receiver<Piece>) -> (Digester, u64) {
         seen = at.end();
     }
     (digester, seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pool::Pool;
+    use super::*;
+
+    #[test]
+    fn a_digest_that_met_a_gap_keeps_no_buffer() {
+        const COUNT: usize = 8;
+        for _ in 0..200 {
+            let pool = Pool::new(COUNT, 4096);
+            let watch = Watch::new();
+            let digests = Digests::start(&[Algorithm::Md5, Algorithm::Sha256], COUNT, &watch);
+            for index in 1..=COUNT {
+                let buffer = pool.take(Duration::ZERO).unwrap();
+                let at = Extent::new(index as u64 * 8192, 4096);
+                digests.data(&Arc::new(pool.block(at, buffer)));
+            }
+            let back: Vec<_> = (0..COUNT).filter_map(|_| pool.take(Duration::from_secs(10))).collect();
+            assert_eq!(back.len(), COUNT);
+            assert!(digests.finish(1 << 20, true).iter().all(|(_, digest)| digest.is_none()));
+        }
+    }
 }
