@@ -115,11 +115,12 @@ pub(super) fn survey(files: &Files, options: &Options, opened: &Opened) -> Resul
     let image = files.image.display();
     refuse_source(files, options, opened)?;
     refuse_on_source(files, opened)?;
-    refuse_bystanders(files)?;
-    let record = if exists(&files.image)? { Record::of(&files.image) } else { Ok(None) };
-    let is_finished = matches!(record, Ok(Some(_)));
+    let record = refuse_bystanders(files)?;
+    let record = if exists(&files.image)? { record } else { None };
+    let is_finished = record.is_some();
+    let is_recorded_whole = record.is_some_and(|record| record.status == "whole");
     // A map that the user named stays when the image is whole.
-    let is_whole = matches!(&record, Ok(Some(record)) if record.status == "whole") && !exists(&files.state)?;
+    let is_whole = is_recorded_whole && !exists(&files.state)?;
     let anew = options.restart || (options.overwrite && is_finished);
     if exists(&files.map)? && !is_whole && !anew {
         if options.overwrite && exists(&files.image)? && !exists(&files.state)? {
@@ -135,7 +136,7 @@ pub(super) fn survey(files: &Files, options: &Options, opened: &Opened) -> Resul
     }
     if options.restart {
         // Only what is known to be unfinished is discarded.
-        let is_incomplete = record?.is_some_and(|record| record.status != "whole");
+        let is_incomplete = is_finished && !is_recorded_whole;
         if !is_whole && (exists(&files.map)? || exists(&files.state)? || is_incomplete) {
             return Ok(Target::Nothing);
         }
@@ -240,12 +241,11 @@ impl Files {
 
     /// A power cut between the two removals leaves the state of a run that is over: it goes.
     pub(super) fn clear_leftover(&self) {
-        let is_over = || matches!(Record::of(&self.image), Ok(Some(record)) if record.status == "whole");
         let is_left = || matches!((exists(&self.map), exists(&self.state)), (Ok(false), Ok(true)));
+        let is_over = || matches!(refuse_bystanders(self), Ok(Some(record)) if record.status == "whole");
         // Whoever holds the lock is at work.
         if is_left()
             && is_over()
-            && refuse_bystanders(self).is_ok()
             && let Ok(_state) = self.lock_state()
         {
             let _ = remove(&self.state);
@@ -322,7 +322,9 @@ fn refuse_on_source(files: &Files, opened: &Opened) -> Result<()> {
 }
 
 /// Files of others that happen to have the names of map and state are never overwritten.
-fn refuse_bystanders(files: &Files) -> Result<()> {
+///
+/// Returns the record that belongs to the image's name, where there is one.
+fn refuse_bystanders(files: &Files) -> Result<Option<Record>> {
     let refused = |path: &Path, what: &str| {
         Error::refused(format!("{} is in the way: it is not the {what} of an image", path.display()))
             .advise("move it, or choose another name for the image")
@@ -342,11 +344,8 @@ fn refuse_bystanders(files: &Files) -> Result<()> {
         }
     }
     let (record, list) = (record::path_of(&files.image), record::beside(&files.image, ".sha256"));
-    let known = Record::of(&files.image);
-    if known.is_err() {
-        return Err(refused(&record, "record"));
-    }
-    if exists(&list)? && !known.is_ok_and(|record| record.is_some_and(|record| record.wrote_list(&list))) {
+    let Ok(known) = Record::of(&files.image) else { return Err(refused(&record, "record")) };
+    if exists(&list)? && !known.as_ref().is_some_and(|record| record.wrote_list(&list)) {
         return Err(refused(&list, "list of digests"));
     }
     if files.map.exists() {
@@ -356,7 +355,7 @@ fn refuse_bystanders(files: &Files) -> Result<()> {
             return Err(refused(&files.map, "map"));
         }
     }
-    Ok(())
+    Ok(known)
 }
 
 fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfinished> {

@@ -279,16 +279,13 @@ impl Disk {
     /// counters. Of a partition it counts what went through the partition, not through the whole disk's node. `None` where
     /// the system does not count.
     pub fn writes_now(&self) -> Option<u64> {
-        let dir = Path::new("/sys/class/block").join(self.device.name.replace('/', "!"));
-        writes_of(&dir, self.device.whole.is_some())
+        writes_of(&sysfs_dir(&self.device).ok()?, self.device.whole.is_some())
     }
 
     /// The same number of the whole disk that this is a partition of; `None` for a whole disk.
     pub fn whole_writes_now(&self) -> Option<u64> {
         self.device.whole.as_ref()?;
-        let dir =
-            fs::canonicalize(Path::new("/sys/class/block").join(self.device.name.replace('/', "!"))).ok()?;
-        writes_of(dir.parent()?, false)
+        writes_of(sysfs_dir(&self.device).ok()?.parent()?, false)
     }
 
     /// Sends what others wrote through the node, and the system still holds back, to the medium, as the system would later:
@@ -321,9 +318,14 @@ impl Control for Disk {
     }
 }
 
+/// Where /sys keeps what it knows of a device: below its whole disk, if it is a partition.
+fn sysfs_dir(device: &Device) -> io::Result<PathBuf> {
+    fs::canonicalize(Path::new("/sys/class/block").join(device.name.replace('/', "!")))
+}
+
 /// See [`Disk::scsi_start`]: known of what /sys shows as a SCSI device itself, and of partitions of such.
 fn scsi_start(device: &Device, sector: u32) -> Option<u64> {
-    let dir = fs::canonicalize(Path::new("/sys/class/block").join(device.name.replace('/', "!"))).ok()?;
+    let dir = sysfs_dir(device).ok()?;
     let (drive, start) = match &device.whole {
         None => (dir.as_path(), 0),
         Some(_) => {
@@ -612,7 +614,6 @@ fn mounting(proc_: &Path, numbers: &BTreeSet<Number>) -> Vec<(Process, PathBuf)>
 
 /// The sum of a device's write counters in /sys.
 fn writes_of(dir: &Path, partition: bool) -> Option<u64> {
-    let dir = fs::canonicalize(dir).ok()?;
     let queue = if partition { dir.parent()?.join("queue") } else { dir.join("queue") };
     // Switched off, the counters stand still whatever is written.
     if fs::read_to_string(queue.join("iostats")).is_ok_and(|text| text.trim() == "0") {

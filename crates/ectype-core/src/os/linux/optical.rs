@@ -5,7 +5,7 @@
 //!   profile ──── GET CONFIGURATION
 //! ```
 
-pub use crate::os::disc::{Profile, Sense, Toc, Track, refusal, suspicious_size, writable_medium};
+pub use crate::os::disc::{Profile, Toc, Track, refusal, suspicious_size, writable_medium};
 
 use crate::os::Blame;
 use crate::os::control::{Control, Request};

@@ -1,6 +1,6 @@
 //! Optical drives are not read on this system in this version: every call says so.
 
-pub use crate::os::disc::{Profile, Sense, Toc, Track, refusal, suspicious_size, writable_medium};
+pub use crate::os::disc::{Profile, Toc, Track, refusal, suspicious_size, writable_medium};
 
 use super::disk::REFUSAL;
 use crate::os::control::Control;
