@@ -6,6 +6,7 @@
 use crate::extent::Extent;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What lies at an offset, as far as it is known without reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +106,61 @@ macro_rules! forward_write_at {
     )*};
 }
 forward_write_at!(&T, Box<T>, Arc<T>);
+
+/// A storage that is not believed any more once a flush failed: the system may have dropped what it could not write, and the
+/// next flush would say nothing of it.
+pub struct Durable<S> {
+    storage: S,
+    failed: AtomicBool,
+}
+
+impl<S: Storage> Durable<S> {
+    /// Watches over the flushes of `storage`.
+    pub fn new(storage: S) -> Self {
+        Durable { storage, failed: AtomicBool::new(false) }
+    }
+}
+
+impl<S: Storage> ReadAt for Durable<S> {
+    fn size(&self) -> u64 {
+        self.storage.size()
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.storage.read_at(buf, offset)
+    }
+
+    fn content_at(&self, offset: u64) -> io::Result<(Content, u64)> {
+        self.storage.content_at(offset)
+    }
+}
+
+impl<S: Storage> WriteAt for Durable<S> {
+    fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
+        self.storage.write_at(data, offset)
+    }
+
+    fn zero_at(&self, at: Extent) -> io::Result<()> {
+        self.storage.zero_at(at)
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(io::Error::other(
+                "a flush failed before, and what is there is not believed any more",
+            ));
+        }
+        self.storage.flush().inspect_err(|_| self.failed.store(true, Ordering::Relaxed))
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.storage.set_size(size)
+    }
+
+    fn holds_holes(&self) -> bool {
+        self.storage.holds_holes()
+    }
+}
 
 impl ReadAt for [u8] {
     fn size(&self) -> u64 {

@@ -23,7 +23,7 @@ use super::digest::{Algorithm, Digester};
 use super::tree::{self, Hash, Tree, TreeBuilder};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
-use crate::io::{Content, ReadAt, Storage};
+use crate::io::{Content, Durable, ReadAt, Storage};
 use crate::plan::map::{RescueMap, Stage, Status};
 use crate::watch::{Phase, Watch};
 use serde::{Deserialize, Serialize};
@@ -88,7 +88,6 @@ struct Kept {
     /// What the last checkpoint recorded.
     recorded: Recorded,
     has_ballast: bool,
-    flush_failed: bool,
 }
 
 /// What a checkpoint made durable knowledge.
@@ -109,7 +108,7 @@ impl Kept {
             state.read_at(&mut held, at.offset).and_then(|()| state.write_at(&held, at.offset)).is_ok()
         });
         Kept {
-            state,
+            state: Box::new(Durable::new(state)),
             save_map,
             generation: 0,
             map: String::new(),
@@ -117,7 +116,6 @@ impl Kept {
             facts: serde_json::Value::Null,
             recorded: Recorded { map: recorded, zeros: 0 },
             has_ballast,
-            flush_failed: false,
         }
     }
 }
@@ -493,7 +491,6 @@ impl Ledger {
     fn drop_ballast(&mut self) -> bool {
         let Some(kept) = &mut self.kept else { return false };
         std::mem::take(&mut kept.has_ballast)
-            && !kept.flush_failed
             && kept.state.holds_holes()
             && kept.state.zero_at(BALLAST).and_then(|()| kept.state.flush()).is_ok()
     }
@@ -505,12 +502,6 @@ impl Ledger {
 
     fn record(&mut self) -> Result<()> {
         let Some(kept) = &self.kept else { return Ok(()) };
-        if kept.flush_failed {
-            return Err(Error::new(
-                Kind::Io,
-                "the state file could not be flushed, and is not believed any more",
-            ));
-        }
         let (map, before) = (map_hash(&self.map), kept.map.clone());
         // What was changed has its new leaf, and the image was flushed.
         self.intent = Extent::new(0, 0);
@@ -525,12 +516,8 @@ impl Ledger {
     }
 
     fn flush_state(&mut self) -> Result<()> {
-        let Some(kept) = &mut self.kept else { return Ok(()) };
-        kept.state.flush().map_err(|error| {
-            // The system may have dropped what it could not write, and the next flush would say nothing of it.
-            kept.flush_failed = true;
-            writing(error)
-        })
+        let Some(kept) = &self.kept else { return Ok(()) };
+        kept.state.flush().map_err(writing)
     }
 
     fn write_slot(&mut self, map: String, map_before: String) -> Result<()> {

@@ -4,7 +4,7 @@ use crate::engine::{Dice, disk, fresh};
 use crate::rig::{CALM, CAREFUL, Open, PIECE, Rig, assert_same, bytes, plain_root, without};
 use ectype_core::copy::{Job, Limits, copy};
 use ectype_core::image::raw::RawSink;
-use ectype_core::io::{Content, ReadAt, WriteAt};
+use ectype_core::io::{Content, Durable, ReadAt, WriteAt};
 use ectype_core::plan::map::{Header, MapFile, RescueMap, Status};
 use ectype_core::plan::rescue::{Options, Rescue};
 use ectype_core::proof::digest::Algorithm;
@@ -190,7 +190,7 @@ fn a_map_without_a_state_is_believed_and_its_leaves_are_computed() {
     map.set(Extent::new(SIZE - 5120, 1024), Status::NonScraped);
     let rig = Rig::new(MemoryDisk::from(image), MemoryDisk::from(vec![7; 999]));
     let ledger = Ledger::adopt(Box::new(Arc::clone(&rig.state)), rig.save_map(), map, &"facts").unwrap();
-    let sink = RawSink::resume(Arc::clone(&rig.image), SIZE, &ledger.held()).unwrap();
+    let sink = RawSink::resume(Durable::new(Arc::clone(&rig.image)), SIZE, &ledger.held()).unwrap();
     let mut source = SickDrive::new(content.clone());
     let mut open = Open { ledger, sink };
     open.copy(&mut source, CALM).unwrap();
@@ -237,7 +237,7 @@ fn untried_parts_that_are_no_whole_sectors_do_not_make_good_sectors_bad() {
     map.set(Extent::new(3584, 1024), Status::NonTried);
     rig.image.write_at(&content, 0).unwrap();
     let ledger = Ledger::adopt(Box::new(Arc::clone(&rig.state)), rig.save_map(), map, &"facts").unwrap();
-    let sink = RawSink::resume(Arc::clone(&rig.image), size, &ledger.held()).unwrap();
+    let sink = RawSink::resume(Durable::new(Arc::clone(&rig.image)), size, &ledger.held()).unwrap();
     let mut open = Open { ledger, sink };
     let mut source = SickDrive::new(content).sectors(512, 4096).bad([Extent::new(4096, 512)]);
     open.copy(&mut source, CALM).unwrap();

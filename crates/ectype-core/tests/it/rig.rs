@@ -8,7 +8,7 @@
 use ectype_core::copy::{Copied, Job, Limits, Tuning, copy};
 use ectype_core::image::Image;
 use ectype_core::image::raw::RawSink;
-use ectype_core::io::{ReadAt, Storage};
+use ectype_core::io::{Durable, ReadAt, Storage};
 use ectype_core::plan::map::{Header, MapFile, RescueMap, Status};
 use ectype_core::plan::rescue::{Options, Rescue};
 use ectype_core::proof::digest::Algorithm;
@@ -40,7 +40,7 @@ pub(crate) struct Rig {
 /// An unfinished image that is open.
 pub(crate) struct Open {
     pub(crate) ledger: Ledger,
-    pub(crate) sink: RawSink<Arc<dyn Storage>>,
+    pub(crate) sink: RawSink<Durable<Arc<dyn Storage>>>,
 }
 
 impl Rig {
@@ -98,7 +98,7 @@ impl Rig {
         let ledger = Ledger::create(Box::new(Arc::clone(&self.state)), self.save_map(), size, &"facts")?;
         let cut = |error| Error::io("emptying the image", error);
         self.image.set_size(0).map_err(cut)?;
-        Ok(Open { ledger, sink: RawSink::create(Arc::clone(&self.image), size)? })
+        Ok(Open { ledger, sink: RawSink::create(Durable::new(Arc::clone(&self.image)), size)? })
     }
 
     /// Goes on with what is there, as the verb does: without a map there is nothing to go on with.
@@ -116,7 +116,7 @@ impl Rig {
         let (left, _) = Ledger::load::<String>(&self.state, &map)?;
         let state = Box::new(Arc::clone(&self.state));
         let ledger = Ledger::resume(state, self.save_map(), map, left, &"facts", trust)?;
-        let sink = RawSink::resume(Arc::clone(&self.image), size, &ledger.held())?;
+        let sink = RawSink::resume(Durable::new(Arc::clone(&self.image)), size, &ledger.held())?;
         Ok(Open { ledger, sink })
     }
 }

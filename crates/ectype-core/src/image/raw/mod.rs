@@ -8,11 +8,74 @@
 //!
 //! There are no tables: a checkpoint is a flush. `.iso`, `.img`, `.dd`, `.raw`, `.ima` and `.bin` are all this.
 
-use super::{Image, Sink};
-use crate::error::{Error, Kind, Result};
-use crate::extent::Extent;
+use super::{Facts, Findings, Format, Image, Opened, Sink, Spec, Writing};
+use crate::error::{Error, Result};
+use crate::extent::{Extent, Extents};
 use crate::io::{Content, ReadAt, Storage};
 use std::io;
+use std::sync::Arc;
+
+/// The row of raw images.
+pub static RAW: Format = Format {
+    name: "raw",
+    extensions: &["img", "dd", "raw", "bin", "ima"],
+    probe: |_| false,
+    open: |stored, _| Ok(RawImage::open(stored, "raw", 512)),
+    writing: Some(WRITING),
+};
+
+/// The row of ISO images: the sectors of a data disc, byte for byte too.
+pub static ISO: Format = Format {
+    name: "iso",
+    extensions: &["iso"],
+    probe: |_| false,
+    open: |stored, _| Ok(RawImage::open(stored, "iso", 2048)),
+    writing: Some(WRITING),
+};
+
+const WRITING: Writing = Writing {
+    subformats: &[],
+    compressions: &[],
+    plan: |spec| Ok((Spec { compression: "none".into(), ..spec.clone() }, spec.size)),
+    create: |place, spec| Ok(Box::new(RawSink::create(place.storage, spec.size)?)),
+    resume: |place, spec, held| Ok(Box::new(RawSink::resume(place.storage, spec.size, held)?)),
+};
+
+/// A raw image that is read: the stored bytes are the content.
+struct RawImage {
+    stored: Arc<dyn ReadAt>,
+    facts: Facts,
+}
+
+impl RawImage {
+    fn open(stored: Arc<dyn ReadAt>, format: &'static str, sector: u32) -> Arc<dyn Opened> {
+        Arc::new(RawImage { stored, facts: Facts { format, sector, ..Facts::default() } })
+    }
+}
+
+impl ReadAt for RawImage {
+    fn size(&self) -> u64 {
+        self.stored.size()
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.stored.read_at(buf, offset)
+    }
+
+    fn content_at(&self, offset: u64) -> io::Result<(Content, u64)> {
+        self.stored.content_at(offset)
+    }
+}
+
+impl Opened for RawImage {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn check(&self, _findings: &mut Findings) -> Result<()> {
+        Ok(())
+    }
+}
 
 /// A raw image under construction.
 pub struct RawSink<S> {
@@ -22,14 +85,12 @@ pub struct RawSink<S> {
     fresh_from: u64,
     /// Up to here something was put or made zeros.
     end: u64,
-    /// A flush failed: the system may have dropped what it could not write, and the next flush would say nothing of it.
-    flush_failed: bool,
 }
 
 impl<S: Storage> RawSink<S> {
     /// A new image of `size` bytes in an empty storage.
     pub fn create(storage: S, size: u64) -> Result<Self> {
-        let sink = RawSink { storage, size, fresh_from: 0, end: 0, flush_failed: false };
+        let sink = RawSink { storage, size, fresh_from: 0, end: 0 };
         if sink.storage.holds_holes() {
             sink.storage.set_size(size).map_err(|error| sink.failed("setting the size of", error))?;
         }
@@ -37,9 +98,9 @@ impl<S: Storage> RawSink<S> {
     }
 
     /// Goes on with an unfinished image of `size` bytes, of which only what `held` covers counts: the rest is made zeros.
-    pub fn resume(storage: S, size: u64, held: &crate::Extents) -> Result<Self> {
-        let sink = RawSink { storage, size, fresh_from: size, end: size, flush_failed: false };
-        let whole: crate::Extents = [Extent::new(0, size)].into_iter().collect();
+    pub fn resume(storage: S, size: u64, held: &Extents) -> Result<Self> {
+        let sink = RawSink { storage, size, fresh_from: size, end: size };
+        let whole: Extents = [Extent::new(0, size)].into_iter().collect();
         let set = |error| sink.failed("setting the size of", error);
         if sink.storage.holds_holes() {
             sink.storage.set_size(size).map_err(set)?;
@@ -106,13 +167,7 @@ impl<S: Storage> Sink for RawSink<S> {
 
     fn checkpoint(&mut self) -> Result<()> {
         self.fill_up_to(self.end)?;
-        if self.flush_failed {
-            return Err(Error::new(Kind::Io, "the image could not be flushed, and is not believed any more"));
-        }
-        self.storage.flush().map_err(|error| {
-            self.flush_failed = true;
-            self.failed("flushing", error)
-        })
+        self.storage.flush().map_err(|error| self.failed("flushing", error))
     }
 }
 

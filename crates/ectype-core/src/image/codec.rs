@@ -1,0 +1,206 @@
+//! The codecs and the checksum that image formats share: one function each, whatever library is behind it.
+//!
+//! | | with the feature `assembly` | without |
+//! |---|---|---|
+//! | deflate | libdeflate | flate2 with zlib-rs |
+//! | zstd | zstd | refused by name |
+//! | CRC-32C | the processor's instruction, else tables | the same |
+
+use crate::error::{Error, Kind, Result};
+
+/// What is around a deflate stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrapper {
+    /// Nothing (RFC 1951), as in qcow2.
+    Raw,
+    /// zlib's header and Adler-32 (RFC 1950), as in VMDK and E01.
+    Zlib,
+}
+
+fn broken(what: &str, why: impl std::fmt::Display) -> Error {
+    Error::new(Kind::Corrupt, format!("{what} that cannot be unpacked: {why}"))
+}
+
+/// CRC-32C (Castagnoli), as VHDX has it.
+pub fn crc32c(bytes: &[u8]) -> u32 {
+    ::crc32c::crc32c(bytes)
+}
+
+/// A deflate compressor; making one costs more than a call, so a block's grains share it.
+pub struct Deflate {
+    wrapper: Wrapper,
+    #[cfg(feature = "assembly")]
+    compressor: libdeflater::Compressor,
+    #[cfg(not(feature = "assembly"))]
+    level: u32,
+}
+
+impl Deflate {
+    /// `level` is 1 (fast) to 9 (small), or to 12 where libdeflate is there.
+    pub fn new(wrapper: Wrapper, level: i32) -> Deflate {
+        #[cfg(feature = "assembly")]
+        {
+            let level = libdeflater::CompressionLvl::new(level.clamp(1, 12)).unwrap_or_default();
+            Deflate { wrapper, compressor: libdeflater::Compressor::new(level) }
+        }
+        #[cfg(not(feature = "assembly"))]
+        Deflate { wrapper, level: level.clamp(1, 9) as u32 }
+    }
+
+    /// Appends `data` to `out`, packed into at most `most` bytes; false, with `out` as it was, where it does not fit.
+    pub fn pack(&mut self, data: &[u8], out: &mut Vec<u8>, most: usize) -> bool {
+        let start = out.len();
+        out.resize(start + most, 0);
+        let len = self.pack_into(data, &mut out[start..]);
+        out.truncate(start + len.unwrap_or(0));
+        len.is_some()
+    }
+
+    #[cfg(feature = "assembly")]
+    fn pack_into(&mut self, data: &[u8], room: &mut [u8]) -> Option<usize> {
+        match self.wrapper {
+            Wrapper::Raw => self.compressor.deflate_compress(data, room),
+            Wrapper::Zlib => self.compressor.zlib_compress(data, room),
+        }
+        .ok()
+    }
+
+    #[cfg(not(feature = "assembly"))]
+    fn pack_into(&mut self, data: &[u8], room: &mut [u8]) -> Option<usize> {
+        let zlib = self.wrapper == Wrapper::Zlib;
+        let mut compress = flate2::Compress::new(flate2::Compression::new(self.level), zlib);
+        let status = compress.compress(data, room, flate2::FlushCompress::Finish);
+        matches!(status, Ok(flate2::Status::StreamEnd)).then(|| compress.total_out() as usize)
+    }
+}
+
+/// Unpacks a deflate stream into the front of `out`; how many bytes came. What lies behind the stream in `packed` is ignored.
+pub fn inflate(wrapper: Wrapper, packed: &[u8], out: &mut [u8]) -> Result<usize> {
+    #[cfg(feature = "assembly")]
+    {
+        let mut decompressor = libdeflater::Decompressor::new();
+        match wrapper {
+            Wrapper::Raw => decompressor.deflate_decompress(packed, out),
+            Wrapper::Zlib => decompressor.zlib_decompress(packed, out),
+        }
+        .map_err(|error| broken("deflated data", error))
+    }
+    #[cfg(not(feature = "assembly"))]
+    {
+        let mut decompress = flate2::Decompress::new(wrapper == Wrapper::Zlib);
+        match decompress.decompress(packed, out, flate2::FlushDecompress::Finish) {
+            Ok(flate2::Status::StreamEnd) => Ok(decompress.total_out() as usize),
+            Ok(_) => Err(broken("deflated data", "it is cut, or longer than it should be")),
+            Err(error) => Err(broken("deflated data", error)),
+        }
+    }
+}
+
+/// A zstd compressor, shared by a block's grains.
+pub struct Zstd {
+    #[cfg(feature = "assembly")]
+    compressor: zstd::bulk::Compressor<'static>,
+}
+
+impl Zstd {
+    /// `level` is 1 to 22, or negative for speed. `checksum`: whether every frame ends with the hash of its content.
+    #[cfg(feature = "assembly")]
+    pub fn new(level: i32, checksum: bool) -> Result<Zstd> {
+        let failed = |error| Error::io("starting zstd", error);
+        let mut compressor = zstd::bulk::Compressor::new(level).map_err(failed)?;
+        compressor.include_checksum(checksum).map_err(failed)?;
+        Ok(Zstd { compressor })
+    }
+
+    /// Refused: zstd is C.
+    #[cfg(not(feature = "assembly"))]
+    pub fn new(_level: i32, _checksum: bool) -> Result<Zstd> {
+        Err(no_zstd())
+    }
+
+    /// Appends `data` to `out` as one frame of at most `most` bytes; false, with `out` as it was, where it does not fit.
+    pub fn pack(&mut self, data: &[u8], out: &mut Vec<u8>, most: usize) -> bool {
+        #[cfg(feature = "assembly")]
+        {
+            let start = out.len();
+            out.resize(start + most, 0);
+            let len = self.compressor.compress_to_buffer(data, &mut out[start..]).ok();
+            out.truncate(start + len.unwrap_or(0));
+            len.is_some()
+        }
+        #[cfg(not(feature = "assembly"))]
+        {
+            let _ = (data, out, most);
+            false
+        }
+    }
+}
+
+/// Unpacks the zstd frame that `packed` begins with into the front of `out`; how many bytes came. What lies behind the
+/// frame is ignored.
+#[cfg(feature = "assembly")]
+pub fn unzstd(packed: &[u8], out: &mut [u8]) -> Result<usize> {
+    let frame = zstd::zstd_safe::find_frame_compressed_size(packed)
+        .map_err(|code| broken("a zstd frame", zstd::zstd_safe::get_error_name(code)))?;
+    let frame = packed.get(..frame).ok_or_else(|| broken("a zstd frame", "it is cut"))?;
+    zstd::bulk::decompress_to_buffer(frame, out).map_err(|error| broken("a zstd frame", error))
+}
+
+/// Refused: zstd is C.
+#[cfg(not(feature = "assembly"))]
+pub fn unzstd(_packed: &[u8], _out: &mut [u8]) -> Result<usize> {
+    Err(no_zstd())
+}
+
+#[cfg(not(feature = "assembly"))]
+fn no_zstd() -> Error {
+    Error::unsupported("zstd is not in this build, which is of Rust alone (feature \"assembly\")")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Vec<u8> {
+        (0..65_536_u32).map(|n| (n / 7 % 251) as u8).collect()
+    }
+
+    #[test]
+    fn crc32c_has_its_check_value() {
+        assert_eq!(crc32c(b"123456789"), 0xe306_9283);
+    }
+
+    #[test]
+    fn deflate_comes_back_and_ignores_what_follows() {
+        for wrapper in [Wrapper::Raw, Wrapper::Zlib] {
+            let (data, mut packed) = (sample(), vec![1, 2]);
+            assert!(Deflate::new(wrapper, 1).pack(&data, &mut packed, 65_536));
+            packed.extend([0xaa; 100]);
+            let mut out = vec![0; data.len()];
+            assert_eq!(inflate(wrapper, &packed[2..], &mut out).unwrap(), data.len());
+            assert!(out == data);
+            assert!(inflate(wrapper, &packed[2..20], &mut out).is_err());
+            assert!(inflate(wrapper, &packed[2..], &mut out[..1000]).is_err());
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_leaves_nothing_behind() {
+        let mut packed = vec![9];
+        assert!(!Deflate::new(Wrapper::Raw, 6).pack(&sample(), &mut packed, 10));
+        assert_eq!(packed, [9]);
+    }
+
+    #[cfg(feature = "assembly")]
+    #[test]
+    fn zstd_comes_back_and_ignores_what_follows() {
+        let (data, mut packed) = (sample(), vec![1, 2]);
+        assert!(Zstd::new(1, true).unwrap().pack(&data, &mut packed, 65_536));
+        packed.extend([0; 100]);
+        let mut out = vec![0; data.len()];
+        assert_eq!(unzstd(&packed[2..], &mut out).unwrap(), data.len());
+        assert!(out == data);
+        assert!(unzstd(&packed[2..20], &mut out).is_err());
+        assert!(unzstd(&packed[2..], &mut out[..1000]).is_err());
+    }
+}
