@@ -36,8 +36,8 @@ pub(super) fn commit(
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
             Err(RecvTimeoutError::Timeout) => {}
             Ok(Step::Data(packed)) => {
-                let packed = packed.recv().expect("a packer answers for every block");
-                put(sink, ledger, &packed)?;
+                let mut packed = packed.recv().expect("a packer answers for every block");
+                put(sink, ledger, &mut packed)?;
                 digests.data(&packed.block);
             }
             Ok(Step::Zero(at)) => {
@@ -83,7 +83,7 @@ pub(super) fn lost(at: Extent) -> Error {
     .advise("it was:  --restart begins anew")
 }
 
-fn put(sink: &mut dyn Sink, ledger: &mut Ledger, packed: &Packed) -> Result<()> {
+fn put(sink: &mut dyn Sink, ledger: &mut Ledger, packed: &mut Packed) -> Result<()> {
     let at = packed.block.at();
     if packed.is_zero() {
         return zero(sink, ledger, at, false);
@@ -93,6 +93,10 @@ fn put(sink: &mut dyn Sink, ledger: &mut Ledger, packed: &Packed) -> Result<()> 
     }
     ledger.before_change(at)?;
     let bytes = packed.block.bytes();
+    if let Some(grains) = packed.grains.take() {
+        sink.put_packed(at.offset, bytes, &grains?)?;
+        return ledger.put(at, packed.leaf, packed.zeros());
+    }
     for &(start, len, is_zero) in &packed.runs {
         let offset = at.offset + start as u64;
         if is_zero {

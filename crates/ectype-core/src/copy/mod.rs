@@ -101,16 +101,18 @@ pub fn copy(job: Job<'_>) -> Result<Copied> {
     watch.begin(&map);
     let takers = committer::Digests::start(job.digests, tuning.buffers, watch);
     let leaves = job.ledger.wants_leaves().then(|| map.size());
+    let (packer, placement) = (job.sink.packer(), job.sink.placement());
     let gone = AtomicBool::new(false);
     let (reader_end, committed) = std::thread::scope(|scope| {
         let (steps, arrivals) = crossbeam_channel::bounded(tuning.buffers * 2);
         let nothing_read = |error| (reader::ReaderEnd { read: 0, stopped: Some(no_thread(error)) }, Ok(()));
-        let belt = match pipeline::Belt::start(scope, &tuning, leaves, steps, &gone) {
+        let belt = match pipeline::Belt::start(scope, &tuning, leaves, packer, steps, &gone) {
             Ok(belt) => belt,
             Err(error) => return nothing_read(error),
         };
         let reading =
-            reader::Reader::new(job.source, job.strategy, &mut map, belt, &tuning, job.limits, watch);
+            reader::Reader::new(job.source, job.strategy, &mut map, belt, &tuning, job.limits, watch)
+                .placing(placement);
         let thread = std::thread::Builder::new().name("ectype-copy".into());
         let reader = match thread.spawn_scoped(scope, move || reading.run()) {
             Ok(reader) => reader,

@@ -2,7 +2,9 @@
 
 use super::Tuning;
 use super::pool::Block;
+use crate::error::Result;
 use crate::extent::{Extent, PIECE};
+use crate::image::{self, Pack};
 use crate::plan::map::{Stage, Status};
 use crate::proof::tree::{self, Hash};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -36,6 +38,8 @@ pub(super) struct Packed {
     pub(super) runs: Vec<(usize, usize, bool)>,
     /// Its leaf, where the block is a whole piece with data in it.
     pub(super) leaf: Option<Hash>,
+    /// What the sink's own packer made of it, unless it is all zeros.
+    pub(super) grains: Option<Result<image::Packed>>,
 }
 
 impl Packed {
@@ -65,21 +69,23 @@ impl<'a> Belt<'a> {
         scope: &'scope Scope<'scope, '_>,
         tuning: &Tuning,
         leaves: Option<u64>,
+        packer: Option<Arc<dyn Pack>>,
         steps: Sender<Step>,
         gone: &'a AtomicBool,
     ) -> io::Result<Belt<'a>> {
         let (work, waiting) = bounded::<(Arc<Block>, Sender<Packed>)>(tuning.buffers);
-        for packer in 0..tuning.packers.max(1) {
+        for number in 0..tuning.packers.max(1) {
             let waiting = waiting.clone();
+            let packer = packer.clone();
             let pack_all = move || {
                 while let Ok((block, done)) = waiting.recv() {
                     // Has room for its one answer; nobody waits for it when the committer is gone.
-                    let _ = done.send(pack(block, leaves));
+                    let _ = done.send(pack(block, leaves, packer.as_deref()));
                 }
             };
             match std::thread::Builder::new().name("ectype-pack".into()).spawn_scoped(scope, pack_all) {
                 // Fewer packers are slower, not wrong.
-                Err(error) if packer == 0 => return Err(error),
+                Err(error) if number == 0 => return Err(error),
                 _ => {}
             }
         }
@@ -102,7 +108,7 @@ impl<'a> Belt<'a> {
 }
 
 /// `leaves`, where they are wanted, is the length of the whole content: its last piece may be short.
-fn pack(block: Arc<Block>, leaves: Option<u64>) -> Packed {
+fn pack(block: Arc<Block>, leaves: Option<u64>, packer: Option<&dyn Pack>) -> Packed {
     let (at, bytes) = (block.at(), block.bytes());
     let mut runs: Vec<(usize, usize, bool)> = Vec::new();
     let mut start = 0;
@@ -119,7 +125,8 @@ fn pack(block: Arc<Block>, leaves: Option<u64>) -> Packed {
     let is_whole = |size| at.offset.is_multiple_of(PIECE) && (at.len == PIECE || at.end() == size);
     let all_zero = matches!(runs[..], [(_, _, true)]);
     let leaf = (!all_zero && leaves.is_some_and(is_whole)).then(|| tree::leaf(bytes));
-    Packed { runs, leaf, block }
+    let grains = packer.filter(|_| !all_zero).map(|packer| packer.pack(at, bytes));
+    Packed { runs, leaf, grains, block }
 }
 
 /// Whether all bytes are zero. Data betrays itself in its first bytes; zeros are looked through in strides wide enough for
@@ -150,7 +157,11 @@ mod tests {
         let pool = Pool::new(1, PIECE as usize);
         let mut buffer = pool.take(Duration::ZERO).unwrap();
         buffer[..bytes.len()].copy_from_slice(bytes);
-        pack(Arc::new(pool.block(Extent::new(offset, bytes.len() as u64), buffer)), Some(3 * PIECE + 4096))
+        pack(
+            Arc::new(pool.block(Extent::new(offset, bytes.len() as u64), buffer)),
+            Some(3 * PIECE + 4096),
+            None,
+        )
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::pool::Pool;
 use super::{Limits, Tuning, cancelled};
 use crate::error::{Error, Kind};
 use crate::extent::{Extent, PIECE};
+use crate::image::Placement;
 use crate::io::Content;
 use crate::plan::Strategy;
 use crate::plan::map::{Phase, RescueMap, Stage, Status};
@@ -33,6 +34,7 @@ pub(super) struct Reader<'a> {
     watch: &'a Watch,
     depth: usize,
     limits: Limits,
+    placement: Placement,
     begun: Instant,
     failures: u64,
     /// The stage that was told last.
@@ -98,6 +100,7 @@ impl<'a> Reader<'a> {
             watch,
             depth,
             limits,
+            placement: Placement::Anywhere,
             begun: Instant::now(),
             failures: 0,
             stage: Stage::default(),
@@ -109,6 +112,11 @@ impl<'a> Reader<'a> {
             answered: 0,
             read: 0,
         }
+    }
+
+    /// For a sink that is fed so.
+    pub(super) fn placing(self, placement: Placement) -> Self {
+        Reader { placement, ..self }
     }
 
     pub(super) fn run(mut self) -> ReaderEnd {
@@ -261,6 +269,8 @@ impl<'a> Reader<'a> {
         let sector = u64::from(self.source.geometry().sector);
         let good = match read.outcome {
             Outcome::Ok => at.len,
+            // Half a piece has no place in an image that is written in order.
+            _ if self.placement == Placement::InOrder => 0,
             _ => read.good - read.good % sector,
         };
         self.read += good;
@@ -316,6 +326,9 @@ impl<'a> Reader<'a> {
             self.stop_unless_medium(*at, read)?;
         }
         self.source.alive(self.known_good.as_ref())?;
+        if let (Placement::InOrder, Some((at, read))) = (self.placement, failed.first()) {
+            return Err(damaged(at.offset + read.good).into());
+        }
         for (at, read) in &failed {
             self.learn(*at, read)?;
         }
@@ -338,6 +351,10 @@ impl<'a> Reader<'a> {
                 Error::new(Kind::Gone, "the device is gone, or its medium").because(again(cause))
             }
             Outcome::Protected(reason) => Error::refused(format!("the drive refuses to read on: {reason}")),
+            // What an image holds contradicts its format.
+            Outcome::Failed(cause) if cause.kind() == std::io::ErrorKind::InvalidData => {
+                Error::new(Kind::Corrupt, "reading the source").because(again(cause))
+            }
             Outcome::Failed(cause) => {
                 // Many an odd error is that of a device that went away.
                 self.source.alive(self.known_good.as_ref()).map_err(|gone| gone.because(again(cause)))?;
@@ -346,6 +363,12 @@ impl<'a> Reader<'a> {
         };
         Err(error.at(at.offset + read.good))
     }
+}
+
+/// Damage, met on the way into an image that is written in order.
+fn damaged(offset: u64) -> Error {
+    Error::new(Kind::Limit, "the source cannot be read here, and an image of this format is written in order")
+        .at(offset)
 }
 
 /// A limit that the user set is reached.

@@ -6,10 +6,12 @@
 
 mod device;
 mod file;
+mod image;
 mod queue;
 
 pub use device::{DeviceReader, DeviceSource};
 pub use file::FileSource;
+pub use image::ImageSource;
 
 use crate::extent::Extent;
 use crate::io::Content;

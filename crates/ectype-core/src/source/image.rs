@@ -1,0 +1,93 @@
+//! An image as a source: the content of its disk, whatever format holds it.
+//!
+//! What is wrong below it is told apart: a bad sector of the disk that the image file lies on is the medium's, and what
+//! contradicts the image's format is an error that says where.
+
+use super::queue::{Queue, ReadOnce};
+use super::{Answer, Geometry, KnownGood, Outcome, Read, Source, medium_or_not};
+use crate::error::{Error, Kind, Result};
+use crate::extent::{Extent, PIECE};
+use crate::image::Opened;
+use crate::io::Content;
+use crate::os::buffer::Buffer;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A failed read is narrowed to this, in bytes.
+const SECTOR: u32 = 512;
+
+/// An opened image that is copied.
+pub struct ImageSource {
+    image: Arc<dyn Opened>,
+    queue: Queue,
+    geometry: Geometry,
+    known: (Content, Extent),
+}
+
+impl ImageSource {
+    /// Reads the first `size` bytes of the content of `image`; formats pad what they hold to whole sectors.
+    pub fn new(image: Arc<dyn Opened>, size: u64) -> ImageSource {
+        let medium: Arc<dyn ReadOnce> = Arc::new(OpenImage(Arc::clone(&image)));
+        let sector = image.facts().sector.max(1);
+        let size = size.min(image.size());
+        // A content that ends within a sector is addressed by the byte, as a file's is.
+        let sector = if size.is_multiple_of(sector.into()) { sector } else { 1 };
+        let geometry = Geometry { size, sector, physical_sector: sector.max(SECTOR) };
+        ImageSource { image, queue: Queue::new(medium), geometry, known: (Content::Data, Extent::new(0, 0)) }
+    }
+}
+
+struct OpenImage(Arc<dyn Opened>);
+
+impl ReadOnce for OpenImage {
+    fn read_once(&self, at: Extent, buffer: &mut Buffer) -> Read {
+        let begun = Instant::now();
+        let (good, outcome) = match self.0.read_at(&mut buffer[..at.len as usize], at.offset) {
+            Ok(()) => (at.len, Outcome::Ok),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => (0, Outcome::Failed(error)),
+            Err(error) => (0, medium_or_not(error)),
+        };
+        Read { good, outcome, took: begun.elapsed() }
+    }
+}
+
+impl Source for ImageSource {
+    fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    fn submit(&mut self, at: Extent, buffer: Buffer) {
+        self.queue.submit(at, buffer);
+    }
+
+    fn in_flight(&self) -> usize {
+        self.queue.in_flight()
+    }
+
+    fn complete(&mut self, wait: Duration) -> Option<Answer> {
+        self.queue.complete(wait)
+    }
+
+    fn content_at(&mut self, offset: u64) -> (Content, u64) {
+        let size = self.geometry.size;
+        if !self.known.1.contains(offset) {
+            // Where the image cannot tell, reading it will say why.
+            let (content, until) = self.image.content_at(offset).unwrap_or((Content::Data, size));
+            self.known = (content, Extent::between(offset, until.min(size).max(offset + 1)));
+        }
+        (self.known.0, self.known.1.end())
+    }
+
+    fn alive(&mut self, known_good: Option<&KnownGood>) -> Result<()> {
+        let mut buffer = Buffer::new(PIECE as usize);
+        let known_good = known_good.filter(|known| known.bytes.len() <= buffer.len());
+        let Some(known) = known_good else { return Ok(()) };
+        let again = &mut buffer[..known.bytes.len()];
+        match self.image.read_at(again, known.at.offset) {
+            Ok(()) => known.compare(again),
+            Err(error) => {
+                Err(Error::new(Kind::Gone, "the image no longer gives what it gave before").because(error))
+            }
+        }
+    }
+}
