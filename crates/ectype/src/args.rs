@@ -2,9 +2,11 @@
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use ectype_core::error::word;
-use ectype_core::plan::policy::Format;
+use ectype_core::image::{self, Format};
+use ectype_core::plan::policy;
 use ectype_core::proof::digest::Algorithm;
-use ectype_core::task::open::Consistency;
+use ectype_core::task::create::Compress;
+use ectype_core::task::open::{Consistency, Images};
 use ectype_core::{Error, Result};
 use std::ffi::OsString;
 use std::io::Write;
@@ -19,6 +21,7 @@ Examples:
   ectype create /dev/sr0                  the disc in the drive, as an ISO named after it
   ectype create /dev/sdb stick.img        a stick, held exclusively while it is copied
   ectype verify disc.iso /dev/sr0         is that what is on the disc?
+  ectype convert stick.img stick.vhdx     the same content in another format
   ectype devices                          what can be imaged here
 
 The same command goes on with an unfinished image.";
@@ -82,6 +85,12 @@ Examples:
   ectype verify disc.iso                       is it still what was recorded?
   ectype verify stick.img /dev/sdb             is it what is on the stick?")]
     Verify(VerifyArgs),
+    /// Turn an image into another format; the content stays the same
+    #[command(after_help = "\
+Examples:
+  ectype convert stick.img stick.vhdx          for a virtual machine
+  ectype convert server.vmdk server.img.zst    compressed, and still readable at any place")]
+    Convert(ConvertArgs),
     /// List what can be imaged here
     Devices,
     /// Tell what an image, a device or a map is
@@ -111,9 +120,8 @@ pub(crate) struct CreateArgs {
     pub(crate) source: PathBuf,
     /// The image; without it, a name from the volume's label or the model
     pub(crate) image: Option<PathBuf>,
-    /// Image format: raw or iso; else by the extension (.img .dd .raw .bin .ima .iso), else by the medium
-    #[arg(short, long, short_alias = 'O', value_name = "FORMAT", value_parser = parse_format)]
-    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
     /// Precaution against changes while copying: auto, lock or none
     #[arg(long, value_name = "HOW", default_value = "auto", value_parser = parse_consistency)]
     pub(crate) consistency: Choice<Consistency>,
@@ -123,12 +131,6 @@ pub(crate) struct CreateArgs {
     /// The rescue map (a GNU ddrescue mapfile) [default: IMAGE.map, removed when the image is whole]
     #[arg(long, value_name = "FILE")]
     pub(crate) map: Option<PathBuf>,
-    /// Discard an unfinished image and begin anew
-    #[arg(long)]
-    pub(crate) restart: bool,
-    /// Replace a finished image
-    #[arg(long)]
-    pub(crate) overwrite: bool,
     /// Go on with a writable medium without reading again what was finished (for dying disks)
     #[arg(long)]
     pub(crate) trust_map: bool,
@@ -159,6 +161,26 @@ pub(crate) struct CreateArgs {
     /// Stop, resumable, after so long: 90s, 5m, 2h
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) max_time: Option<Duration>,
+}
+
+/// What kind of image is made, and how one that is there is met.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TargetArgs {
+    /// Image format [default: by the extension, else by the medium]
+    #[arg(short, long, short_alias = 'O', value_name = "FORMAT", value_parser = parse_format)]
+    pub(crate) format: Option<&'static Format>,
+    /// The kind within the format: fixed or dynamic for vhd and vhdx, sparse or stream for vmdk
+    #[arg(long, value_name = "KIND")]
+    pub(crate) subformat: Option<String>,
+    /// Compression where the format can: none, zlib or zstd, with a level: zstd:3
+    #[arg(long, value_name = "KIND", value_parser = parse_compress)]
+    pub(crate) compress: Option<Compress>,
+    /// Discard an unfinished image and begin anew
+    #[arg(long)]
+    pub(crate) restart: bool,
+    /// Replace a finished image
+    #[arg(long)]
+    pub(crate) overwrite: bool,
     /// Do not look whether the target has room
     #[arg(long)]
     pub(crate) no_space_check: bool,
@@ -170,6 +192,41 @@ pub(crate) struct CreateArgs {
     pub(crate) checkpoint: f64,
 }
 
+/// How images are opened.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct OpenArgs {
+    /// The image's format, where its content is not to decide
+    #[arg(long, value_name = "FORMAT", value_parser = parse_source_format)]
+    pub(crate) source_format: Option<&'static Format>,
+    /// Also look for the image's parents in this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) parents: Vec<PathBuf>,
+}
+
+impl OpenArgs {
+    pub(crate) fn images(&self) -> Images {
+        Images { format: self.source_format, parents: self.parents.clone() }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// The image to read
+    pub(crate) source: PathBuf,
+    /// The image to make; its extension names the format
+    pub(crate) image: PathBuf,
+    #[command(flatten)]
+    pub(crate) open: OpenArgs,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// Digests of the content: md5,sha1,sha256,blake3 or none
+    #[arg(long, value_name = "LIST", value_parser = parse_hashes, default_value = "none")]
+    pub(crate) hash: Hashes,
+    /// Afterwards read both images again and compare
+    #[arg(long)]
+    pub(crate) verify: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// The image
@@ -179,12 +236,16 @@ pub(crate) struct VerifyArgs {
     /// Further digests to take: md5,sha1,sha256,blake3
     #[arg(long, value_name = "LIST", value_parser = parse_hashes)]
     pub(crate) hash: Option<Hashes>,
+    #[command(flatten)]
+    pub(crate) open: OpenArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
     /// An image, a device or a mapfile
     pub(crate) path: PathBuf,
+    #[command(flatten)]
+    pub(crate) open: OpenArgs,
 }
 
 #[derive(Debug, Args)]
@@ -229,8 +290,29 @@ impl<T> Auto<T> {
 #[derive(Clone, Debug)]
 pub(crate) struct Hashes(pub(crate) Vec<Algorithm>);
 
-fn parse_format(text: &str) -> Result<Format> {
-    Format::parse(text)
+fn parse_format(text: &str) -> Result<&'static Format> {
+    policy::parse(text)
+}
+
+fn parse_source_format(text: &str) -> Result<&'static Format> {
+    image::named(&text.to_ascii_lowercase()).ok_or_else(|| {
+        let names: Vec<_> = image::FORMATS.iter().map(|format| format.name).collect();
+        Error::unsupported(format!("there is no image format {text:?}"))
+            .advise(format!("formats: {}", names.join(", ")))
+    })
+}
+
+/// `none`, `zlib`, `zstd`, `zstd:3`, `zstd:-5`.
+fn parse_compress(text: &str) -> Result<Compress, String> {
+    let wrong = || format!("{text:?} is no compression such as none, zlib, zstd or zstd:3");
+    let (kind, level) = match text.split_once(':') {
+        Some((kind, level)) => (kind, Some(level.parse::<i32>().map_err(|_| wrong())?)),
+        None => (text, None),
+    };
+    if !["none", "zlib", "zstd"].contains(&kind) || (kind == "none" && level.is_some()) {
+        return Err(wrong());
+    }
+    Ok(Compress { kind: kind.to_owned(), level })
 }
 
 fn parse_hashes(text: &str) -> Result<Hashes, String> {
@@ -274,13 +356,11 @@ fn parse_consistency(text: &str) -> Result<Choice<Consistency>, String> {
 }
 
 /// What later versions bring, by the names that they will have: asked for now, it is refused by name and not as a slip.
-const LATER_VERBS: [&str; 13] = [
-    "convert", "restore", "clone", "list", "extract", "mount", "serve", "try", "backup", "versions",
-    "recover", "forget", "check",
+const LATER_VERBS: [&str; 12] = [
+    "restore", "clone", "list", "extract", "mount", "serve", "try", "backup", "versions", "recover",
+    "forget", "check",
 ];
-const LATER_OPTIONS: [&str; 17] = [
-    "--subformat",
-    "--compress",
+const LATER_OPTIONS: [&str; 13] = [
     "--blocks",
     "--unmount",
     "--base",
@@ -288,9 +368,7 @@ const LATER_OPTIONS: [&str; 17] = [
     "--preallocate",
     "--eject",
     "--bare",
-    "--parents",
     "--all",
-    "--source-format",
     "--confirm",
     "--changed-only",
     "--no-verify",
@@ -299,10 +377,8 @@ const LATER_OPTIONS: [&str; 17] = [
 ];
 
 /// Values of options that work, but not with these.
-const LATER_VALUES: [(&[&str], &[&str]); 2] = [
-    (&["--format", "-f", "-O"], &["vhd", "vhdx", "qcow2", "vmdk", "e01", "cue", "zst"]),
-    (&["--consistency"], &["snapshot", "live"]),
-];
+const LATER_VALUES: [(&[&str], &[&str]); 2] =
+    [(&["--format", "-f", "-O"], &["e01", "cue"]), (&["--consistency"], &["snapshot", "live"])];
 
 /// The refusal of a value that only a later version knows.
 fn later_value(args: &[String]) -> Option<Error> {
@@ -316,7 +392,7 @@ fn later_value(args: &[String]) -> Option<Error> {
             options.contains(&option) && values.contains(&value.as_str())
         };
         let Some((options, _)) = LATER_VALUES.iter().find(later) else { continue };
-        return Some(match Format::parse(&value) {
+        return Some(match policy::parse(&value) {
             Err(error) if options.contains(&"--format") => error,
             _ => Error::unsupported(format!("{option} {value} is not in this version")),
         });
@@ -456,7 +532,7 @@ mod tests {
         let asked = |line: &str| asked_for_later(line.split(' ').map(OsString::from));
         assert!(asked("restore a.img /dev/sdz").unwrap().to_string().contains("ectype restore"));
         assert!(asked("create --base=x /dev/sdz y.img").unwrap().to_string().contains("--base"));
-        assert!(asked("create --format=VHDX /dev/sdz y.img").unwrap().to_string().contains("vhdx"));
+        assert!(asked("create --format=E01 /dev/sdz y.img").unwrap().to_string().contains("e01"));
         assert!(asked("create --consistency live /dev/sdz y.img").unwrap().to_string().contains("live"));
         assert!(asked("create --consistency lock /dev/sdz live").is_none());
         assert!(asked("create /dev/sdz restore").is_none());

@@ -1,6 +1,6 @@
-//! `ectype create`.
+//! `ectype create` and `ectype convert`.
 
-use crate::args::{self, CreateArgs};
+use crate::args::{self, ConvertArgs, CreateArgs, TargetArgs};
 use crate::exit::{self, Code};
 use crate::progress::Output;
 use crate::{json, report};
@@ -20,23 +20,15 @@ pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
     }
     let folder =
         std::env::current_dir().map_err(|error| Error::io("asking for the current folder", error))?;
-    let checkpoint_every = Duration::try_from_secs_f64(args.checkpoint).unwrap_or(Duration::from_secs(30));
-    let prepared = prepare(Options {
+    let options = Options {
         source: args.source.clone(),
         image: args.image.clone(),
         folder,
-        format: args.format,
         hashes: args.hash.clone().map(|hashes| hashes.0),
         consistency: args.consistency.chosen(),
         map: args.map.clone(),
-        restart: args.restart,
-        overwrite: args.overwrite,
         trust_map: args.trust_map,
         verify: args.verify,
-        no_space_check: args.no_space_check,
-        dry_run: args.dry_run,
-        command_line: args::command_line(),
-        tuning: Tuning { checkpoint_every, ..Tuning::default() },
         parts: Parts { domain: args.domain.clone(), offset: args.offset.unwrap_or(0), size: args.size },
         rescue: rescue::Options {
             retries: args.retries,
@@ -45,12 +37,49 @@ pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
             ..rescue::Options::default()
         },
         limits: Limits { errors: args.max_errors, time: args.max_time },
-    })?;
+        ..of_target(&args.target)
+    };
+    carry_out(options, output)
+}
+
+/// `ectype convert`: the same with an opened image as the source.
+pub(crate) fn convert(args: &ConvertArgs, output: &Output) -> Result<Code> {
+    let options = Options {
+        source: args.source.clone(),
+        image: Some(args.image.clone()),
+        images: Some(args.open.images()),
+        hashes: Some(args.hash.0.clone()),
+        verify: args.verify,
+        ..of_target(&args.target)
+    };
+    carry_out(options, output)
+}
+
+fn of_target(args: &TargetArgs) -> Options {
+    let checkpoint_every = Duration::try_from_secs_f64(args.checkpoint).unwrap_or(Duration::from_secs(30));
+    Options {
+        format: args.format,
+        subformat: args.subformat.clone(),
+        compress: args.compress.clone(),
+        restart: args.restart,
+        overwrite: args.overwrite,
+        no_space_check: args.no_space_check,
+        dry_run: args.dry_run,
+        command_line: args::command_line(),
+        tuning: Tuning { checkpoint_every, ..Tuning::default() },
+        ..Options::default()
+    }
+}
+
+/// Prints the plan, carries it out, and tells the result.
+fn carry_out(options: Options, output: &Output) -> Result<Code> {
+    let dry_run = options.dry_run;
+    let prepared = prepare(options)?;
     report::plan(prepared.plan(), output);
     let mut event = json::planned(prepared.plan());
     event["event"] = "plan".into();
     output.event(&event);
-    if args.dry_run {
+    if dry_run {
         report::forecast(prepared.plan(), output);
         if output.json() {
             output.result(&json::planned(prepared.plan()));

@@ -17,6 +17,7 @@ use crate::{info, json, map, report, verify};
 use ectype_core::copy::Tuning;
 use ectype_core::proof::digest::{Algorithm, Digester};
 use ectype_core::task::create::{Ended, Options, Outcome, prepare};
+use ectype_core::task::open::Images;
 use ectype_core::task::verify::verify_image;
 use ectype_core::watch::Watch;
 use ectype_core::{Error, Extent, Extents, Kind, Result};
@@ -83,8 +84,9 @@ fn tell(folder: &Folder, show: &mut Show<'_>) -> Result<()> {
 
     show.begins("Is the image what its record says? All of it is read again:", "ectype verify copy.iso");
     let watch = show.watch;
-    let found =
-        show.output.watched(watch, || verify_image(Path::new(IMAGE), &[], Tuning::default(), watch))?;
+    let found = show.output.watched(watch, || {
+        verify_image(Path::new(IMAGE), &Images::default(), &[], Tuning::default(), watch)
+    })?;
     verify::tell(&found, Path::new(IMAGE), show.output);
     show.steps.push(json!({ "step": "verify", "result": json::verified(&found) }));
     expect(found.equal, "the image is what its record says")?;

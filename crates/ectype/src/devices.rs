@@ -45,7 +45,8 @@ fn likely(seen: &Seen) -> Option<String> {
     match seen.device.medium {
         _ if !has_medium || seen.device.in_use() => None,
         Medium::Optical | Medium::Removable => Some(format!("ectype create {path}")),
-        Medium::Fixed | Medium::File => Some(format!("ectype create {path} {}.img", seen.device.name)),
+        Medium::Fixed => Some(format!("ectype create {path} {}.vhdx", seen.device.name)),
+        Medium::File | Medium::Image => None,
     }
 }
 

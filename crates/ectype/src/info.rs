@@ -9,9 +9,9 @@ use ectype_core::os::Found;
 use ectype_core::os::disk;
 use ectype_core::os::file::PlainFile;
 use ectype_core::plan::map::{RescueMap, Status};
-use ectype_core::proof::record::Record;
 use ectype_core::task::devices as task;
-use ectype_core::{Error, Extents, Result, image};
+use ectype_core::task::open::{Images, open_image};
+use ectype_core::{Extents, Result};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &InfoArgs, output: &Output) -> Result<Code> {
             Ok(Code::Done)
         }
         Found::File(path) if is_map(&path) => map(&path, output),
-        Found::File(path) => image(&path, output),
+        Found::File(path) => image(&path, &args.open.images(), output),
     }
 }
 
@@ -67,54 +67,60 @@ pub(crate) fn map_facts(path: &Path, map: &RescueMap) -> Value {
     })
 }
 
-fn image(path: &Path, output: &Output) -> Result<Code> {
-    let file =
-        PlainFile::open(path).map_err(|error| Error::io(format!("opening {}", path.display()), error))?;
-    let stored = file.allocated().unwrap_or(0);
-    let record = Record::of(path)?;
-    if record.is_none()
-        && let Some(format) = image::foreign(&file)
-    {
-        return Err(Error::unsupported(format!(
-            "{} is a {format} image, which is not read in this version",
-            path.display()
-        )));
-    }
-    let content = task::content(
-        &file,
-        record.as_ref().map_or(512, |record| record.source.sector_size.clamp(512, 4096)),
-    );
-    let format = record.as_ref().map_or("raw", |record| record.image.format.as_str());
+fn image(path: &Path, images: &Images, output: &Output) -> Result<Code> {
+    let stored = PlainFile::open(path).and_then(|file| file.allocated()).unwrap_or(0);
+    let opened = open_image(path, images)?;
+    let record = opened.record.as_ref();
+    let reader = opened.reader()?;
+    let facts = opened.image().expect("an image was opened").facts();
+    // A raw image has no sector of its own; its record knows.
+    let sector = match record {
+        Some(record) if facts.format == "raw" => record.source.sector_size.clamp(512, 4096),
+        _ => facts.sector,
+    };
+    let content = task::content(&*reader, sector);
     if output.json() {
+        let mut more: serde_json::Map<_, _> =
+            facts.more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        more.insert("filesystems".into(), content.filesystems.iter().map(json::filesystem).collect());
+        more.insert("scheme".into(), json!(content.scheme));
+        more.insert("notes".into(), json!(content.notes));
+        let record = record.map(|record| {
+            json!({
+                "status": record.status, "made_by": record.made_by, "began": record.began, "ended": record.ended,
+                "source": record.source, "plan": record.plan, "digests": record.digests,
+                "tree": record.tree.root, "unreadable": record.unreadable, "run_out": record.run_out,
+            })
+        });
+        more.insert("record".into(), json!(record));
         output.result(&json!({
-            "format": format,
-            "subformat": null,
+            "format": facts.format,
+            "subformat": Some(&facts.subformat).filter(|subformat| !subformat.is_empty()),
             "size": stored,
-            "virtual_size": file.size(),
-            "sector_size": record.as_ref().map(|record| record.source.sector_size),
-            "parent": null,
+            "virtual_size": reader.size(),
+            "sector_size": sector,
+            "parent": facts.parent,
             "partitions": json::partitions(&content),
             "tracks": [],
-            "facts": {
-                "filesystems": content.filesystems.iter().map(json::filesystem).collect::<Vec<_>>(),
-                "scheme": content.scheme,
-                "notes": content.notes,
-                "record": record.as_ref().map(|record| json!({
-                    "status": record.status, "made_by": record.made_by, "began": record.began, "ended": record.ended,
-                    "source": record.source, "plan": record.plan, "digests": record.digests,
-                    "tree": record.tree.root, "unreadable": record.unreadable, "run_out": record.run_out,
-                })),
-            },
+            "facts": more,
         }));
         return Ok(Code::Done);
     }
+    let kind = format!("{} {}", facts.format, facts.subformat);
     output.line(&format!(
         "{}   {}, {} ({} on its disk)",
         output.strong(&report::printable(&path.display().to_string())),
-        report::printable(format),
-        report::size(file.size()),
+        report::printable(kind.trim_end()),
+        report::size(reader.size()),
         report::size(stored)
     ));
+    if let Some(parent) = &facts.parent {
+        output.line(&format!("  parent: {}", report::printable(parent)));
+    }
+    for (name, value) in &facts.more {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        output.line(&format!("  {name}: {}", report::printable(&value)));
+    }
     for facts in &content.filesystems {
         output.line(&format!("  {}", report::volume(facts)));
     }
@@ -130,7 +136,7 @@ fn image(path: &Path, output: &Output) -> Result<Code> {
     for note in &content.notes {
         output.line(&format!("  {}", report::printable(note)));
     }
-    match &record {
+    match record {
         None => output.line("  no record beside it: nothing is known of where it came from"),
         Some(record) => {
             let made = format!(

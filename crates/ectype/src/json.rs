@@ -1,5 +1,6 @@
 //! Results as JSON: the shapes of the contract. Offsets, lengths and sizes are bytes.
 
+use ectype_core::image::Spec;
 use ectype_core::os::file::PlainFile;
 use ectype_core::os::optical::Track;
 use ectype_core::plan::map::{Difference, MapFile, Status};
@@ -76,13 +77,20 @@ fn plan_facts(plan: &Plan) -> Value {
     })
 }
 
+fn subformat(spec: &Spec) -> Option<&str> {
+    Some(spec.subformat.as_str()).filter(|subformat| !subformat.is_empty())
+}
+
 /// A plan that was only printed.
 pub(crate) fn planned(plan: &Plan) -> Value {
     json!({
         "schema": SCHEMA,
         "status": "planned",
         "source": source(plan),
-        "image": { "path": path(&plan.image), "format": plan.format.name() },
+        "image": {
+            "path": path(&plan.image), "format": plan.format.name, "subformat": subformat(&plan.spec),
+            "compression": plan.spec.compression,
+        },
         "plan": plan_facts(plan),
     })
 }
@@ -99,7 +107,8 @@ pub(crate) fn created(outcome: &Outcome, advice: &[String]) -> Value {
         "image": {
             "path": path(&plan.image),
             "files": [path(&plan.image)],
-            "format": plan.format.name(),
+            "format": plan.format.name,
+            "subformat": subformat(&plan.spec),
             "size": stored,
             "virtual_size": outcome.size,
         },
@@ -156,6 +165,13 @@ pub(crate) fn verified(found: &Verified) -> Value {
         "sizes": found.sizes.map(|(image, record)| json!({ "image": image, "record": record })),
         "digests": found.digests,
         "record": found.record.is_some(),
+        "structure": {
+            "sound": found.structure.faults.is_empty(),
+            "faults": found.structure.faults.iter().map(|(offset, what)| json!({ "offset": offset, "what": what })).collect::<Vec<_>>(),
+            "fault_count": found.structure.fault_count,
+            "leaked": found.structure.leaked,
+            "notes": found.structure.notes,
+        },
         "status": found.record.as_ref().map(|record| record.status.clone()),
     })
 }

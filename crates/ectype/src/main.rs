@@ -37,6 +37,7 @@ fn main() -> ExitCode {
     let code = match &cli.verb {
         None => devices::overview(&output),
         Some(Verb::Create(args)) => create::run(args, &output),
+        Some(Verb::Convert(args)) => create::convert(args, &output),
         Some(Verb::Verify(args)) => verify::run(args, &output),
         Some(Verb::Devices) => devices::run(&output),
         Some(Verb::Info(args)) => info::run(args, &output),

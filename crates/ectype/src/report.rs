@@ -107,6 +107,20 @@ pub(crate) fn model(source: &Identity) -> String {
     printable(&name)
 }
 
+/// `vhdx dynamic`, `qcow2 v3, zstd level 3`.
+fn kind(plan: &Plan) -> String {
+    let spec = &plan.spec;
+    let mut kind = plan.format.name.to_owned();
+    if !spec.subformat.is_empty() {
+        kind += &format!(" {}", spec.subformat);
+    }
+    if !matches!(spec.compression.as_str(), "" | "none") {
+        kind += &format!(", {}", spec.compression);
+        kind += &spec.level.map_or(String::new(), |level| format!(" level {level}"));
+    }
+    kind
+}
+
 /// The plan: what will be done, and why.
 pub(crate) fn plan(plan: &Plan, output: &Output) {
     let mut facts = vec![output.strong(&model(&plan.source))];
@@ -121,7 +135,7 @@ pub(crate) fn plan(plan: &Plan, output: &Output) {
     });
     output.line(&facts.join("  ·  "));
     let image = printable(&plan.image.display().to_string());
-    output.line(&format!("→ {}   {}", output.strong(&image), plan.format.name()));
+    output.line(&format!("→ {}   {}", output.strong(&image), kind(plan)));
     for reason in &plan.why {
         output.line(&format!("  {}", printable(reason)));
     }
@@ -189,7 +203,8 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
     }
     if let Some(record) = &outcome.record {
         let record = printable(&record.display().to_string());
-        let check = match (outcome.digests.contains_key("sha256"), outcome.plan.image.parent()) {
+        let is_listed = outcome.plan.format.is_bytes() && outcome.digests.contains_key("sha256");
+        let check = match (is_listed, outcome.plan.image.parent()) {
             (false, _) => String::new(),
             // The list names the image alone, so that both can be moved: it is checked where it lies.
             (true, Some(folder)) if !folder.as_os_str().is_empty() => {

@@ -10,13 +10,18 @@ use ectype_core::task::verify::{Verified, verify_against, verify_image};
 use ectype_core::watch::Watch;
 use std::path::Path;
 
+/// So many faults of a structure are shown.
+const MOST_FAULTS: usize = 10;
+
 pub(crate) fn run(args: &VerifyArgs, output: &Output) -> Result<Code> {
     let watch: &'static Watch = Box::leak(Box::default());
     let more = args.hash.clone().map(|hashes| hashes.0).unwrap_or_default();
+    let images = args.open.images();
     match &args.source {
         Some(source) => {
-            let verified = output
-                .watched(watch, || verify_against(&args.image, source, &more, Tuning::default(), watch));
+            let verified = output.watched(watch, || {
+                verify_against(&args.image, &images, source, &more, Tuning::default(), watch)
+            });
             let (found, record) = verified?;
             report::compared(&found, output);
             if output.json() {
@@ -26,8 +31,8 @@ pub(crate) fn run(args: &VerifyArgs, output: &Output) -> Result<Code> {
             Ok(code(found.is_equal(), incomplete))
         }
         None => {
-            let found =
-                output.watched(watch, || verify_image(&args.image, &more, Tuning::default(), watch))?;
+            let found = output
+                .watched(watch, || verify_image(&args.image, &images, &more, Tuning::default(), watch))?;
             tell(&found, &args.image, output);
             let incomplete = found.record.as_ref().is_some_and(|record| record.status != "whole");
             if output.json() {
@@ -51,13 +56,36 @@ pub(crate) fn tell(found: &Verified, path: &Path, output: &Output) {
     for name in &found.wrong {
         output.finding(&format!("  its {name} is not the recorded one"));
     }
+    for (offset, fault) in found.structure.faults.iter().take(MOST_FAULTS) {
+        output.finding(&format!(
+            "  at byte {} of the file: {}",
+            report::count(*offset),
+            report::printable(fault)
+        ));
+    }
+    if found.structure.fault_count > MOST_FAULTS as u64 {
+        output.finding(&format!("  … {} faults in all", report::count(found.structure.fault_count)));
+    }
+    if found.structure.leaked > 0 {
+        output.line(&format!("  {} of the file belong to nothing", report::size(found.structure.leaked)));
+    }
+    for note in &found.structure.notes {
+        output.line(&format!("  {}", report::printable(note)));
+    }
+    let sound = if found.format == "raw" || found.format == "iso" { "" } else { ", its structure is sound" };
     let incomplete = found.record.as_ref().is_some_and(|record| record.status != "whole");
     match (&found.record, found.equal) {
-        (None, _) => output.line(&format!("  {image}   has no record to compare with; its digests are")),
+        (None, true) => {
+            output.line(&format!("  {image}   has no record to compare with{sound}; its digests are"));
+        }
+        (None, false) => output.finding(&format!("  {image}   its structure contradicts itself")),
         (Some(_), true) if incomplete => {
             output.line(&format!("  {image}   as recorded; some sectors could not be read when it was made"));
         }
-        (Some(_), true) => output.line(&format!("  {image}   as recorded, whole")),
+        (Some(_), true) => output.line(&format!("  {image}   as recorded, whole{sound}")),
+        (Some(_), false) if found.is_recorded() => {
+            output.finding(&format!("  {image}   as recorded, but its structure contradicts itself"));
+        }
         (Some(_), false) => output.finding(&format!("  {image}   differs from its record")),
     }
     for (name, digest) in &found.digests {

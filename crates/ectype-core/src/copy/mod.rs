@@ -90,6 +90,8 @@ pub struct Copied {
     /// Why the copy ended before its strategy did: a vanished device, a full target, a protected sector, a wish to stop.
     /// What was copied until then is durable and recorded.
     pub stopped: Option<Error>,
+    /// It ended because the source is damaged and the image is written in order.
+    pub damaged: bool,
 }
 
 /// Copies. An error means that not even the state of an ordered stop could be recorded; what the last checkpoint recorded
@@ -105,7 +107,8 @@ pub fn copy(job: Job<'_>) -> Result<Copied> {
     let gone = AtomicBool::new(false);
     let (reader_end, committed) = std::thread::scope(|scope| {
         let (steps, arrivals) = crossbeam_channel::bounded(tuning.buffers * 2);
-        let nothing_read = |error| (reader::ReaderEnd { read: 0, stopped: Some(no_thread(error)) }, Ok(()));
+        let nothing_read =
+            |error| (reader::ReaderEnd { read: 0, stopped: Some(no_thread(error)), damaged: false }, Ok(()));
         let belt = match pipeline::Belt::start(scope, &tuning, leaves, packer, steps, &gone) {
             Ok(belt) => belt,
             Err(error) => return nothing_read(error),
@@ -141,7 +144,7 @@ pub fn copy(job: Job<'_>) -> Result<Copied> {
             saved.err().or(stopped).or_else(lost)
         }
     };
-    Ok(Copied { read: reader_end.read, digests, stopped })
+    Ok(Copied { read: reader_end.read, digests, damaged: reader_end.damaged && stopped.is_some(), stopped })
 }
 
 /// Says that the committer has ended, also when it panics.

@@ -35,6 +35,7 @@ pub(super) struct Reader<'a> {
     depth: usize,
     limits: Limits,
     placement: Placement,
+    damaged: bool,
     begun: Instant,
     failures: u64,
     /// The stage that was told last.
@@ -58,6 +59,8 @@ pub(super) struct ReaderEnd {
     pub(super) read: u64,
     /// `None` when the strategy had nothing more to ask.
     pub(super) stopped: Option<Error>,
+    /// Because of damage that an image written in order cannot take.
+    pub(super) damaged: bool,
 }
 
 /// Why the reader's loop was left early.
@@ -101,6 +104,7 @@ impl<'a> Reader<'a> {
             depth,
             limits,
             placement: Placement::Anywhere,
+            damaged: false,
             begun: Instant::now(),
             failures: 0,
             stage: Stage::default(),
@@ -131,7 +135,7 @@ impl<'a> Reader<'a> {
             Err(Stop::Because(error)) => Some(error),
         };
         self.watch.update(self.map, true);
-        ReaderEnd { read: self.read, stopped }
+        ReaderEnd { read: self.read, stopped, damaged: self.damaged }
     }
 
     fn read_all(&mut self) -> Result<(), Stop> {
@@ -327,6 +331,7 @@ impl<'a> Reader<'a> {
         }
         self.source.alive(self.known_good.as_ref())?;
         if let (Placement::InOrder, Some((at, read))) = (self.placement, failed.first()) {
+            self.damaged = true;
             return Err(damaged(at.offset + read.good).into());
         }
         for (at, read) in &failed {

@@ -51,6 +51,8 @@ pub struct Writing {
     /// Refuses what the format cannot hold, and completes what was left open (block size, compression level).
     /// Returns what will be written and the length of the longest file that it can become.
     pub plan: fn(Spec) -> Result<(Spec, u64)>,
+    /// In which order such an image is fed.
+    pub placement: fn(&Spec) -> Placement,
     /// A new image in empty storage.
     pub create: fn(Place, &Spec) -> Result<Box<dyn Image>>,
     /// Goes on with an unfinished image, of which only what `held` covers counts: all else reads as in a new image.
@@ -88,6 +90,14 @@ pub struct Spec {
     pub created: u64,
     /// The image that this one only differs from.
     pub parent: Option<Parent>,
+}
+
+impl Spec {
+    /// Whether both ask for the same image, apart from what makes each image another.
+    pub fn is_like(&self, other: &Spec) -> bool {
+        let alike = |spec: &Spec| Spec { id: [0; 16], created: 0, ..spec.clone() };
+        alike(self) == alike(other)
+    }
 }
 
 /// The parent of a differencing image, as the child names it.
@@ -262,6 +272,14 @@ pub trait Image: Sink + ReadAt {
 
     /// Completes the image and makes it durable.
     fn finish(&mut self) -> Result<()>;
+}
+
+impl Format {
+    /// Whether byte n of the disk is byte n of the file: such an image can be begun by another program, and looked at while
+    /// it is unfinished.
+    pub fn is_bytes(&self) -> bool {
+        matches!(self.name, "raw" | "iso")
+    }
 }
 
 impl PartialEq for Format {

@@ -40,6 +40,8 @@ pub enum Medium {
     Fixed,
     /// A plain file.
     File,
+    /// An image that was opened: the content of its disk.
+    Image,
 }
 
 impl Medium {
@@ -50,6 +52,7 @@ impl Medium {
             Medium::Removable => "removable",
             Medium::Fixed => "fixed",
             Medium::File => "file",
+            Medium::Image => "image",
         }
     }
 }

@@ -4,100 +4,97 @@
 //!   medium               default image            precaution              what is read
 //!   optical              .iso, one data track     none needed             every sector of the track
 //!   removable, writable  .img                     exclusive               every sector
-//!   fixed                .img (named by the user) exclusive               every sector; in use: refused
-//!   file                 raw, or by extension     none                    data extents
+//!   fixed                .vhdx (named by the user) exclusive              every sector; in use: refused
+//!   file, image          raw, or by extension     none                    data extents
 //! ```
 
 use crate::error::{Error, Result};
+use crate::image::{self, Format, raw};
 use crate::os::Medium;
 use crate::proof::identity::VolumeId;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// An image format that this version writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// Byte for byte, holes for zeros.
-    Raw,
-    /// The sectors of a data disc: byte for byte too.
-    Iso,
+/// The formats that are known by name but not written in this version.
+const LATER: [&str; 2] = ["e01", "cue"];
+
+/// The format of that name, as `--format` takes it.
+pub fn parse(name: &str) -> Result<&'static Format> {
+    let lower = name.to_ascii_lowercase();
+    match image::named(&lower) {
+        Some(format) if format.writing.is_some() => Ok(format),
+        Some(format) => Err(not_yet(format.name)),
+        None if LATER.contains(&lower.as_str()) => Err(not_yet(&lower)),
+        None => Err(Error::unsupported(format!("there is no image format {name:?}")).advise(format!(
+            "formats: {}",
+            written().map(|format| format.name).collect::<Vec<_>>().join(", ")
+        ))),
+    }
 }
 
-/// The formats that are known by name but not written in this version.
-const LATER: [&str; 7] = ["vhd", "vhdx", "qcow2", "vmdk", "e01", "cue", "zst"];
+/// The formats that are written.
+pub fn written() -> impl Iterator<Item = &'static Format> {
+    image::FORMATS.iter().copied().filter(|format| format.writing.is_some())
+}
 
-impl Format {
-    /// The name in options, records and JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Format::Raw => "raw",
-            Format::Iso => "iso",
-        }
-    }
-
-    /// The extension of a file that is named for the user.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Format::Raw => "img",
-            Format::Iso => "iso",
-        }
-    }
-
-    /// The format of that name.
-    pub fn parse(name: &str) -> Result<Format> {
-        match name.to_ascii_lowercase().as_str() {
-            "raw" => Ok(Format::Raw),
-            "iso" => Ok(Format::Iso),
-            later if LATER.contains(&later) => Err(not_yet(later)),
-            other => {
-                Err(Error::unsupported(format!("there is no image format {other:?}"))
-                    .advise("formats: raw, iso"))
-            }
-        }
-    }
-
-    /// The format that a file's extension asks for; `None` where it has no extension.
-    fn of_extension(image: &Path) -> Result<Option<Format>> {
-        let Some(extension) = image.extension().and_then(OsStr::to_str) else { return Ok(None) };
-        match extension.to_ascii_lowercase().as_str() {
-            "img" | "dd" | "raw" | "bin" | "ima" => Ok(Some(Format::Raw)),
-            "iso" => Ok(Some(Format::Iso)),
-            later if LATER.contains(&later) => Err(not_yet(later)),
-            _ => Err(Error::refused(format!(
+/// The format that a file's extension asks for; `None` where it has no extension.
+fn of_extension(path: &Path) -> Result<Option<&'static Format>> {
+    let Some(extension) = path.extension().and_then(OsStr::to_str) else { return Ok(None) };
+    let lower = extension.to_ascii_lowercase();
+    match image::of_extension(&lower) {
+        Some(format) if format.writing.is_some() => Ok(Some(format)),
+        Some(format) => Err(not_yet(format.name)),
+        None if LATER.contains(&lower.as_str()) => Err(not_yet(&lower)),
+        None => {
+            let known: Vec<String> = written()
+                .flat_map(|format| format.extensions)
+                .map(|extension| format!(".{extension}"))
+                .collect();
+            Err(Error::refused(format!(
                 "the extension .{extension} of {} names no image format",
-                image.display()
+                path.display()
             ))
-            .advise("choose one of .img .dd .raw .bin .ima .iso, or say --format raw")),
+            .advise(format!("choose one of {}, or say --format", known.join(" "))))
         }
     }
 }
 
 fn not_yet(format: &str) -> Error {
     Error::unsupported(format!("{format} images are not written in this version"))
-        .advise("raw images (.img) are; most tools convert them")
 }
 
 /// The format of the image, and lines that say why where that is not plain.
-pub fn format(medium: Medium, asked: Option<Format>, image: Option<&Path>) -> Result<(Format, Vec<String>)> {
-    let named = match (asked, image) {
+pub fn format(
+    medium: Medium,
+    asked: Option<&'static Format>,
+    path: Option<&Path>,
+) -> Result<(&'static Format, Vec<String>)> {
+    let named = match (asked, path) {
         (Some(format), _) => Some(format),
-        (None, Some(image)) => Format::of_extension(image)?,
+        (None, Some(path)) => of_extension(path)?,
         (None, None) => None,
     };
     let Some(format) = named else {
         return Ok(match medium {
-            Medium::Optical => (Format::Iso, vec!["a data disc becomes an ISO".to_owned()]),
-            _ => (Format::Raw, Vec::new()),
+            Medium::Optical => (&raw::ISO, vec!["a data disc becomes an ISO".to_owned()]),
+            Medium::Fixed => match image::named("vhdx").filter(|format| format.writing.is_some()) {
+                Some(vhdx) => (
+                    vhdx,
+                    vec!["a hard disk becomes a VHDX, which virtual machines attach and boot".to_owned()],
+                ),
+                None => (&raw::RAW, Vec::new()),
+            },
+            Medium::Removable | Medium::File | Medium::Image => (&raw::RAW, Vec::new()),
         });
     };
-    let why = match (medium, format) {
-        (Medium::Fixed, Format::Iso) => {
+    let why = match medium {
+        Medium::Fixed if format.name == "iso" => {
             return Err(Error::refused(
                 "a hard disk does not become an ISO: that is the form of an optical disc",
             )
-            .advise("name the image .img for a raw image of the disk"));
+            .advise("name the image .vhdx for a virtual disk, or .img for a raw image of the disk"));
         }
-        (Medium::Removable, Format::Iso) => {
+        Medium::Removable if format.name == "iso" => {
             vec!["not an optical disc: the .iso is a raw image of it".to_owned()]
         }
         _ => Vec::new(),
@@ -108,7 +105,7 @@ pub fn format(medium: Medium, asked: Option<Format>, image: Option<&Path>) -> Re
 /// A name for the image in the folder `dir`, from the label or the model; refused where a slip would cost much.
 pub fn name(
     medium: Medium,
-    format: Format,
+    format: &Format,
     volumes: &[VolumeId],
     model: &str,
     dir: &Path,
@@ -116,9 +113,9 @@ pub fn name(
     match medium {
         Medium::Fixed => {
             return Err(Error::refused("the image of a fixed disk is large and wants a name of your own")
-                .advise("name it: ectype create SOURCE IMAGE.img"));
+                .advise("name it: ectype create SOURCE IMAGE.vhdx"));
         }
-        Medium::File => {
+        Medium::File | Medium::Image => {
             return Err(Error::refused("a copy of a file wants a name of your own")
                 .advise("name it: ectype create SOURCE IMAGE.img"));
         }
@@ -136,7 +133,7 @@ pub fn name(
     let label = volumes.iter().map(|volume| volume.label.as_str()).find(|label| !safe(label).is_empty());
     let stem = label.map(safe).unwrap_or_else(|| safe(model));
     let stem = if stem.is_empty() { "image".to_owned() } else { stem };
-    Ok(dir.join(format!("{stem}.{}", format.extension())))
+    Ok(dir.join(format!("{stem}.{}", format.extensions[0])))
 }
 
 /// A name that every file system and shell takes: letters, digits, `-`, `_`, `.`; none at the edges, none reserved.
@@ -186,10 +183,11 @@ mod tests {
     fn an_iso_is_of_discs_and_sticks_only() {
         let iso = Path::new("x.iso");
         assert!(format(Medium::Fixed, None, Some(iso)).is_err());
-        assert_eq!(format(Medium::Optical, None, Some(iso)).unwrap().0, Format::Iso);
+        let name = |medium, path: Option<&str>| format(medium, None, path.map(Path::new)).unwrap().0.name;
+        assert_eq!(name(Medium::Optical, Some("x.iso")), "iso");
         assert!(!format(Medium::Removable, None, Some(iso)).unwrap().1.is_empty());
-        assert_eq!(format(Medium::Optical, None, None).unwrap().0, Format::Iso);
-        assert_eq!(format(Medium::Removable, None, Some(Path::new("stick"))).unwrap().0, Format::Raw);
+        assert_eq!(name(Medium::Optical, None), "iso");
+        assert_eq!(name(Medium::Removable, Some("stick")), "raw");
     }
 
     #[test]
@@ -204,7 +202,7 @@ mod tests {
     #[test]
     fn system_folders_and_fixed_disks_want_a_name() {
         let volumes = [VolumeId { kind: "vfat".into(), label: "STICK".into(), uuid: String::new() }];
-        let name = |medium, dir| name(medium, Format::Raw, &volumes, "Model", Path::new(dir));
+        let name = |medium, dir| name(medium, &raw::RAW, &volumes, "Model", Path::new(dir));
         assert_eq!(name(Medium::Removable, "/home/x").unwrap(), Path::new("/home/x/STICK.img"));
         assert!(name(Medium::Removable, "/etc").is_err());
         assert!(name(Medium::Removable, "/usr/share").is_err());

@@ -55,13 +55,16 @@ pub struct Moment {
     pub disk_writes: Option<u64>,
     /// For a file, and for the one below a loop device: when it was written last.
     pub file: Option<FileStamp>,
+    /// For an image: the same of the other files that it needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Option<FileStamp>>,
 }
 
 impl Moment {
     /// Whether it is proven that nothing was written between the two moments.
     pub fn proves_unchanged(&self, later: &Moment) -> bool {
         if self.diskseq.is_none() && self.file.is_some() {
-            return self.file == later.file;
+            return self.file == later.file && self.others == later.others;
         }
         let counted = self.writes.is_some() && !self.layered;
         let known = self.boot_id.is_some() && self.diskseq.is_some() && counted;

@@ -87,8 +87,11 @@ impl From<Range> for Extent {
 pub struct ImageFacts {
     /// Its file name when it was made.
     pub name: String,
-    /// Its format, as `raw` or `iso`.
+    /// Its format, as `raw` or `vhdx`.
     pub format: String,
+    /// The kind within the format, as `dynamic`; empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subformat: String,
     /// The length of its content in bytes.
     pub content_size: u64,
 }
@@ -250,7 +253,9 @@ impl Record {
         json.push(b'\n');
         let failed = |path: &Path, error| Error::writing(format!("writing {}", path.display()), error);
         crate::os::file::replace(&path, &json).map_err(|error| failed(&path, error))?;
-        if let Some(sha256) = self.digests.get("sha256") {
+        // The digest is that of the content: only where that is the file's bytes can sha256sum check it.
+        let is_bytes = crate::image::named(&self.image.format).is_some_and(|format| format.is_bytes());
+        if let Some(sha256) = self.digests.get("sha256").filter(|_| is_bytes) {
             let list = beside(image, ".sha256");
             let name = image.file_name().unwrap_or_default().as_encoded_bytes();
             crate::os::file::replace(&list, &sha256sum_line(sha256, name))

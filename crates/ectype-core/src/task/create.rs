@@ -8,20 +8,19 @@
 //! The order in which files appear and go is what makes the same command safe to repeat: map and state exist before the
 //! image, and the record before they go. A crash anywhere leaves something that the next run understands.
 
-use super::open::{self, Consistency, How, Opened, Purpose, changed};
+use super::open::{self, Consistency, How, Images, Opened, Purpose, changed};
 use super::target::{Files, RunFacts, Target, refuse_device, survey};
 use super::verify::{self, Comparison};
 use crate::copy::{Copied, Job, Limits, Tuning, copy};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, word};
 use crate::extent::{Extent, Extents};
 use crate::fs;
-use crate::image::Image;
-use crate::image::raw::RawSink;
-use crate::io::{Content, ReadAt};
+use crate::image::{Format, Image, Place, Placement, Spec};
+use crate::io::{Content, Durable, ReadAt, Storage};
 use crate::os::file::{self, PlainFile};
 use crate::os::{Device, Medium};
 use crate::plan::map::{Header, MapFile, RescueMap, Stage, Status};
-use crate::plan::policy::{self, Format};
+use crate::plan::policy;
 use crate::plan::rescue::{self, Rescue};
 use crate::proof::digest::Algorithm;
 use crate::proof::identity::{Identity, Moment};
@@ -31,7 +30,7 @@ use crate::proof::tree::Tree;
 use crate::source::{Geometry, Source};
 use crate::watch::{Phase, Watch};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// How many sectors at the end of a disc may be run-out: a track-at-once writer leaves two.
@@ -50,7 +49,13 @@ pub struct Options {
     /// The folder of an image that is not named.
     pub folder: PathBuf,
     /// The format; by extension or medium where it is not given.
-    pub format: Option<Format>,
+    pub format: Option<&'static Format>,
+    /// The kind within the format; the format's own choice where it is not given.
+    pub subformat: Option<String>,
+    /// How the image is compressed; the format's own choice where it is not given.
+    pub compress: Option<Compress>,
+    /// The source is an image, of which the content is wanted and not the bytes of its file.
+    pub images: Option<Images>,
     /// Linear digests; by medium where not given.
     pub hashes: Option<Vec<Algorithm>>,
     /// The consistency that the user insists on.
@@ -79,6 +84,15 @@ pub struct Options {
     pub command_line: String,
     /// The knobs of the engine.
     pub tuning: Tuning,
+}
+
+/// How an image is compressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compress {
+    /// `none`, `zlib`, `zstd`.
+    pub kind: String,
+    /// The compressor's level, where one was asked for.
+    pub level: Option<i32>,
 }
 
 /// Which parts of a medium are wanted.
@@ -131,7 +145,9 @@ pub struct Plan {
     /// The image.
     pub image: PathBuf,
     /// Its format.
-    pub format: Format,
+    pub format: &'static Format,
+    /// What the image will be like.
+    pub spec: Spec,
     /// `disk`, `volume` or `file`.
     pub scope: &'static str,
     /// What keeps the source from changing.
@@ -142,6 +158,8 @@ pub struct Plan {
     pub why: Vec<String>,
     /// The most bytes that the image can take on the target.
     pub worst_case: u64,
+    /// The longest that its file can become.
+    pub longest: u64,
     /// The room on the target, where it is known.
     pub available: Option<u64>,
     /// Bytes that an earlier run already holds, where there is one to go on with.
@@ -220,7 +238,10 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     }
     let purpose = if options.dry_run { Purpose::Plan } else { Purpose::Copy };
     let how = How { consistency: options.consistency, purpose };
-    let opened = open::open(&options.source, how)?;
+    let opened = match &options.images {
+        Some(images) => open::open_image(&options.source, images)?,
+        None => open::open(&options.source, how)?,
+    };
     let mut why = opened.why.clone();
     let (format, reasons) = policy::format(opened.medium, options.format, options.image.as_deref())?;
     why.extend(reasons);
@@ -249,10 +270,14 @@ pub fn prepare(options: Options) -> Result<Prepared> {
             None => {}
         }
         if opened.medium == Medium::Fixed {
-            why.push(
-                "raw, all blocks: disk-image formats and used blocks only are not in this version".to_owned(),
-            );
+            why.push("all blocks: used blocks only are not in this version".to_owned());
         }
+    }
+    let (spec, longest) = spec(&options, format, geometry)?;
+    let in_order = plan_placement(format, &spec) == Placement::InOrder;
+    if in_order && (options.rescue.domain.is_some() || options.rescue.reverse) {
+        let context = format!("{} images of this kind are written in order, from start to end", format.name);
+        return Err(Error::refused(context).advise("leave out --domain, --offset, --size and --reverse"));
     }
     let hashes = match &options.hashes {
         Some(hashes) => hashes.clone(),
@@ -266,7 +291,15 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     let mut consistency = opened.consistency;
     let (held, compare) = match &target {
         Target::Nothing => (None, false),
+        Target::Unfinished(unfinished) if in_order && unfinished.compare => {
+            why.push(
+                "the source may have been written to since the earlier run, and what is written in order is not mended: begun anew (--trust-map goes on)"
+                    .to_owned(),
+            );
+            (None, false)
+        }
         Target::Unfinished(unfinished) => {
+            unfinished.refuse_other(format, &spec, &files)?;
             if unfinished.foreign {
                 consistency = Consistency::None;
                 why.push(match unfinished.left {
@@ -297,11 +330,14 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         tracks: opened.toc.as_ref().map(|toc| toc.tracks.len()),
         image: files.image.clone(),
         format,
+        spec,
+        longest,
         scope: opened.scope(),
         consistency,
         hashes,
         why,
-        worst_case: worst_case(&opened)?,
+        // What the format adds to the content: tables, headers, padding.
+        worst_case: worst_case(&opened)?.saturating_add(longest.saturating_sub(geometry.size)),
         available: None,
         held,
         compare,
@@ -311,10 +347,58 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     Ok(prepared)
 }
 
+fn plan_placement(format: &Format, spec: &Spec) -> Placement {
+    format.writing.as_ref().map_or(Placement::Anywhere, |writing| (writing.placement)(spec))
+}
+
+/// What the image will be like, and the longest that its file can become.
+fn spec(options: &Options, format: &'static Format, geometry: Geometry) -> Result<(Spec, u64)> {
+    let writing = format.writing.as_ref().ok_or_else(|| {
+        Error::unsupported(format!("{} images are read, and not written in this version", format.name))
+    })?;
+    let one_of = |what: &str, asked: &str, known: &[&str]| {
+        if known.contains(&asked) {
+            return Ok(());
+        }
+        let error = Error::refused(format!("{} images have no {what} {asked:?}", format.name));
+        Err(match known {
+            [] => error.advise(format!("leave out --{what}")),
+            _ => error.advise(format!("one of: {}", known.join(", "))),
+        })
+    };
+    if let Some(subformat) = &options.subformat {
+        one_of("subformat", subformat, writing.subformats)?;
+    }
+    if let Some(compress) = options.compress.as_ref().filter(|compress| compress.kind != "none") {
+        one_of("compress", &compress.kind, writing.compressions)?;
+    }
+    (writing.plan)(Spec {
+        size: geometry.size,
+        sector: geometry.sector,
+        physical_sector: geometry.physical_sector,
+        subformat: options.subformat.clone().unwrap_or_default(),
+        compression: options.compress.as_ref().map(|compress| compress.kind.clone()).unwrap_or_default(),
+        level: options.compress.as_ref().and_then(|compress| compress.level),
+        id: fresh_id(),
+        created: jiff::Timestamp::now().as_second().try_into().unwrap_or(0),
+        ..Spec::default()
+    })
+}
+
+/// A number that no other image has. The standard library's hasher has keys of the system's randomness.
+fn fresh_id() -> [u8; 16] {
+    use std::hash::{BuildHasher, RandomState};
+    let mut id = [0; 16];
+    for half in id.chunks_mut(8) {
+        half.copy_from_slice(&RandomState::new().hash_one(std::process::id()).to_ne_bytes());
+    }
+    id
+}
+
 /// The most that the image can take: holes of a file are left out, nothing else is known before it is read.
 fn worst_case(opened: &Opened) -> Result<u64> {
     let size = opened.geometry().size;
-    if opened.medium != Medium::File {
+    if !matches!(opened.medium, Medium::File | Medium::Image) {
         return Ok(size);
     }
     let reader = opened.reader()?;
@@ -354,12 +438,12 @@ impl Prepared {
     fn check_room(&mut self) -> Result<()> {
         let folder = file::folder(&self.files.image);
         let Ok(space) = file::space(folder) else { return Ok(()) };
-        let size = self.opened.geometry().size;
+        let most = self.plan.longest;
         if let Some(longest) = space.largest_file
-            && size > longest
+            && most > longest
         {
             let system = space.filesystem.unwrap_or("this file system");
-            let context = format!("{} is on {system}, which holds no file of {size} bytes", folder.display());
+            let context = format!("{} is on {system}, which holds no file of {most} bytes", folder.display());
             return Err(Error::new(Kind::Limit, context).advise("choose a folder on another file system"));
         }
         let there = PlainFile::open(&self.files.image).and_then(|image| image.allocated()).unwrap_or(0);
@@ -392,11 +476,17 @@ impl Prepared {
                 return Err(error);
             }
         };
+        let target = match target {
+            // Nothing of it can be used: see the plan.
+            Target::Unfinished(unfinished) if unfinished.compare && self.in_order() => Target::Nothing,
+            target => target,
+        };
         let had_map = self.files.map.exists();
         let mut facts = RunFacts {
             identity: self.opened.identity.clone(),
             moment: self.opened.moment.clone(),
-            format: self.plan.format.name().to_owned(),
+            format: self.plan.format.name.to_owned(),
+            spec: Some(self.plan.spec.clone()),
             began: now(),
             runs: 1,
             unproven: self.options.consistency == Some(Consistency::None),
@@ -448,7 +538,8 @@ impl Prepared {
             run.ledger.map().bytes(Status::NonTried) == 0,
             "a sweep that came to its end tried everything"
         );
-        let unreadable = missing_extents(run.ledger.map());
+        // What the image that is converted does not hold, its copy does not hold either.
+        let unreadable = missing_extents(run.ledger.map()).union(&self.opened.unread);
         let status = if unreadable.is_empty() { Ended::Whole } else { Ended::Incomplete };
         let mut outcome = self.outcome(status, run.ledger.map(), run.ledger.zeros(), resumed, begun);
         outcome.run_out = settled.run_out;
@@ -458,24 +549,29 @@ impl Prepared {
             outcome.status = Ended::Stopped(error);
             return Ok(outcome);
         }
-        let Settled { tree, mut digests, run_out } = settled;
+        let Settled { tree, mut digests, .. } = settled;
         outcome.record = Some(record::path_of(&self.files.image));
         digests.insert("tree".to_owned(), tree.root.to_string());
         outcome.digests = digests;
-        if unreadable.is_empty() {
+        if missing_extents(run.ledger.map()).is_empty() {
             self.files.remove_companions()?;
             outcome.map = self.files.keep_map.then(|| self.files.map.clone());
         }
         if self.options.verify {
-            let source = &mut *self.opened.source;
-            let run_out = run_out.map_or(0, |run_out| run_out.len);
-            let expected = verify::Expected { content: tree.len, run_out, unread: &unreadable };
-            let tuning = self.options.tuning;
-            let compared = verify::compare(source, &self.files.image, &expected, &[], tuning, watch);
+            let images =
+                Images { format: Some(self.plan.format), ..self.options.images.clone().unwrap_or_default() };
+            let compared = open::open_image(&self.files.image, &images).and_then(|image| {
+                let tuning = self.options.tuning;
+                verify::compare(&mut self.opened, &self.files.image, &image, &[], tuning, watch)
+            });
             outcome.verified = Some(compared);
         }
         outcome.seconds = begun.elapsed().as_secs_f64();
         Ok(outcome)
+    }
+
+    fn in_order(&self) -> bool {
+        plan_placement(self.plan.format, &self.plan.spec) == Placement::InOrder
     }
 
     /// Reads the medium into the image.
@@ -484,7 +580,7 @@ impl Prepared {
         watch.enter(if self.plan.compare { Phase::Comparing } else { Phase::Copying }, ledger.map().size());
         let mut options = self.options.rescue.clone();
         options.cluster = self.opened.cluster;
-        options.leave_slow = self.opened.medium != Medium::File;
+        options.leave_slow = !matches!(self.opened.medium, Medium::File | Medium::Image);
         let is_left = |status| ledger.map().bytes(status) > 0;
         if run.resumed && ![Status::NonTried, Status::NonTrimmed, Status::NonScraped].into_iter().any(is_left)
         {
@@ -504,6 +600,9 @@ impl Prepared {
         })
         .map_err(Failed::ForGood)?;
         match copied.stopped {
+            // No repetition mends what an image holds.
+            Some(error) if error.kind() == Kind::Corrupt => Err(Failed::ForGood(error)),
+            Some(error) if copied.damaged => Err(Failed::Resumable(self.two_steps(error))),
             Some(error) => Err(Failed::Resumable(error)),
             None if ledger.map().bytes(Status::NonTried) > 0 => {
                 Err(Failed::Resumable(only_parts(ledger.map())))
@@ -517,6 +616,15 @@ impl Prepared {
                 Ok(copied)
             }
         }
+    }
+
+    /// Into an image that is written in order damage is not rescued: that takes an image in between.
+    fn two_steps(&self, damage: Error) -> Error {
+        let (source, image) = (Path::new(&self.plan.source.path), &self.files.image);
+        let between = image.with_extension("rescued.img");
+        damage.advise(format!("rescue it first:  ectype create {} {}", word(source), word(&between))).advise(
+            format!("then pack it:     ectype convert --overwrite {} {}", word(&between), word(image)),
+        )
     }
 
     /// Makes an image of what was copied: its end, its proof, its last flush.
@@ -558,7 +666,8 @@ impl Prepared {
             source: self.opened.identity.clone(),
             image: ImageFacts {
                 name: self.files.image.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-                format: self.plan.format.name().to_owned(),
+                format: self.plan.format.name.to_owned(),
+                subformat: self.plan.spec.subformat.clone(),
                 content_size: tree.len,
             },
             plan: PlanFacts {
@@ -586,6 +695,11 @@ impl Prepared {
     ) -> Result<(Ledger, Box<dyn Image>)> {
         let size = self.opened.geometry().size;
         let image = &self.files.image;
+        let writing = self.plan.format.writing.as_ref().expect("a plan writes");
+        let place = |storage: PlainFile| {
+            let storage: Box<dyn Storage> = Box::new(Durable::new(storage));
+            Place { storage, parent: None }
+        };
         let failed = |error| Error::writing(format!("writing {}", image.display()), error);
         let unfinished = match target {
             Target::Nothing => {
@@ -597,7 +711,7 @@ impl Prepared {
                 self.files.discard()?;
                 let storage = PlainFile::create_new(image).map_err(failed)?;
                 file::sync_dir(file::folder(image)).map_err(failed)?;
-                return Ok((ledger, Box::new(RawSink::create(storage, size)?)));
+                return Ok((ledger, (writing.create)(place(storage), &self.plan.spec)?));
             }
             Target::Unfinished(unfinished) => unfinished,
         };
@@ -612,7 +726,7 @@ impl Prepared {
         // At its shortest it ends with the last byte that is held: a disc's run-out is cut off, a file without holes grows
         // forward, and another program's ends where that stopped.
         let held_end = unfinished.held().iter().next_back().map_or(0, Extent::end);
-        if !(held_end..=size).contains(&storage.size()) {
+        if self.plan.format.is_bytes() && !(held_end..=size).contains(&storage.size()) {
             let context = format!("{} is not as long as the earlier run left it", image.display());
             return Err(Error::new(Kind::Changed, context).advise("discard it and begin anew:  --restart"));
         }
@@ -624,6 +738,11 @@ impl Prepared {
             }
             Some((left, before)) => {
                 facts.began = before.began;
+                // The same identity to the end: what others see of it was written when it began.
+                if let Some(spec) = before.spec {
+                    self.plan.spec = spec.clone();
+                    facts.spec = Some(spec);
+                }
                 facts.runs = before.runs.saturating_add(1);
                 let trusted = unfinished.trusted;
                 facts.unproven |= unfinished.foreign;
@@ -639,10 +758,15 @@ impl Prepared {
         };
         // Past the system's cache: it may hold what never reached the disk.
         storage.drop_cache();
-        ledger.check_some(&storage)?;
+        if self.plan.format.is_bytes() {
+            ledger.check_some(&storage)?;
+        }
         self.files.discard_record()?;
-        let sink = RawSink::resume(storage, size, &ledger.held())?;
-        Ok((ledger, Box::new(sink)))
+        let sink = (writing.resume)(place(storage), &self.plan.spec, &ledger.held())?;
+        if !self.plan.format.is_bytes() {
+            ledger.check_some(&*sink)?;
+        }
+        Ok((ledger, sink))
     }
 
     fn save_map(&self, began: &str) -> SaveMap {
@@ -671,7 +795,8 @@ impl Prepared {
     fn was_written(&self, before: &Moment, now: &Moment) -> bool {
         let differs =
             |before: Option<u64>, now: Option<u64>| before.is_some() && now.is_some() && before != now;
-        !self.opened.immutable && (differs(before.writes, now.writes) || before.file != now.file)
+        !self.opened.immutable
+            && (differs(before.writes, now.writes) || before.file != now.file || before.others != now.others)
     }
 
     /// Unreadable sectors at the very end of a disc, behind the end of every file system on it, were never written: they are
@@ -685,8 +810,9 @@ impl Prepared {
     }
 
     fn outcome(&self, status: Ended, map: &RescueMap, zeros: u64, resumed: bool, begun: Instant) -> Outcome {
-        let unreadable = missing_extents(map);
-        let finished = map.bytes(Status::Finished);
+        let unreadable = missing_extents(map).union(&self.opened.unread);
+        let finished = map.bytes(Status::Finished)
+            - map.extents(Status::Finished).intersect(&self.opened.unread).bytes();
         let zero = zeros.min(finished);
         Outcome {
             bytes: ByteCounts { read: finished - zero, zero, unused: 0, unreadable: unreadable.bytes() },

@@ -1,7 +1,8 @@
 //! Opening a SOURCE: found by its name, locked as its medium needs, and identified.
 
 use crate::error::{Error, Kind, Result, word};
-use crate::extent::{Extent, PIECE};
+use crate::extent::{Extent, Extents, PIECE};
+use crate::image::{self, Format, gate};
 use crate::io::{ReadAt, Window};
 use crate::os::disk::{self, Disk};
 use crate::os::file::{PlainFile, blame};
@@ -9,8 +10,9 @@ use crate::os::optical::{self, Toc};
 use crate::os::{Blame, Device, Found, Lock, Medium, host};
 use crate::plan::rescue;
 use crate::proof::identity::{Identity, Moment, VolumeId};
+use crate::proof::record::Record;
 use crate::proof::tree;
-use crate::source::{DeviceReader, DeviceSource, FileSource, Geometry, Source};
+use crate::source::{DeviceReader, DeviceSource, FileSource, Geometry, ImageSource, Source};
 use crate::{fs, volume};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,6 +60,15 @@ pub struct How {
     pub purpose: Purpose,
 }
 
+/// How images are opened.
+#[derive(Clone, Debug, Default)]
+pub struct Images {
+    /// The format, where the content is not to decide.
+    pub format: Option<&'static Format>,
+    /// Folders where parents may be looked for, beside the image's own.
+    pub parents: Vec<PathBuf>,
+}
+
 /// A source that is open.
 pub struct Opened {
     /// For reading it whole.
@@ -84,15 +95,41 @@ pub struct Opened {
     pub moment: Moment,
     /// What is read at once where the medium is damaged, in bytes: what a disc corrects as one.
     pub cluster: u64,
+    /// What an image is known not to hold: zeros stand for it.
+    pub unread: Extents,
+    /// The record of an image.
+    pub record: Option<Record>,
     probe: Probe,
 }
 
 enum Probe {
     Device(Arc<Disk>),
     File(PathBuf),
+    Image { path: PathBuf, image: Arc<dyn image::Opened>, files: Vec<PathBuf> },
 }
 
 impl Opened {
+    fn whole(&self) -> Extent {
+        Extent::new(0, self.geometry().size)
+    }
+
+    /// Makes the reads that follow come from the disk below the files of an image. Best effort.
+    pub fn forget(&self) {
+        if let Probe::Image { path, files, .. } = &self.probe {
+            for path in std::iter::once(path).chain(files) {
+                let _ = PlainFile::open(path).map(|file| file.drop_cache());
+            }
+        }
+    }
+
+    /// Where the source is an image: that image.
+    pub fn image(&self) -> Option<&Arc<dyn image::Opened>> {
+        match &self.probe {
+            Probe::Image { image, .. } => Some(image),
+            _ => None,
+        }
+    }
+
     /// Sizes of the medium.
     pub fn geometry(&self) -> Geometry {
         self.source.geometry()
@@ -102,16 +139,16 @@ impl Opened {
     pub fn moment_now(&self) -> Moment {
         match &self.probe {
             Probe::Device(disk) => moment_of(disk),
-            Probe::File(path) => {
-                let stamp = crate::os::file::PlainFile::open(path).and_then(|file| file.stamp());
-                Moment { boot_id: host::boot_id(), file: stamp.ok(), ..Moment::default() }
-            }
+            Probe::File(path) => moment_of_files(path, &[]),
+            Probe::Image { path, files, .. } => moment_of_files(path, files),
         }
     }
 
     /// The scope in plans and JSON.
     pub fn scope(&self) -> &'static str {
         match &self.device {
+            None if self.medium == Medium::Image && self.table.is_some() => "disk",
+            None if self.medium == Medium::Image && !self.volumes.is_empty() => "volume",
             None => "file",
             Some(device) if device.whole.is_some() => "volume",
             Some(_) => "disk",
@@ -127,6 +164,7 @@ impl Opened {
                     .map_err(|error| Error::io(format!("opening {}", path.display()), error))?;
                 Ok(Box::new(file))
             }
+            Probe::Image { image, .. } => Ok(Box::new(Window::new(Arc::clone(image), self.whole()))),
         }
     }
 }
@@ -152,6 +190,100 @@ fn moment_of(disk: &Disk) -> Moment {
         layered,
         disk_writes: disk.whole_writes_now(),
         file,
+        others: Vec::new(),
+    }
+}
+
+fn moment_of_files(path: &Path, others: &[PathBuf]) -> Moment {
+    let stamp = |path: &Path| PlainFile::open(path).and_then(|file| file.stamp()).ok();
+    Moment {
+        boot_id: host::boot_id(),
+        file: stamp(path),
+        others: others.iter().map(|path| stamp(path)).collect(),
+        ..Moment::default()
+    }
+}
+
+/// Opens the image in the file `path`: its content, not the file's bytes.
+pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
+    let record = Record::of(path)?;
+    let format = format_of(path, images, record.as_ref())?;
+    let gate::Image { image, files } = gate::open(path, format, &images.parents)?;
+    let facts = image.facts();
+    let (size, sector) = (image.size(), facts.sector);
+    // Behind it are only the zeros that the format pads with.
+    let size = record.as_ref().map_or(size, |record| record.image.content_size.min(size));
+    let unread: Extents =
+        record.iter().flat_map(|record| &record.unreadable).map(|&range| range.into()).collect();
+    let reader = Window::new(Arc::clone(&image), Extent::new(0, size));
+    let known = inspect(&reader, sector);
+    let identity = Identity {
+        path: path.display().to_string(),
+        medium: Medium::Image.name().to_owned(),
+        size,
+        sector_size: sector,
+        ..identity(&reader, &known)
+    };
+    let kind = match facts.subformat.as_str() {
+        "" => facts.format.to_owned(),
+        subformat => format!("{} ({subformat})", facts.format),
+    };
+    let mut why = vec![format!("an image, {kind}: the content of its disk is copied")];
+    if !unread.is_empty() {
+        why.push(format!(
+            "{} bytes of it could not be read when it was made: they stay missing",
+            unread.bytes()
+        ));
+    }
+    Ok(Opened {
+        source: Box::new(ImageSource::new(Arc::clone(&image), size)),
+        identity,
+        device: None,
+        medium: Medium::Image,
+        consistency: Consistency::None,
+        immutable: false,
+        toc: None,
+        volumes: known.volumes,
+        table: known.table,
+        why,
+        moment: moment_of_files(path, &files),
+        cluster: rescue::CLUSTER,
+        unread,
+        record,
+        probe: Probe::Image { path: path.to_owned(), image, files },
+    })
+}
+
+/// The format in which the image at `path` is to be opened: the user's word, the record's, or the content's where the name
+/// does not contradict it. Whoever wrote a raw disk could have written another format's header.
+fn format_of(path: &Path, images: &Images, record: Option<&Record>) -> Result<Option<&'static Format>> {
+    if let Some(format) = images.format {
+        return Ok(Some(format));
+    }
+    if let Some(format) = record.and_then(|record| image::named(&record.image.format)) {
+        return Ok(Some(format));
+    }
+    let failed = |error| Error::io(format!("opening {}", path.display()), error);
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(Error::refused(format!("{} is no file, and images are files", path.display())));
+    }
+    let stored = PlainFile::open(path).map_err(failed)?;
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let (named, found) = (image::of_extension(extension), image::probe(&stored));
+    let name = path.display();
+    match (named, found) {
+        (Some(named), Some(found)) if named.is_bytes() => {
+            let context = format!("{name} is called a raw image and begins like {}", found.name);
+            Err(Error::refused(context)
+                .advise(format!("it is one:               --source-format {}", found.name))
+                .advise("it is a disk's raw bytes: --source-format raw"))
+        }
+        (Some(named), None) if !named.is_bytes() => {
+            let context = format!("{name} is no {} image, by its content", named.name);
+            Err(Error::new(Kind::Corrupt, context).advise("it is raw bytes:  --source-format raw"))
+        }
+        (Some(named), None) => Ok(Some(named)),
+        (_, found) => Ok(found),
     }
 }
 
@@ -196,6 +328,8 @@ fn open_file(path: &Path) -> Result<Opened> {
         ],
         moment: Moment { boot_id: host::boot_id(), file: Some(stamp), ..Moment::default() },
         cluster: rescue::CLUSTER,
+        unread: Extents::new(),
+        record: None,
         probe: Probe::File(path.to_owned()),
     })
 }
@@ -280,6 +414,8 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         why,
         moment,
         cluster,
+        unread: Extents::new(),
+        record: None,
         probe: Probe::Device(disk),
         device: Some(device),
     })

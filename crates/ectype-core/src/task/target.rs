@@ -13,6 +13,7 @@ use super::create::Options;
 use super::open::Opened;
 use crate::error::{Error, Kind, Result, word};
 use crate::extent::Extents;
+use crate::image::{Format, Spec};
 use crate::io::ReadAt;
 use crate::os::file::{self, FileStamp, PlainFile};
 use crate::plan::map::{MapFile, RescueMap, Stage, Status};
@@ -57,6 +58,33 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
+    /// An image that was begun in one format is not gone on with in another.
+    pub(super) fn refuse_other(&self, format: &'static Format, spec: &Spec, files: &Files) -> Result<()> {
+        let image = files.image.display();
+        let begun = match &self.left {
+            None if !format.is_bytes() => {
+                let context = format!(
+                    "{} came without the state of its run, and only raw images are gone on with by a map alone",
+                    files.map.display()
+                );
+                return Err(Error::refused(context)
+                    .advise("begin anew:  --restart")
+                    .advise("finish it as a raw image, then  ectype convert  it"));
+            }
+            None => return Ok(()),
+            Some((_, before)) if before.format != format.name => format!("as {}", before.format),
+            Some((_, RunFacts { spec: Some(before), .. })) if !before.is_like(spec) => {
+                let level = |spec: &Spec| spec.level.map_or(String::new(), |level| format!(":{level}"));
+                let words = [&before.subformat, &before.compression].map(String::as_str).join(" ");
+                format!("otherwise: {}{}", words.trim(), level(before))
+            }
+            Some(_) => return Ok(()),
+        };
+        Err(Error::refused(format!("the unfinished {image} was begun {begun}"))
+            .advise("go on with it:  the same options as before")
+            .advise("begin anew:     --restart"))
+    }
+
     /// What the image holds.
     pub(super) fn held(&self) -> Extents {
         match &self.left {
@@ -72,6 +100,9 @@ pub(super) struct RunFacts {
     pub(super) identity: Identity,
     pub(super) moment: Moment,
     pub(super) format: String,
+    /// What the image is like; of raw images before it was kept there is none.
+    #[serde(default)]
+    pub(super) spec: Option<Spec>,
     pub(super) began: String,
     pub(super) runs: u32,
     /// Some of it was copied without proof that it is of this medium at this time.

@@ -3,30 +3,35 @@
 //! Both are copies into a sink that keeps nothing: the first takes the tree and the digests of the image and compares them
 //! with the record, the second compares what the source gives with what the image holds.
 
-use super::open::{self, How, Purpose};
+use super::open::{self, How, Images, Opened, Purpose};
 use super::target::LONGEST_MAP;
 use crate::copy::{Job, Limits, Tuning, copy};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
-use crate::image::{self, Sink};
+use crate::image::{self, Findings, Sink};
 use crate::io::{Content, ReadAt};
-use crate::os::file::{FileStamp, PlainFile};
+use crate::os::Found;
+use crate::os::disk;
 use crate::plan::map::{MapFile, RescueMap, Status};
 use crate::plan::rescue::{self, Rescue};
 use crate::proof::digest::Algorithm;
+use crate::proof::identity::Moment;
 use crate::proof::ledger::Ledger;
 use crate::proof::record::{self, Record};
 use crate::proof::tree::Tree;
-use crate::source::{FileSource, Source};
 use crate::watch::{Phase, Watch};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Differences are told apart down to this many bytes.
 const SECTOR: usize = 512;
 
 /// So many differing extents are listed; beyond, only their bytes are counted.
 const MOST_LISTED: usize = 10_000;
+
+/// A format pads its content with fewer zeros, in bytes: to whole sectors, or to whole cylinders.
+const MOST_PADDING: u64 = 64 << 20;
 
 /// What a comparison found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,17 +76,35 @@ pub struct Verified {
     pub wrong: Vec<String>,
     /// The image's size and the record's, where they differ.
     pub sizes: Option<(u64, u64)>,
+    /// The image's format.
+    pub format: &'static str,
+    /// What is wrong with its structure.
+    pub structure: Findings,
 }
 
-/// Compares an image with its record: every byte is read, and the tree and all recorded digests are computed anew.
-pub fn verify_image(path: &Path, more: &[Algorithm], tuning: Tuning, watch: &Watch) -> Result<Verified> {
+impl Verified {
+    /// Whether the content is the recorded one, whatever its structure.
+    pub fn is_recorded(&self) -> bool {
+        self.wrong.is_empty() && self.differences.is_empty() && self.sizes.is_none()
+    }
+}
+
+/// Compares an image with its record: every byte is read, the tree and all recorded digests are computed anew, and its
+/// structure is looked through.
+pub fn verify_image(
+    path: &Path,
+    images: &Images,
+    more: &[Algorithm],
+    tuning: Tuning,
+    watch: &Watch,
+) -> Result<Verified> {
     refuse_no_file(path)?;
-    let record = Record::of(path)?;
-    refuse_foreign(path, record.as_ref())?;
-    refuse_unfinished(path, record.as_ref())?;
-    let mut source = FileSource::open(path)?;
-    source.forget();
-    let size = source.geometry().size;
+    refuse_unfinished(path, Record::of(path)?.as_ref())?;
+    let mut opened = open::open_image(path, images)?;
+    opened.forget();
+    let record = opened.record.take();
+    let geometry = opened.geometry();
+    let size = geometry.size;
     let recorded = |name: &str| record.as_ref().and_then(|record| record.digests.get(name));
     let wanted: Vec<Algorithm> = Algorithm::ALL
         .into_iter()
@@ -90,8 +113,8 @@ pub fn verify_image(path: &Path, more: &[Algorithm], tuning: Tuning, watch: &Wat
     let mut ledger = Ledger::passing(RescueMap::new(size));
     watch.enter(Phase::Verifying, size);
     let copied = copy(Job {
-        strategy: &mut Rescue::new(source.geometry(), rescue::Options::default()),
-        source: &mut source,
+        strategy: &mut Rescue::new(geometry, rescue::Options::default()),
+        source: &mut *opened.source,
         sink: &mut Nowhere,
         ledger: &mut ledger,
         digests: &wanted,
@@ -122,12 +145,15 @@ pub fn verify_image(path: &Path, more: &[Algorithm], tuning: Tuning, watch: &Wat
         Some(tree) if missing.is_empty() => tree,
         // A read that failed at first and then went well came out of order: once more, in order.
         _ => {
-            let (tree, more) = ledger.prove(source.reader(), false, &missing, watch)?;
+            let (tree, more) = ledger.prove(&*opened.reader()?, false, &missing, watch)?;
             digests.extend(more.into_iter().map(|(algorithm, digest)| (algorithm.name().to_owned(), digest)));
             tree
         }
     };
-    unless_written(path, source.stamp())?;
+    let mut structure = Findings::default();
+    let image = opened.image().expect("an image was opened");
+    image.check(&mut structure).map_err(|error| error.in_file(path))?;
+    unless_written(path, &opened)?;
     let wrong: Vec<String> = digests
         .iter()
         .filter(|(name, digest)| recorded(name).is_some_and(|recorded| recorded != *digest))
@@ -135,11 +161,16 @@ pub fn verify_image(path: &Path, more: &[Algorithm], tuning: Tuning, watch: &Wat
         .collect();
     digests.insert("tree".to_owned(), tree.root.to_string());
     let (differences, sizes) = match &record {
-        Some(record) => against_record(&tree, record, path)?,
+        Some(record) => {
+            let (differences, sizes) = against_record(&tree, record, path)?;
+            (differences, sizes.or(wrong_size(&opened, record.image.content_size)?))
+        }
         None => (Extents::new(), None),
     };
     Ok(Verified {
-        equal: wrong.is_empty() && differences.is_empty() && sizes.is_none(),
+        equal: wrong.is_empty() && differences.is_empty() && sizes.is_none() && structure.faults.is_empty(),
+        format: image.facts().format,
+        structure,
         compared: size,
         differences,
         digests,
@@ -147,6 +178,24 @@ pub fn verify_image(path: &Path, more: &[Algorithm], tuning: Tuning, watch: &Wat
         sizes,
         record,
     })
+}
+
+/// The image's size and the one that it should have, where they differ. What a format pads with zeros is no difference.
+fn wrong_size(opened: &Opened, content: u64) -> Result<Option<(u64, u64)>> {
+    let image = opened.image().expect("an image was opened");
+    let size = image.size();
+    let is_bytes = image::named(image.facts().format).is_some_and(|format| format.is_bytes());
+    if size == content {
+        return Ok(None);
+    }
+    if is_bytes || size < content || size - content > MOST_PADDING {
+        return Ok(Some((size, content)));
+    }
+    let mut padding = vec![0; (size - content) as usize];
+    image
+        .read_at(&mut padding, content)
+        .map_err(|error| Error::io("reading the image", error).at(content))?;
+    Ok(padding.iter().any(|&byte| byte != 0).then_some((size, content)))
 }
 
 /// Where the image's tree is not the recorded one.
@@ -172,72 +221,57 @@ fn against_record(tree: &Tree, record: &Record, path: &Path) -> Result<(Extents,
     Ok((differences, sizes))
 }
 
-/// Compares an image with a source. What the image is known not to hold is skipped.
+/// Compares an image with a source: a device, or the content of a file or image. What the image is known not to hold is
+/// skipped.
 pub fn verify_against(
     image: &Path,
+    images: &Images,
     source: &Path,
     more: &[Algorithm],
     tuning: Tuning,
     watch: &Watch,
 ) -> Result<(Comparison, Option<Record>)> {
     refuse_no_file(image)?;
-    let record = Record::of(image)?;
-    refuse_foreign(image, record.as_ref())?;
-    refuse_unfinished(image, record.as_ref())?;
-    let how = How { purpose: Purpose::Look, ..How::default() };
-    let mut opened = open::open(source, how)?;
-    let content = match &record {
-        Some(record) => record.image.content_size,
-        None => PlainFile::open(image)
-            .map_err(|error| Error::io(format!("opening {}", image.display()), error))?
-            .size(),
+    refuse_unfinished(image, Record::of(image)?.as_ref())?;
+    let opened = open::open_image(image, images)?;
+    let mut other = match disk::find(source)? {
+        Found::File(file) => open::open_image(&file, &Images { format: None, ..images.clone() })?,
+        Found::Device { .. } => open::open(source, How { purpose: Purpose::Look, ..How::default() })?,
     };
-    let unread: Extents =
-        record.iter().flat_map(|record| &record.unreadable).map(|&range| range.into()).collect();
-    let run_out = record.as_ref().and_then(|record| record.run_out).map_or(0, |range| range.length);
-    let expected = Expected { content, run_out, unread: &unread };
-    let comparison = compare(&mut *opened.source, image, &expected, more, tuning, watch)?;
-    Ok((comparison, record))
+    let comparison = compare(&mut other, image, &opened, more, tuning, watch)?;
+    Ok((comparison, opened.record))
 }
 
-/// What an image should be.
-pub(super) struct Expected<'a> {
-    /// The length of its content.
-    pub(super) content: u64,
-    /// So many bytes of the source behind it are known to be run-out.
-    pub(super) run_out: u64,
-    /// What it does not hold.
-    pub(super) unread: &'a Extents,
-}
-
-/// Compares the first `content` bytes of an image with a source, except where the image is `unread`.
+/// Compares the content of an image with a source, except where either is known not to hold it.
 pub(super) fn compare(
-    source: &mut dyn Source,
-    image: &Path,
-    expected: &Expected<'_>,
+    other: &mut Opened,
+    path: &Path,
+    opened: &Opened,
     digests: &[Algorithm],
     tuning: Tuning,
     watch: &Watch,
 ) -> Result<Comparison> {
-    let Expected { content, run_out, unread } = *expected;
-    let file =
-        PlainFile::open(image).map_err(|error| Error::io(format!("opening {}", image.display()), error))?;
-    let stamp = file.stamp().map_err(|error| Error::io(format!("looking at {}", image.display()), error))?;
-    file.drop_cache();
-    source.forget();
-    let geometry = source.geometry();
+    let image = Arc::clone(opened.image().expect("an image was opened"));
+    let record = opened.record.as_ref();
+    let run_out = record.and_then(|record| record.run_out).map_or(0, |range| range.length);
+    opened.forget();
+    other.forget();
+    other.source.forget();
+    let geometry = other.geometry();
     // Whole sectors: the source may be able to give nothing less.
+    let content = opened.geometry().size;
     let shared = content.min(geometry.size);
+    let unread = opened.unread.union(&other.unread);
     let mut map = RescueMap::new(shared);
     for skipped in unread.iter() {
         map.set(skipped.intersect(Extent::new(0, shared)), Status::Bad);
     }
-    let mut sink = Against { image: file, buffer: vec![0; PIECE as usize], found: Comparison::default() };
+    let mut sink = Against { image, buffer: vec![0; PIECE as usize], found: Comparison::default() };
     let mut ledger = Ledger::comparing(map);
     watch.enter(Phase::Verifying, shared);
     let copied = copy(Job {
         strategy: &mut Rescue::new(geometry, rescue::Options::default()),
-        source,
+        source: &mut *other.source,
         sink: &mut sink,
         ledger: &mut ledger,
         digests,
@@ -248,31 +282,36 @@ pub(super) fn compare(
     if let Some(error) = copied.stopped {
         return Err(error);
     }
-    unless_written(image, stamp)?;
+    unless_written(path, opened)?;
     let mut found = sink.found;
     found.compared = ledger.map().bytes(Status::Finished);
     found.skipped_unreadable = unread.bytes();
-    found.unreadable = ledger.map().extents(Status::Bad).subtract(unread);
+    found.unreadable = ledger.map().extents(Status::Bad).subtract(&unread);
     if shared == geometry.size && unread.is_empty() && found.unreadable.is_empty() {
         let taken =
             |(algorithm, digest): (Algorithm, Option<String>)| Some((algorithm.name().to_owned(), digest?));
         found.digests = copied.digests.into_iter().filter_map(taken).collect();
     }
-    found.sizes = match stamp.size == content {
+    let recorded = record.map(|record| record.image.content_size);
+    found.sizes = match recorded.map(|recorded| wrong_size(opened, recorded)).transpose()?.flatten() {
         // An image that lost its end, or gained one, is not what the record says, whatever the source is.
-        false => Some((stamp.size, content)),
-        true if content == geometry.size || content.checked_add(run_out) == Some(geometry.size) => None,
-        true => Some((content, geometry.size)),
+        Some(sizes) => Some(sizes),
+        None if content == geometry.size || content.checked_add(run_out) == Some(geometry.size) => None,
+        // Neither knows how long the content is that it pads.
+        None if recorded.is_none() && wrong_size(opened, geometry.size)?.is_none() => None,
+        None if other.image().is_some() && wrong_size(other, content)?.is_none() => None,
+        None => Some((content, geometry.size)),
     };
     Ok(found)
 }
 
 /// What is said of an image must be true of one moment.
-fn unless_written(image: &Path, before: FileStamp) -> Result<()> {
-    if PlainFile::open(image).and_then(|file| file.stamp()).ok() == Some(before) {
+fn unless_written(path: &Path, opened: &Opened) -> Result<()> {
+    let same = |before: &Moment, now: &Moment| before.file == now.file && before.others == now.others;
+    if same(&opened.moment, &opened.moment_now()) {
         return Ok(());
     }
-    Err(Error::new(Kind::Changed, format!("{} was written to while it was verified", image.display()))
+    Err(Error::new(Kind::Changed, format!("{} was written to while it was verified", path.display()))
         .advise("let its writer end, and run the same command again"))
 }
 
@@ -284,22 +323,6 @@ fn refuse_no_file(path: &Path) -> Result<()> {
     }
     Err(Error::refused(format!("{} is no file, and images are files", path.display()))
         .advise("to compare a device, name the image first:  ectype verify IMAGE DEVICE"))
-}
-
-/// A raw image that begins like another format may be that format, or a disk whose owner wrote that header.
-fn refuse_foreign(path: &Path, record: Option<&Record>) -> Result<()> {
-    if record.is_some() {
-        return Ok(());
-    }
-    let file =
-        PlainFile::open(path).map_err(|error| Error::io(format!("opening {}", path.display()), error))?;
-    match image::foreign(&file) {
-        Some(format) => Err(Error::unsupported(format!(
-            "{} is a {format} image, which is not read in this version",
-            path.display()
-        ))),
-        None => Ok(()),
-    }
 }
 
 /// An image that a run has not finished cannot be judged.
@@ -342,7 +365,7 @@ impl Sink for Nowhere {
 
 /// A sink that compares what it is given with what an image holds.
 struct Against {
-    image: PlainFile,
+    image: Arc<dyn image::Opened>,
     buffer: Vec<u8>,
     found: Comparison,
 }
@@ -358,9 +381,9 @@ impl Against {
     /// Compares with the image's bytes from `offset`, which may end before.
     fn compare(&mut self, offset: u64, data: &[u8]) -> Result<()> {
         let held = &mut self.buffer[..data.len()];
-        let count = self
-            .image
-            .read_some(held, offset)
+        let count = self.image.size().saturating_sub(offset).min(data.len() as u64) as usize;
+        self.image
+            .read_at(&mut held[..count], offset)
             .map_err(|error| Error::io("reading the image", error).at(offset))?;
         held[count..].fill(0);
         if held == data {

@@ -8,7 +8,7 @@
 //!
 //! There are no tables: a checkpoint is a flush. `.iso`, `.img`, `.dd`, `.raw`, `.ima` and `.bin` are all this.
 
-use super::{Facts, Findings, Format, Image, Opened, Sink, Spec, Writing};
+use super::{Facts, Findings, Format, Image, Opened, Placement, Sink, Spec, Writing};
 use crate::error::{Error, Result};
 use crate::extent::{Extent, Extents};
 use crate::io::{Content, ReadAt, Storage};
@@ -37,6 +37,7 @@ const WRITING: Writing = Writing {
     subformats: &[],
     compressions: &[],
     plan: |spec| Ok((Spec { compression: "none".into(), ..spec.clone() }, spec.size)),
+    placement: |_| Placement::Anywhere,
     create: |place, spec| Ok(Box::new(RawSink::create(place.storage, spec.size)?)),
     resume: |place, spec, held| Ok(Box::new(RawSink::resume(place.storage, spec.size, held)?)),
 };
