@@ -20,6 +20,8 @@ const JSON_TICK: Duration = Duration::from_secs(1);
 const LOG_TICK: Duration = Duration::from_secs(30);
 /// The speed shown is that of the last so many seconds.
 const WINDOW: Duration = Duration::from_secs(8);
+/// A drive that has given nothing for so long is worth a word.
+const STRUGGLES: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Style {
@@ -238,6 +240,12 @@ impl Show {
                     "bytes_per_s": rate,
                     "eta_s": eta.map(|eta| eta.as_secs()),
                     "unreadable": progress.unreadable,
+                    "pass": (progress.pass > 0).then_some(progress.pass),
+                    "passes": (progress.pass > 0).then_some(progress.passes),
+                    "backwards": progress.backwards,
+                    "areas": progress.walked.map(|walked| walked.0),
+                    "areas_total": progress.walked.map(|walked| walked.1),
+                    "last_success_s": progress.last_success.map(|last| last.elapsed().as_secs()),
                 });
                 err(&format!("{event}\n"));
             }
@@ -275,7 +283,12 @@ impl Show {
         } else {
             progress.picture.iter().map(|cell| self.glyph(*cell)).collect()
         };
-        format!("  {:<9}  {picture} {}", progress.phase.name(), numbers(progress, rate, eta))
+        let pass = pass(progress).map_or(String::new(), |(pass, of)| format!(" {pass}/{of}"));
+        format!(
+            "  {:<9}  {picture} {}",
+            progress.phase.name().to_owned() + &pass,
+            numbers(progress, rate, eta)
+        )
     }
 
     fn glyph(&self, cell: Cell) -> String {
@@ -295,10 +308,19 @@ impl Show {
     }
 }
 
+/// The pass and how many there are, where it is worth telling: a healthy medium is read in one.
+fn pass(progress: &Progress) -> Option<(u32, u32)> {
+    let is_rescue = progress.unreadable > 0 || progress.pass > 1;
+    (is_rescue && progress.passes > 1).then_some((progress.pass, progress.passes))
+}
+
 fn numbers(progress: &Progress, rate: u64, eta: Option<Duration>) -> String {
     let percent = (u128::from(progress.done) * 100).checked_div(progress.total.into()).unwrap_or(100);
-    let mut text =
-        format!("{percent:>3} %   {} / {}", report::size(progress.done), report::size(progress.total));
+    let mut text = format!("{percent:>3} %   ");
+    text += &match progress.walked {
+        Some((done, all)) => format!("{done} of {} done", areas(all)),
+        None => format!("{} / {}", report::size(progress.done), report::size(progress.total)),
+    };
     if rate > 0 {
         text += &format!("   {}/s", report::size(rate));
     }
@@ -306,12 +328,90 @@ fn numbers(progress: &Progress, rate: u64, eta: Option<Duration>) -> String {
         text += &format!("   {} left", report::clock(eta));
     }
     if progress.unreadable > 0 {
-        let areas = if progress.areas == 1 { "area" } else { "areas" };
-        text += &format!("   {} in {} {areas} unread", report::size(progress.unreadable), progress.areas);
+        text += &format!("   {} in {} unread", report::size(progress.unreadable), areas(progress.areas));
+        let silent = progress.last_success.map(|last| last.elapsed());
+        if let Some(silent) = silent.filter(|silent| *silent >= STRUGGLES && is_reading(progress.phase)) {
+            text += &format!(", last success {} ago", report::lasted(silent));
+        }
     }
     text
 }
 
+fn areas(count: usize) -> String {
+    format!("{} area{}", report::count(count as u64), if count == 1 { "" } else { "s" })
+}
+
+fn is_reading(phase: Phase) -> bool {
+    !matches!(phase, Phase::Starting | Phase::Proving | Phase::Finishing)
+}
+
 fn words(progress: &Progress, rate: u64, eta: Option<Duration>) -> String {
-    format!("{}  {}", progress.phase.name(), numbers(progress, rate, eta).trim_start())
+    let back = if progress.backwards { ", backwards" } else { "" };
+    let pass = pass(progress).map_or(String::new(), |(pass, of)| format!(", pass {pass} of {of}{back}"));
+    format!("{}{pass}  {}", progress.phase.name(), numbers(progress, rate, eta).trim_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn halfway() -> Progress {
+        Progress {
+            phase: Phase::Copying,
+            done: 50 << 20,
+            total: 100 << 20,
+            pass: 1,
+            passes: 5,
+            last_success: Some(Instant::now()),
+            ..Progress::default()
+        }
+    }
+
+    fn bar(progress: &Progress) -> String {
+        Show::new(Style::Bar, false).bar(progress, 1 << 20, None, false)
+    }
+
+    #[test]
+    fn a_healthy_medium_has_no_passes() {
+        let progress = halfway();
+        assert_eq!(words(&progress, 0, None), "copying  50 %   50.0 MiB / 100.0 MiB");
+        let picture = "█".repeat(20) + &"░".repeat(20);
+        let expected = format!("  copying    {picture}  50 %   50.0 MiB / 100.0 MiB   1.0 MiB/s");
+        assert_eq!(bar(&progress), expected);
+    }
+
+    #[test]
+    fn a_rescue_says_its_pass_and_direction() {
+        let progress = Progress { unreadable: 4096, areas: 1, pass: 2, backwards: true, ..halfway() };
+        assert_eq!(
+            words(&progress, 0, None),
+            "copying, pass 2 of 5, backwards  50 %   50.0 MiB / 100.0 MiB   4.0 KiB in 1 area unread"
+        );
+        assert!(bar(&progress).starts_with("  copying 2/5  █"), "{}", bar(&progress));
+        let retrying = Progress { phase: Phase::Retrying, pass: 1, passes: 3, backwards: false, ..progress };
+        assert!(words(&retrying, 0, None).starts_with("retrying, pass 1 of 3  "));
+        // With one pass there is nothing to count.
+        assert!(words(&Progress { passes: 1, ..retrying }, 0, None).starts_with("retrying  "));
+    }
+
+    #[test]
+    fn walks_count_areas_and_a_silent_drive_is_told() {
+        let silent = Instant::now().checked_sub(Duration::from_secs(70));
+        let trimming = Progress {
+            phase: Phase::Trimming,
+            passes: 1,
+            unreadable: 31_232,
+            areas: 14,
+            walked: Some((9, 14)),
+            last_success: silent,
+            ..halfway()
+        };
+        let told = words(&trimming, 0, None);
+        let expected = "trimming  50 %   9 of 14 areas done   30.5 KiB in 14 areas unread";
+        assert!(told.starts_with(expected), "{told}");
+        // A machine that has just booted has no such past.
+        assert_eq!(told.contains(", last success 1 min "), silent.is_some(), "{told}");
+        let healthy = Progress { unreadable: 0, walked: None, last_success: silent, ..halfway() };
+        assert!(!words(&healthy, 0, None).contains("success"));
+    }
 }

@@ -53,6 +53,14 @@ pub(crate) fn took(seconds: f64) -> String {
     }
 }
 
+/// The same of a time that nobody measures: `3 s`, `2 min 11 s`.
+pub(crate) fn lasted(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => took(seconds as f64),
+    }
+}
+
 /// Text from a disk, as it may be shown on a terminal: a label must not move the cursor or colour the screen.
 pub(crate) fn printable(text: &str) -> String {
     // Control characters, and those that turn the direction of what follows or break the line.

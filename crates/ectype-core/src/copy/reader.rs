@@ -12,9 +12,9 @@ use crate::error::{Error, Kind};
 use crate::extent::{Extent, PIECE};
 use crate::io::Content;
 use crate::plan::Strategy;
-use crate::plan::map::{Phase, RescueMap, Stage, Status};
+use crate::plan::map::{RescueMap, Stage, Status};
 use crate::source::{Answer, KnownGood, Outcome, Read, Source};
-use crate::watch::{self, Watch};
+use crate::watch::Watch;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -112,6 +112,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn run(mut self) -> ReaderEnd {
+        self.watch.enter_stage(self.stage, self.strategy.passes(), self.map);
         let mut ended = self.read_all();
         // What is in the map must reach the ledger, also where the reads before it were given up.
         if self.send_known(u64::MAX).is_err() {
@@ -204,15 +205,7 @@ impl<'a> Reader<'a> {
         if stage == self.stage {
             return Ok(());
         }
-        let phase = match stage.phase {
-            Phase::Trimming => Some((watch::Phase::Trimming, Status::NonTrimmed)),
-            Phase::Scraping => Some((watch::Phase::Scraping, Status::NonScraped)),
-            Phase::Retrying => Some((watch::Phase::Retrying, Status::Bad)),
-            _ => None,
-        };
-        if let Some((phase, status)) = phase {
-            self.watch.enter_rescue(phase, stage.pass, self.map, status);
-        }
+        self.watch.enter_stage(stage, self.strategy.passes(), self.map);
         self.stage = stage;
         self.known.push_back((self.asked, Step::Stage(stage)));
         Ok(self.send_known(self.answered)?)
@@ -265,6 +258,7 @@ impl<'a> Reader<'a> {
         };
         self.read += good;
         if good > 0 {
+            self.watch.succeeded();
             let got = Extent::new(at.offset, good);
             self.map.set(got, Status::Finished);
             let len = good.min(u64::from(self.source.geometry().physical_sector));

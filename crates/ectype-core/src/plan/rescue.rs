@@ -528,6 +528,14 @@ impl Strategy for Rescue {
         self.stage
     }
 
+    fn passes(&self) -> u32 {
+        match self.stage.phase {
+            Phase::Copying => SWEEPING,
+            Phase::Retrying => self.options.retries,
+            _ => 1,
+        }
+    }
+
     fn is_careful(&self) -> bool {
         self.stage.phase != Phase::Copying || self.distrust > 0
     }

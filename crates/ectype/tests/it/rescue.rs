@@ -123,6 +123,37 @@ fn either_program_goes_on_where_the_other_stopped() {
 }
 
 #[test]
+fn programs_are_told_the_pass_and_the_areas() {
+    if !need::bad_disk() {
+        return;
+    }
+    let dir = folder();
+    let (disk, ..) = damaged(dir.path(), &BadDiskOptions::default());
+    let args = args!["create", "--progress", "json", "--retries", "2", disk.path(), "x.img"];
+    let events = ectype(dir.path(), args).ends_with(3).events();
+    let of = |phase: &str| {
+        let found: Vec<_> = events
+            .iter()
+            .filter(|event| event["event"] == "progress" && event["phase"] == phase)
+            .cloned()
+            .collect();
+        assert!(!found.is_empty(), "nothing of {phase} in {events:#?}");
+        found
+    };
+    assert!(of("copying").iter().all(|event| event["passes"] == 5 && event["areas_total"].is_null()));
+    for phase in ["trimming", "scraping"] {
+        let last = of(phase).pop().unwrap();
+        assert!(last["areas_total"].as_u64() > Some(0) && last["areas"] == last["areas_total"], "{last}");
+        assert!(last["last_success_s"].is_u64(), "{last}");
+    }
+    let retrying = of("retrying");
+    let passes: Vec<_> = retrying.iter().map(|event| (&event["pass"], &event["backwards"])).collect();
+    assert!(passes.contains(&(&1.into(), &false.into())) && passes.contains(&(&2.into(), &true.into())));
+    assert!(retrying.iter().all(|event| event["passes"] == 2), "{retrying:#?}");
+    assert!(of("proving").iter().all(|event| event["pass"].is_null()));
+}
+
+#[test]
 fn parts_limits_and_what_is_left_for_later() {
     if !(need::bad_disk() && need::tool("ddrescuelog")) {
         return;
