@@ -29,6 +29,7 @@ pub struct SickDrive {
     geometry: Geometry,
     bad: Extents,
     protected: Extents,
+    unwritten: Extents,
     slow: Vec<(Extents, Duration)>,
     sleeps: bool,
     /// When the oldest request has slept enough.
@@ -67,6 +68,7 @@ impl SickDrive {
             geometry,
             bad: Extents::new(),
             protected: Extents::new(),
+            unwritten: Extents::new(),
             slow: Vec::new(),
             sleeps: false,
             wakes: None,
@@ -92,6 +94,12 @@ impl SickDrive {
     /// These sectors are refused, as a copy protection does.
     pub fn protected(mut self, protected: impl IntoIterator<Item = Extent>) -> Self {
         self.protected = self.protected.union(&protected.into_iter().collect());
+        self
+    }
+
+    /// These sectors were never written, and a read that meets one first says so.
+    pub fn unwritten(mut self, unwritten: impl IntoIterator<Item = Extent>) -> Self {
+        self.unwritten = self.unwritten.union(&unwritten.into_iter().collect());
         self
     }
 
@@ -150,7 +158,7 @@ impl SickDrive {
     fn first_bad(&self, state: &mut State, at: Extent) -> Option<u64> {
         let unit = u64::from(self.geometry.physical_sector);
         let asked: Extents = [at].into_iter().collect();
-        let mut failing = self.bad.align_out(unit).intersect(&asked);
+        let mut failing = self.bad.union(&self.unwritten).align_out(unit).intersect(&asked);
         for (area, times) in &mut state.flaky {
             let touched = area.align_out(unit).intersect(at);
             if *times > 0 && !touched.is_empty() {
@@ -176,7 +184,8 @@ impl SickDrive {
         } else if let Some(part) = protected() {
             (part.offset, Outcome::Protected("the drive wants a key for these sectors".into()))
         } else if let Some(first) = self.first_bad(state, at) {
-            (first, Outcome::Medium { first_bad: self.tells.then_some(first) })
+            let unwritten = self.unwritten.touches(Extent::new(first, 1));
+            (first, Outcome::Medium { first_bad: self.tells.then_some(first), unwritten })
         } else {
             (at.end(), Outcome::Ok)
         };
@@ -339,7 +348,7 @@ mod tests {
             let all = read(&mut sick, 0, 64 * 512);
             let first = failing.iter().next().unwrap().offset;
             assert_eq!(all.read.good, first);
-            assert!(matches!(all.read.outcome, Outcome::Medium { first_bad: Some(at) } if at == first));
+            assert!(matches!(all.read.outcome, Outcome::Medium { first_bad: Some(at), .. } if at == first));
             assert!(all.buffer[1] == 1 && all.buffer[first as usize..].iter().all(|&byte| byte == POISON));
         }
         assert_eq!(read(&mut drive().bad([Extent::new(512, 512)]), 0, 2048).read.good, 0);

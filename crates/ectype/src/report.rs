@@ -3,6 +3,7 @@
 use crate::progress::Output;
 use ectype_core::plan::map::{Cell, Difference, MapFile, Phase, Status};
 use ectype_core::proof::identity::Identity;
+use ectype_core::proof::record::Missing;
 use ectype_core::task::create::{Ended, Outcome, Plan};
 use ectype_core::task::verify::Comparison;
 use ectype_core::{Extent, Extents, fs};
@@ -172,6 +173,9 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
                 size(lost)
             ));
             list(&outcome.unreadable, output);
+            if let Some(gap) = gap(&outcome.missing) {
+                output.finding(&format!("  {gap}"));
+            }
             if outcome.missing.unscraped > 0 {
                 output.finding(&format!(
                     "  {} of it was not tried sector by sector; the same command without --no-scrape does that.",
@@ -216,13 +220,32 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
     }
     if let (Ended::Incomplete, Some(map)) = (&outcome.status, &outcome.map) {
         let map = printable(&map.display().to_string());
-        output.finding(&format!(
-            "  map: {map}   Clean the disc or try another drive, then run the same command: it tries those sectors again."
-        ));
+        output.finding(&format!("  map: {map}   {}", what_next(outcome)));
     }
     if let Some(Ok(verified)) = &outcome.verified {
         compared(verified, output);
     }
+}
+
+/// What of the missing sectors is no damage.
+pub(crate) fn gap(missing: &Missing) -> Option<String> {
+    let Missing { sectors, unwritten_sectors: unwritten, .. } = *missing;
+    let which = match unwritten {
+        0 => return None,
+        1 if sectors == 1 => "It was".to_owned(),
+        _ if unwritten == sectors => "All of these sectors were".to_owned(),
+        1 => "1 of these sectors was".to_owned(),
+        _ => format!("{} of these sectors were", count(unwritten)),
+    };
+    Some(format!("{which} never written, as the drive says: a gap, no damage."))
+}
+
+/// How the missing sectors may yet be had.
+fn what_next(outcome: &Outcome) -> &'static str {
+    if outcome.missing.unwritten_bytes == outcome.missing.bytes {
+        return "There was nothing to read.";
+    }
+    "Clean the disc or try another drive, then run the same command: it tries those sectors again."
 }
 
 /// A rescue map: a picture of all of it, and the numbers of `domain`.
@@ -373,6 +396,19 @@ mod tests {
         assert_eq!(clock(Duration::from_secs(7864)), "2:11:04");
         assert_eq!(took(131.4), "2 min 11 s");
         assert_eq!(took(0.84), "0.8 s");
+    }
+
+    #[test]
+    fn a_gap_is_told_from_damage_in_one_line() {
+        let told = |sectors, unwritten_sectors| {
+            let missing = Missing { sectors, unwritten_sectors, ..Missing::default() };
+            gap(&missing).map(|line| line.split(" never").next().unwrap_or_default().to_owned())
+        };
+        assert_eq!(told(9, 0), None);
+        assert_eq!(told(9, 1).unwrap(), "1 of these sectors was");
+        assert_eq!(told(4000, 2048).unwrap(), "2 048 of these sectors were");
+        assert_eq!(told(2048, 2048).unwrap(), "All of these sectors were");
+        assert_eq!(told(1, 1).unwrap(), "It was");
     }
 
     #[test]

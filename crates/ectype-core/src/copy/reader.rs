@@ -279,16 +279,20 @@ impl<'a> Reader<'a> {
 
     /// Enters what an answer means for the bytes that it did not bring.
     fn learn(&mut self, at: Extent, read: &Read) -> Result<(), Stop> {
+        let unwritten = matches!(read.outcome, Outcome::Medium { unwritten: true, .. });
         for (changed, status) in self.strategy.learn(at, read, self.map) {
             let mut rest = changed;
             while !rest.is_empty() {
                 let (run, before) = self.map.run_at(rest.offset);
                 let part = run.intersect(rest);
                 rest = Extent::between(part.end(), rest.end());
-                // What was read stays read, also where sectors are larger than the holes in a map.
-                if before != Status::Finished && before != status {
+                // What was read stays read, also where sectors are larger than the holes in a map. What stays bad may be so
+                // for another reason than before.
+                if before != Status::Finished && (before != status || status == Status::Bad) {
                     self.map.set(part, status);
-                    self.known.push_back((self.asked, Step::Status(part, status)));
+                    let step =
+                        Step::Status { at: part, status, unwritten: unwritten && status == Status::Bad };
+                    self.known.push_back((self.asked, step));
                 }
             }
         }

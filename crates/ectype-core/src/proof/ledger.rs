@@ -45,6 +45,10 @@ const INTENT: u64 = 256 * PIECE;
 const ALLOCATED: u64 = 64 << 10;
 const BALLAST: Extent = Extent::between(SLOT - (128 << 10), SLOT);
 
+/// So many places that were never written are remembered for the next run; what is forgotten counts as damage until it is
+/// tried again. A slot has no room for endless lists.
+const MOST_UNWRITTEN: usize = 4096;
+
 /// Leaves are looked through in batches of this many.
 const BATCH: u64 = 1 << 13;
 
@@ -72,6 +76,9 @@ struct Slot<F> {
     zeros_before: u64,
     intent: Option<(u64, u64)>,
     held_before: Vec<(u64, u64)>,
+    /// Absent in states of before there was such a list.
+    #[serde(default)]
+    unwritten: Vec<(u64, u64)>,
     facts: F,
 }
 
@@ -98,6 +105,8 @@ pub struct Recorded {
     pub map: RescueMap,
     /// How many bytes of what it holds are zeros that were found or known.
     pub zeros: u64,
+    /// What of the bad sectors was never written.
+    pub unwritten: Extents,
 }
 
 impl Kept {
@@ -115,7 +124,7 @@ impl Kept {
             map: String::new(),
             zeros: 0,
             facts: serde_json::Value::Null,
-            recorded: Recorded { map: recorded, zeros: 0 },
+            recorded: Recorded { map: recorded, zeros: 0, unwritten: Extents::new() },
             has_ballast,
             flush_failed: false,
         }
@@ -137,6 +146,8 @@ pub struct Ledger {
     leaves: Leaves,
     kept: Option<Kept>,
     held_before: Extents,
+    /// What of the bad sectors was never written, as the drive says: a gap, no damage.
+    unwritten: Extents,
     intent: Extent,
     /// How many bytes of what is held are zeros that were found or known.
     zeros: u64,
@@ -162,6 +173,7 @@ pub struct Left {
     pub leaves_valid: bool,
     generation: u64,
     held_before: Extents,
+    unwritten: Extents,
     /// What was about to be overwritten: held, but by leaves that are not to be believed.
     intent: Extent,
     fresh_from: u64,
@@ -185,6 +197,7 @@ impl Ledger {
             map,
             kept: None,
             held_before: Extents::new(),
+            unwritten: Extents::new(),
             intent: Extent::new(0, 0),
             zeros: 0,
             stage: Stage::default(),
@@ -216,6 +229,7 @@ impl Ledger {
             leaves: Leaves::Stored { fresh_from: 0 },
             kept: Some(kept),
             held_before: Extents::new(),
+            unwritten: Extents::new(),
             intent: Extent::new(0, 0),
             zeros: 0,
             stage: Stage::default(),
@@ -248,14 +262,27 @@ impl Ledger {
             return Err(Error::new(Kind::Changed, context));
         }
         let known = map_hash(map);
-        let held_before: Extents =
-            slot.held_before.iter().map(|&(offset, len)| Extent::new(offset, len)).collect();
+        let extents = |list: &[(u64, u64)]| -> Extents {
+            list.iter().map(|&(offset, len)| Extent::new(offset, len)).collect()
+        };
+        let held_before = extents(&slot.held_before);
+        // Another program may have read them since.
+        let unwritten = extents(&slot.unwritten).intersect(&map.extents(Status::Bad));
         let intent = slot.intent.map_or(Extent::new(0, 0), |(offset, len)| Extent::new(offset, len));
         let fresh_from = state.size().saturating_sub(LEAVES).div_ceil(HASH);
         let leaves_valid = (known == slot.map || known == slot.map_before) && fresh_from >= slot.leaves;
         let zeros = if known == slot.map { slot.zeros } else { slot.zeros_before };
         Ok((
-            Left { leaves_valid, generation, held_before, intent, fresh_from, zeros, facts: slot.facts },
+            Left {
+                leaves_valid,
+                generation,
+                held_before,
+                unwritten,
+                intent,
+                fresh_from,
+                zeros,
+                facts: slot.facts,
+            },
             facts,
         ))
     }
@@ -285,6 +312,7 @@ impl Ledger {
                 held_before = Extents::new();
             }
         }
+        let unwritten = before.unwritten.intersect(&map.extents(Status::Bad));
         // Until the emptied map is durable, the facts of the earlier run stand: they say why it was emptied.
         let new_facts = to_value(facts)?;
         let first_facts = if trust == Trust::Compare { before.facts } else { new_facts.clone() };
@@ -299,6 +327,7 @@ impl Ledger {
                 ..Kept::new(state, save_map, recorded)
             }),
             held_before,
+            unwritten,
             intent: Extent::new(0, 0),
             zeros: 0,
             stage: Stage::default(),
@@ -338,6 +367,7 @@ impl Ledger {
             leaves_valid: false,
             generation: 0,
             held_before: Extents::new(),
+            unwritten: Extents::new(),
             intent: Extent::new(0, 0),
             fresh_from: 0,
             zeros: 0,
@@ -355,6 +385,11 @@ impl Ledger {
     /// What an earlier run left in the image: what its map holds, and what was held before that.
     pub fn held(&self) -> Extents {
         self.map.extents(Status::Finished).union(&self.held_before)
+    }
+
+    /// What of the bad sectors was never written, as the drive says.
+    pub fn unwritten(&self) -> &Extents {
+        &self.unwritten
     }
 
     /// How many bytes of what is held are zeros that were found or known.
@@ -454,8 +489,10 @@ impl Ledger {
     fn now_held(&mut self, at: Extent) {
         self.settled(at);
         self.map.set(at, Status::Finished);
-        if !self.held_before.is_empty() {
-            self.held_before.remove(at);
+        for no_more in [&mut self.held_before, &mut self.unwritten] {
+            if !no_more.is_empty() {
+                no_more.remove(at);
+            }
         }
     }
 
@@ -464,13 +501,18 @@ impl Ledger {
         self.held_before.touches(at)
     }
 
-    /// A failed read made this of `at`.
-    pub(crate) fn status(&mut self, at: Extent, status: Status) {
+    /// A failed read made this of `at`, which the drive may call never written.
+    pub(crate) fn status(&mut self, at: Extent, status: Status, unwritten: bool) {
         if let Leaves::Growing(tree) = &mut self.leaves {
             *tree = None;
         }
         self.settled(at);
         self.map.set(at, status);
+        if unwritten {
+            self.unwritten.insert(at);
+        } else if !self.unwritten.is_empty() {
+            self.unwritten.remove(at);
+        }
     }
 
     /// The content ends at `size` after all.
@@ -480,6 +522,7 @@ impl Ledger {
             map.set(at.intersect(Extent::new(0, size)), status);
         }
         self.map = map;
+        self.unwritten.remove(Extent::between(size, u64::MAX));
     }
 
     /// Makes what is held durable knowledge. The image must have been flushed before.
@@ -520,7 +563,8 @@ impl Ledger {
         (kept.save_map)(&self.map, self.stage, self.position)?;
         kept.map = map;
         kept.zeros = self.zeros;
-        kept.recorded = Recorded { map: self.map.clone(), zeros: self.zeros };
+        kept.recorded =
+            Recorded { map: self.map.clone(), zeros: self.zeros, unwritten: self.unwritten.clone() };
         Ok(())
     }
 
@@ -550,6 +594,7 @@ impl Ledger {
             zeros_before: kept.zeros,
             intent: (!self.intent.is_empty()).then(|| pair(self.intent)),
             held_before: self.held_before.iter().map(pair).collect(),
+            unwritten: self.unwritten.iter().take(MOST_UNWRITTEN).map(pair).collect(),
             facts: &kept.facts,
         };
         let room = BALLAST.offset as usize - HEAD;

@@ -38,6 +38,8 @@ pub enum Outcome {
     Medium {
         /// The offset of the first unreadable byte, known from sense data only.
         first_bad: Option<u64>,
+        /// The drive says that the sector was never written: a gap, no damage.
+        unwritten: bool,
     },
     /// The device is no longer there, or its medium is another.
     Gone(io::Error),
@@ -50,7 +52,7 @@ pub enum Outcome {
 /// What the system's error says: that the medium is bad there, that the device is gone, or nothing of either.
 fn medium_or_not(error: io::Error) -> Outcome {
     match crate::os::file::blame(&error) {
-        crate::os::Blame::Medium => Outcome::Medium { first_bad: None },
+        crate::os::Blame::Medium => Outcome::Medium { first_bad: None, unwritten: false },
         crate::os::Blame::Gone => Outcome::Gone(error),
         crate::os::Blame::Other => Outcome::Failed(error),
     }

@@ -165,6 +165,8 @@ pub struct Outcome {
     pub bytes: ByteCounts,
     /// What could not be read.
     pub unreadable: Extents,
+    /// What of it was never written, as the drive says: gaps, no damage.
+    pub unwritten: Extents,
     /// The same as numbers.
     pub missing: Missing,
     /// Sectors at the end that no writer wrote; not part of the image.
@@ -416,7 +418,8 @@ impl Prepared {
             (Ok(begun), _) => begun,
             // No room even to go on: what is held stays held.
             (Err(error), Some(map)) if error.kind() == Kind::Limit => {
-                return Ok(self.outcome(Ended::Stopped(error), &map, 0, resumed, begun));
+                let known = Recorded { map, zeros: 0, unwritten: Extents::new() };
+                return Ok(self.outcome(Ended::Stopped(error), &known, resumed, begun));
             }
             (Err(error), before) => {
                 if before.is_none() {
@@ -440,8 +443,7 @@ impl Prepared {
             Err(Failed::Resumable(error)) => {
                 // Not what is in the image but what the next run will know of.
                 let recorded = run.ledger.recorded().expect("the ledger of an image has a state file");
-                let Recorded { map, zeros } = recorded.clone();
-                return Ok(self.outcome(Ended::Stopped(error), &map, zeros, resumed, begun));
+                return Ok(self.outcome(Ended::Stopped(error), recorded, resumed, begun));
             }
         };
         assert!(
@@ -450,7 +452,12 @@ impl Prepared {
         );
         let unreadable = missing_extents(run.ledger.map());
         let status = if unreadable.is_empty() { Ended::Whole } else { Ended::Incomplete };
-        let mut outcome = self.outcome(status, run.ledger.map(), run.ledger.zeros(), resumed, begun);
+        let known = Recorded {
+            map: run.ledger.map().clone(),
+            zeros: run.ledger.zeros(),
+            unwritten: run.ledger.unwritten().clone(),
+        };
+        let mut outcome = self.outcome(status, &known, resumed, begun);
         outcome.run_out = settled.run_out;
         outcome.read_now = read_now;
         let record = self.record(&run.facts, &outcome, &settled);
@@ -570,6 +577,7 @@ impl Prepared {
             resumed: outcome.resumed,
             bytes: outcome.bytes,
             unreadable: outcome.unreadable.iter().map(Range::from).collect(),
+            unwritten: outcome.unwritten.iter().map(Range::from).collect(),
             missing: outcome.missing,
             run_out: outcome.run_out.map(Range::from),
             digests: digests.clone(),
@@ -684,10 +692,12 @@ impl Prepared {
         run_out(map, size, sector.into(), fs::end_of_data(&self.opened.volumes)?)
     }
 
-    fn outcome(&self, status: Ended, map: &RescueMap, zeros: u64, resumed: bool, begun: Instant) -> Outcome {
+    fn outcome(&self, status: Ended, known: &Recorded, resumed: bool, begun: Instant) -> Outcome {
+        let Recorded { map, zeros, unwritten } = known;
         let unreadable = missing_extents(map);
+        let sector = u64::from(self.opened.geometry().sector);
         let finished = map.bytes(Status::Finished);
-        let zero = zeros.min(finished);
+        let zero = (*zeros).min(finished);
         Outcome {
             bytes: ByteCounts { read: finished - zero, zero, unused: 0, unreadable: unreadable.bytes() },
             status,
@@ -695,12 +705,15 @@ impl Prepared {
             size: map.size(),
             read_now: 0,
             missing: Missing {
-                sectors: unreadable.bytes().div_ceil(self.opened.geometry().sector.into()),
+                sectors: unreadable.bytes().div_ceil(sector),
                 bytes: unreadable.bytes(),
                 areas: unreadable.count() as u64,
                 unscraped: map.bytes(Status::NonTrimmed) + map.bytes(Status::NonScraped),
+                unwritten_sectors: unwritten.bytes().div_ceil(sector),
+                unwritten_bytes: unwritten.bytes(),
             },
             unreadable,
+            unwritten: unwritten.clone(),
             run_out: None,
             digests: BTreeMap::new(),
             resumed,

@@ -3,6 +3,7 @@
 mod crash;
 mod engine;
 mod fs;
+mod gaps;
 mod map_algebra;
 mod mapfile;
 mod referee;
