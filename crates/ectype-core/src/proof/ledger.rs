@@ -19,6 +19,8 @@
 //! its leaf, and kept if the medium gives the same. Before such a piece is overwritten the intent to do so is made durable,
 //! because after a crash in between its leaf would be a lie.
 
+mod slot;
+
 use super::digest::{Algorithm, Digester};
 use super::tree::{self, Hash, Tree, TreeBuilder};
 use crate::error::{Error, Kind, Result};
@@ -27,12 +29,10 @@ use crate::io::{Content, ReadAt, Storage};
 use crate::plan::map::{RescueMap, Stage, Status};
 use crate::watch::{Phase, Watch};
 use serde::{Deserialize, Serialize};
-use zerocopy::byteorder::little_endian::{U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use slot::{HEAD, SLOT, Slot, read_slot};
 
-/// What a state file begins with.
-pub const MAGIC: &[u8; 16] = b"ectype state 1\n\0";
-const SLOT: u64 = 1 << 20;
+pub use slot::MAGIC;
+
 const LEAVES: u64 = 2 * SLOT;
 const HASH: u64 = 32;
 const ZERO_SLOT: Hash = Hash([0; 32]);
@@ -51,36 +51,6 @@ const MOST_UNWRITTEN: usize = 4096;
 
 /// Leaves are looked through in batches of this many.
 const BATCH: u64 = 1 << 13;
-
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-struct SlotHead {
-    magic: [u8; 16],
-    generation: U64,
-    len: U32,
-    /// BLAKE3 of the generation's eight bytes and the JSON.
-    hash: [u8; 32],
-}
-
-const HEAD: usize = size_of::<SlotHead>();
-
-/// The JSON of a slot.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Slot<F> {
-    size: u64,
-    map: String,
-    map_before: String,
-    /// So many leaves were written: a shorter file lost some.
-    leaves: u64,
-    zeros: u64,
-    zeros_before: u64,
-    intent: Option<(u64, u64)>,
-    held_before: Vec<(u64, u64)>,
-    /// Absent in states of before there was such a list.
-    #[serde(default)]
-    unwritten: Vec<(u64, u64)>,
-    facts: F,
-}
 
 /// Saves the map where the next run finds it, all or nothing, with the stage and the position of its rescue.
 pub type SaveMap = Box<dyn FnMut(&RescueMap, Stage, u64) -> Result<()> + Send>;
@@ -610,15 +580,7 @@ impl Ledger {
         }
         let spent = || Error::corrupt(0, "the state file's generation is spent");
         let generation = kept.generation.checked_add(1).ok_or_else(spent)?;
-        let head = SlotHead {
-            magic: *MAGIC,
-            generation: U64::new(generation),
-            len: U32::new(json.len() as u32),
-            hash: slot_hash(generation, &json),
-        };
-        let mut bytes = head.as_bytes().to_vec();
-        bytes.extend_from_slice(&json);
-        kept.state.write_at(&bytes, generation % 2 * SLOT).map_err(writing)?;
+        kept.state.write_at(&slot::whole(generation, &json), generation % 2 * SLOT).map_err(writing)?;
         // Only now: what could not be written is tried again in the same slot, and the other stays whole.
         kept.generation = generation;
         Ok(())
@@ -893,24 +855,6 @@ fn writing(error: std::io::Error) -> Error {
 
 fn to_value<F: Serialize>(facts: &F) -> Result<serde_json::Value> {
     serde_json::to_value(facts).map_err(|error| Error::new(Kind::Io, "writing the state").because(error))
-}
-
-fn slot_hash(generation: u64, json: &[u8]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&generation.to_le_bytes());
-    hasher.update(json);
-    *hasher.finalize().as_bytes()
-}
-
-fn read_slot<F: for<'a> Deserialize<'a>>(state: &dyn ReadAt, at: u64) -> Option<(u64, Slot<F>)> {
-    let mut bytes = vec![0; SLOT as usize];
-    state.read_at(&mut bytes, at).ok()?;
-    let (head, rest) = SlotHead::ref_from_prefix(&bytes).ok()?;
-    let json = rest.get(..head.len.get() as usize)?;
-    if head.magic != *MAGIC || head.hash != slot_hash(head.generation.get(), json) {
-        return None;
-    }
-    Some((head.generation.get(), serde_json::from_slice(json).ok()?))
 }
 
 /// What a map says, without the comments that any program may rewrite.
