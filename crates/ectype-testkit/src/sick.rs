@@ -46,6 +46,9 @@ struct State {
     dead: bool,
     flaky: Vec<(Extent, usize)>,
     lies: usize,
+    /// So many bytes before a sector that fails never read again, and which those are by now.
+    eats: u64,
+    eaten: Extents,
     failed: bool,
     log: Vec<(Extent, bool)>,
     alive_calls: usize,
@@ -145,6 +148,12 @@ impl SickDrive {
         self
     }
 
+    /// Every failed read costs the `bytes` before the sector that failed, too: good ones that were read may be among them.
+    pub fn eats(self, bytes: u64) -> Self {
+        self.state().eats = bytes;
+        self
+    }
+
     /// A view of the drive from outside.
     pub fn probe(&self) -> Probe {
         Probe { state: Arc::clone(&self.state) }
@@ -158,7 +167,8 @@ impl SickDrive {
     fn first_bad(&self, state: &mut State, at: Extent) -> Option<u64> {
         let unit = u64::from(self.geometry.physical_sector);
         let asked: Extents = [at].into_iter().collect();
-        let mut failing = self.bad.union(&self.unwritten).align_out(unit).intersect(&asked);
+        let lost = self.bad.union(&self.unwritten).union(&state.eaten);
+        let mut failing = lost.align_out(unit).intersect(&asked);
         for (area, times) in &mut state.flaky {
             let touched = area.align_out(unit).intersect(at);
             if *times > 0 && !touched.is_empty() {
@@ -184,6 +194,7 @@ impl SickDrive {
         } else if let Some(part) = protected() {
             (part.offset, Outcome::Protected("the drive wants a key for these sectors".into()))
         } else if let Some(first) = self.first_bad(state, at) {
+            state.eaten.insert(Extent::between(first.saturating_sub(state.eats), first));
             let unwritten = self.unwritten.touches(Extent::new(first, 1));
             (first, Outcome::Medium { first_bad: self.tells.then_some(first), unwritten })
         } else {
@@ -268,7 +279,17 @@ impl Source for SickDrive {
         if state.dead {
             return Err(Error::new(Kind::Gone, "the drive does not answer").because(gone()));
         }
-        let Some(known) = known_good else { return Ok(()) };
+        let Some(known) = known_good else {
+            // As a device does: some sector somewhere.
+            let Geometry { size, sector, .. } = self.geometry;
+            let sector = u64::from(sector);
+            let mut places = [0, 1, 2, 3].map(|part| size / 4 * part / sector * sector).into_iter();
+            let gives = |place| self.first_bad(&mut state, Extent::new(place, sector.min(size))).is_none();
+            return match size == 0 || places.any(gives) {
+                true => Ok(()),
+                false => Err(Error::new(Kind::Gone, "the drive gives no sector at all")),
+            };
+        };
         let at = known.at;
         if self.first_bad(&mut state, at).is_some() {
             return Err(Error::new(Kind::Gone, format!("{at:?} was read before and is not readable now")));

@@ -72,6 +72,7 @@ fn plan_facts(plan: &Plan) -> Value {
         "available": plan.available,
         "held": plan.held,
         "compare": plan.compare,
+        "failed": plan.failed,
         "why": plan.why,
     })
 }
@@ -118,6 +119,7 @@ pub(crate) fn created(outcome: &Outcome, advice: &[String]) -> Value {
         "run_out": outcome.run_out.map(extent),
         "digests": outcome.digests,
         "resumed": outcome.resumed,
+        "rereads": outcome.rereads,
         "seconds": outcome.seconds,
         "map": outcome.map.as_deref().map(path),
         "record": outcome.record.as_deref().map(path),

@@ -1,5 +1,6 @@
 //! Sizes, times, plans and results in words.
 
+use crate::args;
 use crate::progress::Output;
 use ectype_core::plan::map::{Cell, Difference, MapFile, Phase, Status};
 use ectype_core::proof::identity::Identity;
@@ -141,6 +142,13 @@ pub(crate) fn plan(plan: &Plan, output: &Output) {
     if let Some(held) = plan.held {
         output.line(&format!("  goes on with an unfinished image: {} of it are held", size(held)));
     }
+    if plan.compare && plan.failed > 0 {
+        output.line(&format!(
+            "  {} of it could not be read. If the drive is dying and nothing wrote to it, stop this, and run:",
+            size(plan.failed)
+        ));
+        output.line(&format!("    {}", printable(&args::command_line_with("--trust-map"))));
+    }
 }
 
 /// What a dry run adds: the forecast.
@@ -191,6 +199,9 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
                 size(held),
                 size(outcome.size)
             ));
+            if outcome.rereads {
+                output.finding(&format!("  {}", trusting("goes on")));
+            }
         }
     }
     if !outcome.digests.is_empty() {
@@ -241,11 +252,22 @@ pub(crate) fn gap(missing: &Missing) -> Option<String> {
 }
 
 /// How the missing sectors may yet be had.
-fn what_next(outcome: &Outcome) -> &'static str {
+fn what_next(outcome: &Outcome) -> String {
     if outcome.missing.unwritten_bytes == outcome.missing.bytes {
-        return "There was nothing to read.";
+        return "There was nothing to read.".to_owned();
     }
-    "Clean the disc or try another drive, then run the same command: it tries those sectors again."
+    if outcome.rereads {
+        return trusting("tries those sectors again");
+    }
+    "Clean the disc or try another drive, then run the same command: it tries those sectors again.".to_owned()
+}
+
+/// Of a medium of which nothing proves that it did not change: the command that a dying one bears.
+fn trusting(does: &str) -> String {
+    let command = printable(&args::command_line_with("--trust-map"));
+    format!(
+        "If nothing writes to the source, this {does} (without --trust-map all of it is read again first, which a dying drive may not bear):\n    {command}"
+    )
 }
 
 /// A rescue map: a picture of all of it, and the numbers of `domain`.

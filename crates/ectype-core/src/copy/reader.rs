@@ -41,8 +41,8 @@ pub(super) struct Reader<'a> {
     failed: Vec<(Extent, Read)>,
     /// What was answered since: worth nothing if the drive turns out to lie.
     suspended: Vec<Answer>,
-    /// A sector that was read, for that proof.
-    known_good: Option<KnownGood>,
+    /// Sectors that were read, for that proof: the first one, which mostly lies far from any damage, and the last.
+    known_good: Vec<KnownGood>,
     /// What needed no reading and lies behind reads in flight: each step waits for so many answers, so that order is kept
     /// for tree and digests.
     known: VecDeque<(u64, Step)>,
@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
             stage: Stage::default(),
             failed: Vec::new(),
             suspended: Vec::new(),
-            known_good: None,
+            known_good: Vec::new(),
             known: VecDeque::new(),
             asked: 0,
             answered: 0,
@@ -262,8 +262,9 @@ impl<'a> Reader<'a> {
             let got = Extent::new(at.offset, good);
             self.map.set(got, Status::Finished);
             let len = good.min(u64::from(self.source.geometry().physical_sector));
-            self.known_good =
-                Some(KnownGood { at: Extent::new(at.offset, len), bytes: buffer[..len as usize].to_vec() });
+            self.known_good.truncate(1);
+            self.known_good
+                .push(KnownGood { at: Extent::new(at.offset, len), bytes: buffer[..len as usize].to_vec() });
             self.belt.data(self.pool.block(got, buffer))?;
         } else {
             self.pool.give_back(buffer);
@@ -313,7 +314,7 @@ impl<'a> Reader<'a> {
         for (at, read) in &failed {
             self.stop_unless_medium(*at, read)?;
         }
-        self.source.alive(self.known_good.as_ref())?;
+        self.alive()?;
         for (at, read) in &failed {
             self.learn(*at, read)?;
         }
@@ -328,6 +329,17 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Whether the device lives. A dying drive eats what lies beside its damage: that a known sector is lost proves no death
+    /// as long as another one, or in the end any, is given. What is given must be what it was.
+    fn alive(&mut self) -> Result<(), Error> {
+        loop {
+            match self.source.alive(self.known_good.last()) {
+                Err(error) if error.kind() == Kind::Gone && self.known_good.pop().is_some() => {}
+                answer => return answer,
+            }
+        }
+    }
+
     /// A failure that is not the medium's ends the reading.
     fn stop_unless_medium(&mut self, at: Extent, read: &Read) -> Result<(), Error> {
         let error = match &read.outcome {
@@ -338,7 +350,7 @@ impl<'a> Reader<'a> {
             Outcome::Protected(reason) => Error::refused(format!("the drive refuses to read on: {reason}")),
             Outcome::Failed(cause) => {
                 // Many an odd error is that of a device that went away.
-                self.source.alive(self.known_good.as_ref()).map_err(|gone| gone.because(again(cause)))?;
+                self.alive().map_err(|gone| gone.because(again(cause)))?;
                 Error::io("reading the source", again(cause))
             }
         };

@@ -116,7 +116,7 @@ pub trait Source: Send {
     fn forget(&mut self) {}
 
     /// Whether the device still is the one that was opened and answers: same size, same medium, and `known_good`, a sector
-    /// that was read before, can be read again past all caches and is the same. The error says what changed
+    /// that was read before, can be read again past all caches and is the same; without one, any sector can be read. The error says what changed
     /// ([`crate::error::Kind::Gone`], or [`crate::error::Kind::Changed`] where it lies). Called with nothing in flight.
     fn alive(&mut self, known_good: Option<&KnownGood>) -> crate::error::Result<()>;
 }

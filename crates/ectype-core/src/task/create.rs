@@ -148,6 +148,8 @@ pub struct Plan {
     pub held: Option<u64>,
     /// Whether what is held has to be read again and compared.
     pub compare: bool,
+    /// Bytes that an earlier run tried and could not read.
+    pub failed: u64,
 }
 
 /// What a run came to.
@@ -175,6 +177,8 @@ pub struct Outcome {
     pub digests: BTreeMap<String, String>,
     /// Whether it went on with an earlier run.
     pub resumed: bool,
+    /// Whether the same command would read a damaged medium again from the start, as nothing proves that it did not change.
+    pub rereads: bool,
     /// How long this run took.
     pub seconds: f64,
     /// The map, where it was kept.
@@ -266,8 +270,8 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     }
     let target = survey(&files, &options, &opened)?;
     let mut consistency = opened.consistency;
-    let (held, compare) = match &target {
-        Target::Nothing => (None, false),
+    let (held, compare, failed) = match &target {
+        Target::Nothing => (None, false, 0),
         Target::Unfinished(unfinished) => {
             if unfinished.foreign {
                 consistency = Consistency::None;
@@ -283,7 +287,8 @@ pub fn prepare(options: Options) -> Result<Prepared> {
                         .to_owned(),
                 );
             }
-            (Some(unfinished.held().bytes()), unfinished.compare)
+            let failed = missing_extents(&unfinished.map).bytes();
+            (Some(unfinished.held().bytes()), unfinished.compare, failed)
         }
     };
     if compare {
@@ -307,6 +312,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         available: None,
         held,
         compare,
+        failed,
     };
     let mut prepared = Prepared { options, opened, plan, files };
     prepared.check_room()?;
@@ -682,6 +688,20 @@ impl Prepared {
         !self.opened.immutable && (differs(before.writes, now.writes) || before.file != now.file)
     }
 
+    /// Whether nothing will prove to the same command that nothing was written meanwhile.
+    fn rereads(&self, status: &Ended) -> bool {
+        let of_now = || self.opened.moment_now();
+        !self.opened.immutable
+            && match status {
+                Ended::Whole => false,
+                // It was written to: to read it again is right.
+                Ended::Stopped(error) if error.kind() == Kind::Changed => false,
+                // Once it is back it is another insertion.
+                Ended::Stopped(error) if error.kind() == Kind::Gone => self.opened.device.is_some(),
+                _ => !self.opened.moment.proves_unchanged(&of_now()),
+            }
+    }
+
     /// Unreadable sectors at the very end of a disc, behind the end of every file system on it, were never written: they are
     /// the run-out of a track-at-once recording.
     fn run_out(&self, map: &RescueMap) -> Option<Extent> {
@@ -700,6 +720,7 @@ impl Prepared {
         let zero = (*zeros).min(finished);
         Outcome {
             bytes: ByteCounts { read: finished - zero, zero, unused: 0, unreadable: unreadable.bytes() },
+            rereads: !unreadable.is_empty() && self.rereads(&status),
             status,
             plan: self.plan.clone(),
             size: map.size(),
