@@ -9,7 +9,7 @@
 //! image, and the record before they go. A crash anywhere leaves something that the next run understands.
 
 use super::open::{self, Consistency, How, Opened, Purpose, changed};
-use super::target::{Files, RunFacts, Target, refuse_device, survey};
+use super::target::{Files, RunFacts, Target, map_text, refuse_device, survey};
 use super::verify::{self, Comparison};
 use crate::copy::{Copied, Job, Limits, Tuning, copy};
 use crate::error::{Error, Kind, Result};
@@ -98,12 +98,18 @@ impl Parts {
         let window = Extent::new(self.offset, self.size.unwrap_or(u64::MAX)).intersect(Extent::new(0, size));
         let mut parts: Extents = [window].into_iter().collect();
         if let Some(path) = &self.domain {
-            let name = path.display();
-            let text = std::fs::read(path).map_err(|error| Error::io(format!("reading {name}"), error))?;
-            let map = MapFile::parse(&text)
-                .map_err(|error| Error::new(error.kind(), format!("{name} is no map")).because(error))?
-                .map;
-            parts = parts.intersect(&map.extents(Status::Finished));
+            let map = MapFile::parse(&map_text(path)?).map_err(|error| error.in_file(path))?.map;
+            let wanted = map.extents(Status::Finished);
+            let end = wanted.iter().next_back().map_or(0, Extent::end);
+            // A map that knows no end claims all that there is.
+            if end > size.next_multiple_of(sector.max(512)) && end < MapFile::END_OF_SPACE {
+                let context = format!(
+                    "{} is the map of another medium: it has bytes up to {end}, and the source only {size}",
+                    path.display()
+                );
+                return Err(Error::new(Kind::Changed, context).advise("look at --domain"));
+            }
+            parts = parts.intersect(&wanted);
         }
         if parts.covers(Extent::new(0, size)) {
             return Ok(None);
