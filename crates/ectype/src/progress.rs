@@ -20,6 +20,9 @@ const JSON_TICK: Duration = Duration::from_secs(1);
 const LOG_TICK: Duration = Duration::from_secs(30);
 /// The speed shown is that of the last so many seconds.
 const WINDOW: Duration = Duration::from_secs(8);
+/// How many cells the picture has.
+const WIDEST: usize = 40;
+const NARROWEST: usize = 8;
 /// A drive that has given nothing for so long is worth a word.
 const STRUGGLES: Duration = Duration::from_secs(3);
 
@@ -250,7 +253,7 @@ impl Show {
                 err(&format!("{event}\n"));
             }
             Style::Bar => {
-                let line = self.bar(progress, rate, eta, stopping);
+                let line = self.bar(progress, rate, eta, stopping, columns());
                 err(&format!("\r\x1b[K{line}"));
                 self.shown = true;
             }
@@ -272,23 +275,33 @@ impl Show {
         (rate as u64, Some(Duration::from_secs_f64(left.min(1e9))))
     }
 
-    fn bar(&self, progress: &Progress, rate: u64, eta: Option<Duration>, stopping: bool) -> String {
+    fn bar(
+        &self,
+        progress: &Progress,
+        rate: u64,
+        eta: Option<Duration>,
+        stopping: bool,
+        columns: usize,
+    ) -> String {
         if stopping {
             return "  stopping: making durable what was copied (once more to leave at once)".to_owned();
         }
-        let picture: String = if progress.picture.is_empty() {
-            let full =
-                (progress.done.saturating_mul(40)).checked_div(progress.total).unwrap_or(0).min(40) as usize;
-            "█".repeat(full) + &"░".repeat(40 - full)
-        } else {
-            progress.picture.iter().map(|cell| self.glyph(*cell)).collect()
-        };
         let pass = pass(progress).map_or(String::new(), |(pass, of)| format!(" {pass}/{of}"));
-        format!(
-            "  {:<9}  {picture} {}",
-            progress.phase.name().to_owned() + &pass,
-            numbers(progress, rate, eta)
-        )
+        let label = format!("{:<9}", progress.phase.name().to_owned() + &pass);
+        let facts = numbers(progress, rate, eta);
+        // Two blanks before the label and two behind it, one behind the picture; the last column stays free.
+        let taken = label.len() + 6;
+        let width = columns.saturating_sub(taken + facts.chars().count()).clamp(NARROWEST, WIDEST);
+        // A line that wraps cannot be wiped away: rather it loses its end.
+        let facts: String = facts.chars().take(columns.saturating_sub(taken + width)).collect();
+        let picture = if progress.picture.is_empty() {
+            let full = u128::from(progress.done) * width as u128;
+            let full = full.checked_div(progress.total.into()).unwrap_or(0).min(width as u128) as usize;
+            "█".repeat(full) + &"░".repeat(width - full)
+        } else {
+            narrowed(&progress.picture, width).map(|cell| self.glyph(cell)).collect()
+        };
+        format!("  {label}  {picture} {facts}")
     }
 
     fn glyph(&self, cell: Cell) -> String {
@@ -312,6 +325,18 @@ impl Show {
 fn pass(progress: &Progress) -> Option<(u32, u32)> {
     let is_rescue = progress.unreadable > 0 || progress.pass > 1;
     (is_rescue && progress.passes > 1).then_some((progress.pass, progress.passes))
+}
+
+/// How wide a line may be.
+fn columns() -> usize {
+    terminal_size::terminal_size_of(std::io::stderr()).map_or(usize::MAX, |(columns, _)| columns.0.into())
+}
+
+/// A picture in at most `width` cells, each the gravest of what it stands for.
+fn narrowed(cells: &[Cell], width: usize) -> impl Iterator<Item = Cell> {
+    let width = width.min(cells.len());
+    let share = move |index: usize| &cells[index * cells.len() / width..(index + 1) * cells.len() / width];
+    (0..width).filter_map(move |index| share(index).iter().copied().reduce(Cell::with))
 }
 
 fn numbers(progress: &Progress, rate: u64, eta: Option<Duration>) -> String {
@@ -368,7 +393,7 @@ mod tests {
     }
 
     fn bar(progress: &Progress) -> String {
-        Show::new(Style::Bar, false).bar(progress, 1 << 20, None, false)
+        Show::new(Style::Bar, false).bar(progress, 1 << 20, None, false, usize::MAX)
     }
 
     #[test]
@@ -413,5 +438,22 @@ mod tests {
         assert_eq!(told.contains(", last success 1 min "), silent.is_some(), "{told}");
         let healthy = Progress { unreadable: 0, walked: None, last_success: silent, ..halfway() };
         assert!(!words(&healthy, 0, None).contains("success"));
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_it_stays_one_line() {
+        let picture = [Cell::Finished; 39].into_iter().chain([Cell::Bad]).collect();
+        let rescue = Progress { unreadable: 4096, areas: 1, pass: 2, picture, ..halfway() };
+        let show = Show::new(Style::Bar, false);
+        for columns in [0, 1, 20, 40, 80, 100, 132, 400] {
+            for progress in [&halfway(), &rescue] {
+                let line = show.bar(progress, 1 << 20, Some(Duration::from_secs(50)), false, columns);
+                let len = line.chars().count();
+                assert!(len < columns.max(26), "{len} of {columns}: {line}");
+                assert!(columns < 132 || line.contains(&"█".repeat(20)), "{line}");
+            }
+            let line = show.bar(&rescue, 0, None, false, columns);
+            assert!(line.contains('!'), "the gravest shows: {line}");
+        }
     }
 }
