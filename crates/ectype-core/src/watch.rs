@@ -1,7 +1,7 @@
 //! What a run tells while it runs, and how it is asked to stop.
 
 use crate::io::Content;
-use crate::plan::map::{Cell, RescueMap, Status};
+use crate::plan::map::{self, Cell, RescueMap, Stage, Status};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -66,8 +66,16 @@ pub struct Progress {
     pub unreadable: u64,
     /// How many areas those are.
     pub areas: usize,
-    /// In which pass of the phase, from 1.
+    /// In which pass of the phase, from 1; 0 in phases without passes.
     pub pass: u32,
+    /// How many passes there are at most.
+    pub passes: u32,
+    /// Whether the pass goes from the end to the start.
+    pub backwards: bool,
+    /// In trimming and scraping: areas of that kind that are done, and how many there were.
+    pub walked: Option<(usize, usize)>,
+    /// When the medium last gave anything.
+    pub last_success: Option<Instant>,
     /// The map in one line; empty in phases without one.
     pub picture: Vec<Cell>,
 }
@@ -117,11 +125,11 @@ impl Watch {
     /// Enters a phase of `total` bytes.
     pub(crate) fn enter(&self, phase: Phase, total: u64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let unreadable = state.0.unreadable;
+        let Progress { unreadable, last_success, .. } = state.0;
         if state.0.phase != Phase::Starting {
             self.ended.lock().unwrap_or_else(PoisonError::into_inner).push(state.0.clone());
         }
-        *state = (Progress { phase, total, unreadable, ..Progress::default() }, None);
+        *state = (Progress { phase, total, unreadable, last_success, ..Progress::default() }, None);
     }
 
     /// `done` bytes of the phase are done.
@@ -135,15 +143,34 @@ impl Watch {
         }
     }
 
-    /// Enters a phase of a rescue, about the bytes that have this status now.
-    pub(crate) fn enter_rescue(&self, phase: Phase, pass: u32, map: &RescueMap, status: Status) {
-        self.enter(phase, map.bytes(status));
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).0.pass = pass;
+    /// Enters a stage of a rescue: its phase, where that is one of its own, is about the bytes that have a status now.
+    pub(crate) fn enter_stage(&self, stage: Stage, passes: u32, map: &RescueMap) {
+        let about = match stage.phase {
+            map::Phase::Trimming => Some((Phase::Trimming, Status::NonTrimmed)),
+            map::Phase::Scraping => Some((Phase::Scraping, Status::NonScraped)),
+            map::Phase::Retrying => Some((Phase::Retrying, Status::Bad)),
+            map::Phase::Finished => return,
+            // Its caller knows whether it copies, compares or verifies.
+            _ => None,
+        };
+        if let Some((phase, status)) = about {
+            self.enter(phase, map.bytes(status));
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let progress = &mut state.0;
+        (progress.pass, progress.passes, progress.backwards) = (stage.pass, passes, stage.backwards);
+        progress.walked = match progress.phase {
+            Phase::Trimming => Some((0, map.count(Status::NonTrimmed))),
+            Phase::Scraping => Some((0, map.count(Status::NonScraped))),
+            _ => None,
+        };
+        drop(state);
         self.update(map, true);
     }
 
-    pub(crate) fn begin(&self, map: &RescueMap) {
-        self.update(map, true);
+    /// The medium gave something.
+    pub(crate) fn succeeded(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0.last_success = Some(Instant::now());
     }
 
     pub(crate) fn update(&self, map: &RescueMap, now: bool) {
@@ -157,6 +184,15 @@ impl Watch {
             Phase::Retrying => left(Status::Bad),
             _ => map.size() - untried,
         };
+        if let Some((done, all)) = &mut progress.walked {
+            let left = match progress.phase {
+                Phase::Trimming => map.count(Status::NonTrimmed),
+                _ => map.count(Status::NonScraped),
+            };
+            // What a drive names in the middle of an area makes two of it.
+            *all = (*all).max(left);
+            *done = *all - left;
+        }
         progress.areas = [Status::NonTrimmed, Status::NonScraped, Status::Bad]
             .iter()
             .map(|status| map.count(*status))

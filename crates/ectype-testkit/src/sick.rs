@@ -29,6 +29,7 @@ pub struct SickDrive {
     geometry: Geometry,
     bad: Extents,
     protected: Extents,
+    unwritten: Extents,
     slow: Vec<(Extents, Duration)>,
     sleeps: bool,
     /// When the oldest request has slept enough.
@@ -45,6 +46,9 @@ struct State {
     dead: bool,
     flaky: Vec<(Extent, usize)>,
     lies: usize,
+    /// So many bytes before a sector that fails never read again, and which those are by now.
+    eats: u64,
+    eaten: Extents,
     failed: bool,
     log: Vec<(Extent, bool)>,
     alive_calls: usize,
@@ -67,6 +71,7 @@ impl SickDrive {
             geometry,
             bad: Extents::new(),
             protected: Extents::new(),
+            unwritten: Extents::new(),
             slow: Vec::new(),
             sleeps: false,
             wakes: None,
@@ -92,6 +97,12 @@ impl SickDrive {
     /// These sectors are refused, as a copy protection does.
     pub fn protected(mut self, protected: impl IntoIterator<Item = Extent>) -> Self {
         self.protected = self.protected.union(&protected.into_iter().collect());
+        self
+    }
+
+    /// These sectors were never written, and a read that meets one first says so.
+    pub fn unwritten(mut self, unwritten: impl IntoIterator<Item = Extent>) -> Self {
+        self.unwritten = self.unwritten.union(&unwritten.into_iter().collect());
         self
     }
 
@@ -137,6 +148,12 @@ impl SickDrive {
         self
     }
 
+    /// Every failed read costs the `bytes` before the sector that failed, too: good ones that were read may be among them.
+    pub fn eats(self, bytes: u64) -> Self {
+        self.state().eats = bytes;
+        self
+    }
+
     /// A view of the drive from outside.
     pub fn probe(&self) -> Probe {
         Probe { state: Arc::clone(&self.state) }
@@ -150,7 +167,8 @@ impl SickDrive {
     fn first_bad(&self, state: &mut State, at: Extent) -> Option<u64> {
         let unit = u64::from(self.geometry.physical_sector);
         let asked: Extents = [at].into_iter().collect();
-        let mut failing = self.bad.align_out(unit).intersect(&asked);
+        let lost = self.bad.union(&self.unwritten).union(&state.eaten);
+        let mut failing = lost.align_out(unit).intersect(&asked);
         for (area, times) in &mut state.flaky {
             let touched = area.align_out(unit).intersect(at);
             if *times > 0 && !touched.is_empty() {
@@ -176,7 +194,9 @@ impl SickDrive {
         } else if let Some(part) = protected() {
             (part.offset, Outcome::Protected("the drive wants a key for these sectors".into()))
         } else if let Some(first) = self.first_bad(state, at) {
-            (first, Outcome::Medium { first_bad: self.tells.then_some(first) })
+            state.eaten.insert(Extent::between(first.saturating_sub(state.eats), first));
+            let unwritten = self.unwritten.touches(Extent::new(first, 1));
+            (first, Outcome::Medium { first_bad: self.tells.then_some(first), unwritten })
         } else {
             (at.end(), Outcome::Ok)
         };
@@ -259,7 +279,17 @@ impl Source for SickDrive {
         if state.dead {
             return Err(Error::new(Kind::Gone, "the drive does not answer").because(gone()));
         }
-        let Some(known) = known_good else { return Ok(()) };
+        let Some(known) = known_good else {
+            // As a device does: some sector somewhere.
+            let Geometry { size, sector, .. } = self.geometry;
+            let sector = u64::from(sector);
+            let mut places = [0, 1, 2, 3].map(|part| size / 4 * part / sector * sector).into_iter();
+            let gives = |place| self.first_bad(&mut state, Extent::new(place, sector.min(size))).is_none();
+            return match size == 0 || places.any(gives) {
+                true => Ok(()),
+                false => Err(Error::new(Kind::Gone, "the drive gives no sector at all")),
+            };
+        };
         let at = known.at;
         if self.first_bad(&mut state, at).is_some() {
             return Err(Error::new(Kind::Gone, format!("{at:?} was read before and is not readable now")));
@@ -339,7 +369,7 @@ mod tests {
             let all = read(&mut sick, 0, 64 * 512);
             let first = failing.iter().next().unwrap().offset;
             assert_eq!(all.read.good, first);
-            assert!(matches!(all.read.outcome, Outcome::Medium { first_bad: Some(at) } if at == first));
+            assert!(matches!(all.read.outcome, Outcome::Medium { first_bad: Some(at), .. } if at == first));
             assert!(all.buffer[1] == 1 && all.buffer[first as usize..].iter().all(|&byte| byte == POISON));
         }
         assert_eq!(read(&mut drive().bad([Extent::new(512, 512)]), 0, 2048).read.good, 0);

@@ -481,10 +481,24 @@ pub(crate) fn man(args: &ManArgs) -> Result<Code> {
 
 /// The command line as it was typed, for maps and for advice.
 pub(crate) fn command_line() -> String {
+    words().join(" ")
+}
+
+fn words() -> Vec<String> {
     let quoted = |arg: OsString| word(Path::new(&arg));
     let mut words: Vec<String> = std::env::args_os().map(quoted).collect();
     if let Some(program) = words.first_mut() {
         *program = "ectype".to_owned();
+    }
+    words
+}
+
+/// The same with one more option of `create`, to be run as it stands.
+pub(crate) fn command_line_with(option: &str) -> String {
+    let mut words = words();
+    words.retain(|word| word != "--dry-run");
+    if let Some(verb) = words.iter().position(|word| word == "create") {
+        words.insert(verb + 1, option.to_owned());
     }
     words.join(" ")
 }

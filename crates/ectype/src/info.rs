@@ -89,7 +89,8 @@ fn image(path: &Path, images: &Images, output: &Output) -> Result<Code> {
             json!({
                 "status": record.status, "made_by": record.made_by, "began": record.began, "ended": record.ended,
                 "source": record.source, "plan": record.plan, "digests": record.digests,
-                "tree": record.tree.root, "unreadable": record.unreadable, "run_out": record.run_out,
+                "tree": record.tree.root, "unreadable": record.unreadable,
+                "unwritten": record.unwritten, "run_out": record.run_out,
             })
         });
         more.insert("record".into(), json!(record));
@@ -156,6 +157,9 @@ fn image(path: &Path, images: &Images, output: &Output) -> Result<Code> {
                 let lost = record.unreadable.iter().map(|&range| range.into()).collect();
                 output.line("  could not be read:");
                 report::list(&lost, output);
+                if let Some(gap) = report::gap(&record.missing) {
+                    output.line(&format!("  {gap}"));
+                }
             }
         }
     }

@@ -73,6 +73,7 @@ fn plan_facts(plan: &Plan) -> Value {
         "available": plan.available,
         "held": plan.held,
         "compare": plan.compare,
+        "failed": plan.failed,
         "why": plan.why,
     })
 }
@@ -115,15 +116,19 @@ pub(crate) fn created(outcome: &Outcome, advice: &[String]) -> Value {
         "plan": plan_facts(plan),
         "bytes": outcome.bytes,
         "unreadable": unreadable,
+        "unwritten": extents(&outcome.unwritten),
         "missing": {
             "sectors": outcome.missing.sectors,
             "bytes": outcome.missing.bytes,
             "areas": outcome.missing.areas,
             "unscraped": outcome.missing.unscraped,
+            "unwritten_sectors": outcome.missing.unwritten_sectors,
+            "unwritten_bytes": outcome.missing.unwritten_bytes,
         },
         "run_out": outcome.run_out.map(extent),
         "digests": outcome.digests,
         "resumed": outcome.resumed,
+        "rereads": outcome.rereads,
         "seconds": outcome.seconds,
         "map": outcome.map.as_deref().map(path),
         "record": outcome.record.as_deref().map(path),

@@ -20,6 +20,11 @@ const JSON_TICK: Duration = Duration::from_secs(1);
 const LOG_TICK: Duration = Duration::from_secs(30);
 /// The speed shown is that of the last so many seconds.
 const WINDOW: Duration = Duration::from_secs(8);
+/// How many cells the picture has.
+const WIDEST: usize = 40;
+const NARROWEST: usize = 8;
+/// A drive that has given nothing for so long is worth a word.
+const STRUGGLES: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Style {
@@ -238,11 +243,17 @@ impl Show {
                     "bytes_per_s": rate,
                     "eta_s": eta.map(|eta| eta.as_secs()),
                     "unreadable": progress.unreadable,
+                    "pass": (progress.pass > 0).then_some(progress.pass),
+                    "passes": (progress.pass > 0).then_some(progress.passes),
+                    "backwards": progress.backwards,
+                    "areas": progress.walked.map(|walked| walked.0),
+                    "areas_total": progress.walked.map(|walked| walked.1),
+                    "last_success_s": progress.last_success.map(|last| last.elapsed().as_secs()),
                 });
                 err(&format!("{event}\n"));
             }
             Style::Bar => {
-                let line = self.bar(progress, rate, eta, stopping);
+                let line = self.bar(progress, rate, eta, stopping, columns());
                 err(&format!("\r\x1b[K{line}"));
                 self.shown = true;
             }
@@ -264,18 +275,33 @@ impl Show {
         (rate as u64, Some(Duration::from_secs_f64(left.min(1e9))))
     }
 
-    fn bar(&self, progress: &Progress, rate: u64, eta: Option<Duration>, stopping: bool) -> String {
+    fn bar(
+        &self,
+        progress: &Progress,
+        rate: u64,
+        eta: Option<Duration>,
+        stopping: bool,
+        columns: usize,
+    ) -> String {
         if stopping {
             return "  stopping: making durable what was copied (once more to leave at once)".to_owned();
         }
-        let picture: String = if progress.picture.is_empty() {
-            let full =
-                (progress.done.saturating_mul(40)).checked_div(progress.total).unwrap_or(0).min(40) as usize;
-            "█".repeat(full) + &"░".repeat(40 - full)
+        let pass = pass(progress).map_or(String::new(), |(pass, of)| format!(" {pass}/{of}"));
+        let label = format!("{:<9}", progress.phase.name().to_owned() + &pass);
+        let facts = numbers(progress, rate, eta);
+        // Two blanks before the label and two behind it, one behind the picture; the last column stays free.
+        let taken = label.len() + 6;
+        let width = columns.saturating_sub(taken + facts.chars().count()).clamp(NARROWEST, WIDEST);
+        // A line that wraps cannot be wiped away: rather it loses its end.
+        let facts: String = facts.chars().take(columns.saturating_sub(taken + width)).collect();
+        let picture = if progress.picture.is_empty() {
+            let full = u128::from(progress.done) * width as u128;
+            let full = full.checked_div(progress.total.into()).unwrap_or(0).min(width as u128) as usize;
+            "█".repeat(full) + &"░".repeat(width - full)
         } else {
-            progress.picture.iter().map(|cell| self.glyph(*cell)).collect()
+            narrowed(&progress.picture, width).map(|cell| self.glyph(cell)).collect()
         };
-        format!("  {:<9}  {picture} {}", progress.phase.name(), numbers(progress, rate, eta))
+        format!("  {label}  {picture} {facts}")
     }
 
     fn glyph(&self, cell: Cell) -> String {
@@ -295,10 +321,31 @@ impl Show {
     }
 }
 
+/// The pass and how many there are, where it is worth telling: a healthy medium is read in one.
+fn pass(progress: &Progress) -> Option<(u32, u32)> {
+    let is_rescue = progress.unreadable > 0 || progress.pass > 1;
+    (is_rescue && progress.passes > 1).then_some((progress.pass, progress.passes))
+}
+
+/// How wide a line may be.
+fn columns() -> usize {
+    terminal_size::terminal_size_of(std::io::stderr()).map_or(usize::MAX, |(columns, _)| columns.0.into())
+}
+
+/// A picture in at most `width` cells, each the gravest of what it stands for.
+fn narrowed(cells: &[Cell], width: usize) -> impl Iterator<Item = Cell> {
+    let width = width.min(cells.len());
+    let share = move |index: usize| &cells[index * cells.len() / width..(index + 1) * cells.len() / width];
+    (0..width).filter_map(move |index| share(index).iter().copied().reduce(Cell::with))
+}
+
 fn numbers(progress: &Progress, rate: u64, eta: Option<Duration>) -> String {
     let percent = (u128::from(progress.done) * 100).checked_div(progress.total.into()).unwrap_or(100);
-    let mut text =
-        format!("{percent:>3} %   {} / {}", report::size(progress.done), report::size(progress.total));
+    let mut text = format!("{percent:>3} %   ");
+    text += &match progress.walked {
+        Some((done, all)) => format!("{done} of {} done", areas(all)),
+        None => format!("{} / {}", report::size(progress.done), report::size(progress.total)),
+    };
     if rate > 0 {
         text += &format!("   {}/s", report::size(rate));
     }
@@ -306,12 +353,107 @@ fn numbers(progress: &Progress, rate: u64, eta: Option<Duration>) -> String {
         text += &format!("   {} left", report::clock(eta));
     }
     if progress.unreadable > 0 {
-        let areas = if progress.areas == 1 { "area" } else { "areas" };
-        text += &format!("   {} in {} {areas} unread", report::size(progress.unreadable), progress.areas);
+        text += &format!("   {} in {} unread", report::size(progress.unreadable), areas(progress.areas));
+        let silent = progress.last_success.map(|last| last.elapsed());
+        if let Some(silent) = silent.filter(|silent| *silent >= STRUGGLES && is_reading(progress.phase)) {
+            text += &format!(", last success {} ago", report::lasted(silent));
+        }
     }
     text
 }
 
+fn areas(count: usize) -> String {
+    format!("{} area{}", report::count(count as u64), if count == 1 { "" } else { "s" })
+}
+
+fn is_reading(phase: Phase) -> bool {
+    !matches!(phase, Phase::Starting | Phase::Proving | Phase::Finishing)
+}
+
 fn words(progress: &Progress, rate: u64, eta: Option<Duration>) -> String {
-    format!("{}  {}", progress.phase.name(), numbers(progress, rate, eta).trim_start())
+    let back = if progress.backwards { ", backwards" } else { "" };
+    let pass = pass(progress).map_or(String::new(), |(pass, of)| format!(", pass {pass} of {of}{back}"));
+    format!("{}{pass}  {}", progress.phase.name(), numbers(progress, rate, eta).trim_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn halfway() -> Progress {
+        Progress {
+            phase: Phase::Copying,
+            done: 50 << 20,
+            total: 100 << 20,
+            pass: 1,
+            passes: 5,
+            last_success: Some(Instant::now()),
+            ..Progress::default()
+        }
+    }
+
+    fn bar(progress: &Progress) -> String {
+        Show::new(Style::Bar, false).bar(progress, 1 << 20, None, false, usize::MAX)
+    }
+
+    #[test]
+    fn a_healthy_medium_has_no_passes() {
+        let progress = halfway();
+        assert_eq!(words(&progress, 0, None), "copying  50 %   50.0 MiB / 100.0 MiB");
+        let picture = "█".repeat(20) + &"░".repeat(20);
+        let expected = format!("  copying    {picture}  50 %   50.0 MiB / 100.0 MiB   1.0 MiB/s");
+        assert_eq!(bar(&progress), expected);
+    }
+
+    #[test]
+    fn a_rescue_says_its_pass_and_direction() {
+        let progress = Progress { unreadable: 4096, areas: 1, pass: 2, backwards: true, ..halfway() };
+        assert_eq!(
+            words(&progress, 0, None),
+            "copying, pass 2 of 5, backwards  50 %   50.0 MiB / 100.0 MiB   4.0 KiB in 1 area unread"
+        );
+        assert!(bar(&progress).starts_with("  copying 2/5  █"), "{}", bar(&progress));
+        let retrying = Progress { phase: Phase::Retrying, pass: 1, passes: 3, backwards: false, ..progress };
+        assert!(words(&retrying, 0, None).starts_with("retrying, pass 1 of 3  "));
+        // With one pass there is nothing to count.
+        assert!(words(&Progress { passes: 1, ..retrying }, 0, None).starts_with("retrying  "));
+    }
+
+    #[test]
+    fn walks_count_areas_and_a_silent_drive_is_told() {
+        let silent = Instant::now().checked_sub(Duration::from_secs(70));
+        let trimming = Progress {
+            phase: Phase::Trimming,
+            passes: 1,
+            unreadable: 31_232,
+            areas: 14,
+            walked: Some((9, 14)),
+            last_success: silent,
+            ..halfway()
+        };
+        let told = words(&trimming, 0, None);
+        let expected = "trimming  50 %   9 of 14 areas done   30.5 KiB in 14 areas unread";
+        assert!(told.starts_with(expected), "{told}");
+        // A machine that has just booted has no such past.
+        assert_eq!(told.contains(", last success 1 min "), silent.is_some(), "{told}");
+        let healthy = Progress { unreadable: 0, walked: None, last_success: silent, ..halfway() };
+        assert!(!words(&healthy, 0, None).contains("success"));
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_it_stays_one_line() {
+        let picture = [Cell::Finished; 39].into_iter().chain([Cell::Bad]).collect();
+        let rescue = Progress { unreadable: 4096, areas: 1, pass: 2, picture, ..halfway() };
+        let show = Show::new(Style::Bar, false);
+        for columns in [0, 1, 20, 40, 80, 100, 132, 400] {
+            for progress in [&halfway(), &rescue] {
+                let line = show.bar(progress, 1 << 20, Some(Duration::from_secs(50)), false, columns);
+                let len = line.chars().count();
+                assert!(len < columns.max(26), "{len} of {columns}: {line}");
+                assert!(columns < 132 || line.contains(&"█".repeat(20)), "{line}");
+            }
+            let line = show.bar(&rescue, 0, None, false, columns);
+            assert!(line.contains('!'), "the gravest shows: {line}");
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! Sizes, times, plans and results in words.
 
+use crate::args;
 use crate::progress::Output;
 use ectype_core::plan::map::{Cell, Difference, MapFile, Phase, Status};
 use ectype_core::proof::identity::Identity;
+use ectype_core::proof::record::Missing;
 use ectype_core::task::create::{Ended, Outcome, Plan};
 use ectype_core::task::verify::Comparison;
 use ectype_core::{Extent, Extents, fs};
@@ -50,6 +52,14 @@ pub(crate) fn took(seconds: f64) -> String {
         0..60 => format!("{seconds:.1} s"),
         60..3600 => format!("{} min {} s", whole / 60, whole % 60),
         _ => format!("{} h {} min", whole / 3600, whole / 60 % 60),
+    }
+}
+
+/// The same of a time that nobody measures: `3 s`, `2 min 11 s`.
+pub(crate) fn lasted(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => took(seconds as f64),
     }
 }
 
@@ -146,6 +156,13 @@ pub(crate) fn plan(plan: &Plan, output: &Output) {
     if let Some(held) = plan.held {
         output.line(&format!("  goes on with an unfinished image: {} of it are held", size(held)));
     }
+    if plan.compare && plan.failed > 0 {
+        output.line(&format!(
+            "  {} of it could not be read. If the drive is dying and nothing wrote to it, stop this, and run:",
+            size(plan.failed)
+        ));
+        output.line(&format!("    {}", printable(&args::command_line_with("--trust-map"))));
+    }
 }
 
 /// What a dry run adds: the forecast.
@@ -178,6 +195,9 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
                 size(lost)
             ));
             list(&outcome.unreadable, output);
+            if let Some(gap) = gap(&outcome.missing) {
+                output.finding(&format!("  {gap}"));
+            }
             if outcome.missing.unscraped > 0 {
                 output.finding(&format!(
                     "  {} of it was not tried sector by sector; the same command without --no-scrape does that.",
@@ -193,6 +213,9 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
                 size(held),
                 size(outcome.size)
             ));
+            if outcome.rereads {
+                output.finding(&format!("  {}", trusting("goes on")));
+            }
         }
     }
     if !outcome.digests.is_empty() {
@@ -223,13 +246,43 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
     }
     if let (Ended::Incomplete, Some(map)) = (&outcome.status, &outcome.map) {
         let map = printable(&map.display().to_string());
-        output.finding(&format!(
-            "  map: {map}   Clean the disc or try another drive, then run the same command: it tries those sectors again."
-        ));
+        output.finding(&format!("  map: {map}   {}", what_next(outcome)));
     }
     if let Some(Ok(verified)) = &outcome.verified {
         compared(verified, output);
     }
+}
+
+/// What of the missing sectors is no damage.
+pub(crate) fn gap(missing: &Missing) -> Option<String> {
+    let Missing { sectors, unwritten_sectors: unwritten, .. } = *missing;
+    let which = match unwritten {
+        0 => return None,
+        1 if sectors == 1 => "It was".to_owned(),
+        _ if unwritten == sectors => "All of these sectors were".to_owned(),
+        1 => "1 of these sectors was".to_owned(),
+        _ => format!("{} of these sectors were", count(unwritten)),
+    };
+    Some(format!("{which} never written, as the drive says: a gap, no damage."))
+}
+
+/// How the missing sectors may yet be had.
+fn what_next(outcome: &Outcome) -> String {
+    if outcome.missing.unwritten_bytes == outcome.missing.bytes {
+        return "There was nothing to read.".to_owned();
+    }
+    if outcome.rereads {
+        return trusting("tries those sectors again");
+    }
+    "Clean the disc or try another drive, then run the same command: it tries those sectors again.".to_owned()
+}
+
+/// Of a medium of which nothing proves that it did not change: the command that a dying one bears.
+fn trusting(does: &str) -> String {
+    let command = printable(&args::command_line_with("--trust-map"));
+    format!(
+        "If nothing writes to the source, this {does} (without --trust-map all of it is read again first, which a dying drive may not bear):\n    {command}"
+    )
 }
 
 /// A rescue map: a picture of all of it, and the numbers of `domain`.
@@ -380,6 +433,19 @@ mod tests {
         assert_eq!(clock(Duration::from_secs(7864)), "2:11:04");
         assert_eq!(took(131.4), "2 min 11 s");
         assert_eq!(took(0.84), "0.8 s");
+    }
+
+    #[test]
+    fn a_gap_is_told_from_damage_in_one_line() {
+        let told = |sectors, unwritten_sectors| {
+            let missing = Missing { sectors, unwritten_sectors, ..Missing::default() };
+            gap(&missing).map(|line| line.split(" never").next().unwrap_or_default().to_owned())
+        };
+        assert_eq!(told(9, 0), None);
+        assert_eq!(told(9, 1).unwrap(), "1 of these sectors was");
+        assert_eq!(told(4000, 2048).unwrap(), "2 048 of these sectors were");
+        assert_eq!(told(2048, 2048).unwrap(), "All of these sectors were");
+        assert_eq!(told(1, 1).unwrap(), "It was");
     }
 
     #[test]

@@ -48,16 +48,17 @@ pub(super) fn commit(
                 zero(sink, ledger, at, true)?;
                 digests.zeros(at);
             }
-            Ok(Step::Status(at, status)) => {
-                if status == Status::Bad {
+            Ok(Step::Status { at, status, unwritten }) => {
+                let newly_bad = status == Status::Bad && ledger.map().run_at(at.offset).1 != Status::Bad;
+                if newly_bad {
                     if ledger.held_before(at) {
                         return Err(lost(at));
                     }
                     ledger.before_change(at)?;
                     sink.unreadable(at)?;
                 }
-                ledger.status(at, status);
-                if status == Status::Bad {
+                ledger.status(at, status, unwritten);
+                if newly_bad {
                     digests.zeros(at);
                 }
             }

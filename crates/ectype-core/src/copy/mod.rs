@@ -100,7 +100,6 @@ pub fn copy(job: Job<'_>) -> Result<Copied> {
     let tuning = job.tuning;
     let mut map: RescueMap = job.ledger.map().clone();
     let watch = job.watch;
-    watch.begin(&map);
     let takers = committer::Digests::start(job.digests, tuning.buffers, watch);
     let leaves = job.ledger.wants_leaves().then(|| map.size());
     let (packer, placement) = (job.sink.packer(), job.sink.placement());

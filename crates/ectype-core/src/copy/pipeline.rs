@@ -25,8 +25,8 @@ pub(super) enum Step {
     Zero(Extent),
     /// Space that its owner does not use.
     Unused(Extent),
-    /// What a failed read made of these sectors.
-    Status(Extent, Status),
+    /// What a failed read made of these sectors, and whether the drive says that they were never written.
+    Status { at: Extent, status: Status, unwritten: bool },
     /// What the steps that follow are for.
     Stage(Stage),
 }

@@ -13,9 +13,9 @@ use crate::extent::{Extent, PIECE};
 use crate::image::Placement;
 use crate::io::Content;
 use crate::plan::Strategy;
-use crate::plan::map::{Phase, RescueMap, Stage, Status};
+use crate::plan::map::{RescueMap, Stage, Status};
 use crate::source::{Answer, KnownGood, Outcome, Read, Source};
-use crate::watch::{self, Watch};
+use crate::watch::Watch;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -44,8 +44,8 @@ pub(super) struct Reader<'a> {
     failed: Vec<(Extent, Read)>,
     /// What was answered since: worth nothing if the drive turns out to lie.
     suspended: Vec<Answer>,
-    /// A sector that was read, for that proof.
-    known_good: Option<KnownGood>,
+    /// Sectors that were read, for that proof: the first one, which mostly lies far from any damage, and the last.
+    known_good: Vec<KnownGood>,
     /// What needed no reading and lies behind reads in flight: each step waits for so many answers, so that order is kept
     /// for tree and digests.
     known: VecDeque<(u64, Step)>,
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
             stage: Stage::default(),
             failed: Vec::new(),
             suspended: Vec::new(),
-            known_good: None,
+            known_good: Vec::new(),
             known: VecDeque::new(),
             asked: 0,
             answered: 0,
@@ -124,6 +124,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn run(mut self) -> ReaderEnd {
+        self.watch.enter_stage(self.stage, self.strategy.passes(), self.map);
         let mut ended = self.read_all();
         // What is in the map must reach the ledger, also where the reads before it were given up.
         if self.send_known(u64::MAX).is_err() {
@@ -216,15 +217,7 @@ impl<'a> Reader<'a> {
         if stage == self.stage {
             return Ok(());
         }
-        let phase = match stage.phase {
-            Phase::Trimming => Some((watch::Phase::Trimming, Status::NonTrimmed)),
-            Phase::Scraping => Some((watch::Phase::Scraping, Status::NonScraped)),
-            Phase::Retrying => Some((watch::Phase::Retrying, Status::Bad)),
-            _ => None,
-        };
-        if let Some((phase, status)) = phase {
-            self.watch.enter_rescue(phase, stage.pass, self.map, status);
-        }
+        self.watch.enter_stage(stage, self.strategy.passes(), self.map);
         self.stage = stage;
         self.known.push_back((self.asked, Step::Stage(stage)));
         Ok(self.send_known(self.answered)?)
@@ -279,11 +272,13 @@ impl<'a> Reader<'a> {
         };
         self.read += good;
         if good > 0 {
+            self.watch.succeeded();
             let got = Extent::new(at.offset, good);
             self.map.set(got, Status::Finished);
             let len = good.min(u64::from(self.source.geometry().physical_sector));
-            self.known_good =
-                Some(KnownGood { at: Extent::new(at.offset, len), bytes: buffer[..len as usize].to_vec() });
+            self.known_good.truncate(1);
+            self.known_good
+                .push(KnownGood { at: Extent::new(at.offset, len), bytes: buffer[..len as usize].to_vec() });
             self.belt.data(self.pool.block(got, buffer))?;
         } else {
             self.pool.give_back(buffer);
@@ -299,16 +294,20 @@ impl<'a> Reader<'a> {
 
     /// Enters what an answer means for the bytes that it did not bring.
     fn learn(&mut self, at: Extent, read: &Read) -> Result<(), Stop> {
+        let unwritten = matches!(read.outcome, Outcome::Medium { unwritten: true, .. });
         for (changed, status) in self.strategy.learn(at, read, self.map) {
             let mut rest = changed;
             while !rest.is_empty() {
                 let (run, before) = self.map.run_at(rest.offset);
                 let part = run.intersect(rest);
                 rest = Extent::between(part.end(), rest.end());
-                // What was read stays read, also where sectors are larger than the holes in a map.
-                if before != Status::Finished && before != status {
+                // What was read stays read, also where sectors are larger than the holes in a map. What stays bad may be so
+                // for another reason than before.
+                if before != Status::Finished && (before != status || status == Status::Bad) {
                     self.map.set(part, status);
-                    self.known.push_back((self.asked, Step::Status(part, status)));
+                    let step =
+                        Step::Status { at: part, status, unwritten: unwritten && status == Status::Bad };
+                    self.known.push_back((self.asked, step));
                 }
             }
         }
@@ -329,7 +328,7 @@ impl<'a> Reader<'a> {
         for (at, read) in &failed {
             self.stop_unless_medium(*at, read)?;
         }
-        self.source.alive(self.known_good.as_ref())?;
+        self.alive()?;
         if let (Placement::InOrder, Some((at, read))) = (self.placement, failed.first()) {
             self.damaged = true;
             return Err(damaged(at.offset + read.good).into());
@@ -348,6 +347,17 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Whether the device lives. A dying drive eats what lies beside its damage: that a known sector is lost proves no death
+    /// as long as another one, or in the end any, is given. What is given must be what it was.
+    fn alive(&mut self) -> Result<(), Error> {
+        loop {
+            match self.source.alive(self.known_good.last()) {
+                Err(error) if error.kind() == Kind::Gone && self.known_good.pop().is_some() => {}
+                answer => return answer,
+            }
+        }
+    }
+
     /// A failure that is not the medium's ends the reading.
     fn stop_unless_medium(&mut self, at: Extent, read: &Read) -> Result<(), Error> {
         let error = match &read.outcome {
@@ -362,7 +372,7 @@ impl<'a> Reader<'a> {
             }
             Outcome::Failed(cause) => {
                 // Many an odd error is that of a device that went away.
-                self.source.alive(self.known_good.as_ref()).map_err(|gone| gone.because(again(cause)))?;
+                self.alive().map_err(|gone| gone.because(again(cause)))?;
                 Error::io("reading the source", again(cause))
             }
         };

@@ -7,7 +7,7 @@
 //!
 //! The gate lets nothing through that writes: the requests are a closed list, and SCSI commands are those that read.
 
-use crate::os::disc::Sense;
+pub use crate::os::disc::Sense;
 use std::io;
 use std::time::Duration;
 

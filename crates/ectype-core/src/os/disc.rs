@@ -206,6 +206,17 @@ impl Sense {
         matches!(self.key, 3 | 8)
     }
 
+    /// Whether nothing was ever written there: a gap between recordings, which is no damage.
+    pub fn unwritten(&self) -> bool {
+        // BLANK CHECK; ILLEGAL MODE FOR THIS TRACK, as drives answer for a sector that belongs to no track.
+        self.key == 8 || (self.key, self.asc, self.ascq) == (5, 0x64, 0)
+    }
+
+    /// Whether the drive knows no such sector: the medium ends before it, or it lies in a gap.
+    pub fn out_of_range(&self) -> bool {
+        (self.key, self.asc, self.ascq) == (5, 0x21, 0)
+    }
+
     /// The copy protection that made the drive refuse the sector, if it was that: not damage, and no retry helps.
     pub fn protected(&self) -> Option<&'static str> {
         match (self.key, self.asc, self.ascq) {
@@ -265,6 +276,19 @@ mod tests {
         let css = Sense { key: 5, asc: 0x6f, ascq: 3, information: None };
         assert_eq!(css.protected(), Some("copy protection (CSS): the drive was not authenticated"));
         assert!(!css.medium_error());
+    }
+
+    #[test]
+    fn what_was_never_written_is_told_from_damage() {
+        let sense = |key, asc, ascq| Sense { key, asc, ascq, information: None };
+        for blank in [sense(8, 0, 0), sense(8, 0x64, 0), sense(5, 0x64, 0)] {
+            assert!(blank.unwritten() && !blank.out_of_range() && blank.protected().is_none(), "{blank:?}");
+        }
+        assert!(sense(5, 0x21, 0).out_of_range() && !sense(5, 0x21, 0).unwritten());
+        // Unreadable, protected, an unknown command, a wrong field.
+        for other in [sense(3, 0x11, 0), sense(5, 0x6f, 3), sense(5, 0x20, 0), sense(5, 0x24, 0)] {
+            assert!(!other.unwritten() && !other.out_of_range(), "{other:?}");
+        }
     }
 
     #[test]

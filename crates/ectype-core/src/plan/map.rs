@@ -284,7 +284,8 @@ pub enum Cell {
 }
 
 impl Cell {
-    fn with(self, other: Cell) -> Cell {
+    /// The cell that stands for both.
+    pub fn with(self, other: Cell) -> Cell {
         let gravest = self.max(other);
         if gravest == Cell::Finished && self != other { Cell::Mixed } else { gravest }
     }

@@ -27,6 +27,11 @@ pub trait Strategy: Send {
     /// What the extent that was handed out last is read for.
     fn stage(&self) -> Stage;
 
+    /// How many passes that phase has at most.
+    fn passes(&self) -> u32 {
+        1
+    }
+
     /// Whether the medium is suspect, so that only one read may be in flight.
     fn is_careful(&self) -> bool;
 }

@@ -430,7 +430,7 @@ impl Rescue {
             return Some(failed);
         }
         match read.outcome {
-            Outcome::Medium { first_bad: Some(place) } if failed.contains(place) => {
+            Outcome::Medium { first_bad: Some(place), .. } if failed.contains(place) => {
                 Some(Extent::new(place, 1).align_out(self.unit).intersect(failed))
             }
             _ => None,
@@ -519,6 +519,10 @@ impl Strategy for Rescue {
         self.pending.retain(|asked| *asked != at);
         match self.aim {
             Aim::Copy => self.learn_copied(at, read, map),
+            // The same again, perhaps for another reason.
+            Aim::Retry if !matches!(read.outcome, Outcome::Ok) => {
+                vec![(Extent::between(at.offset + read.good, at.end()), Status::Bad)]
+            }
             Aim::Retry => Vec::new(),
             _ => self.learn_walked(at, read),
         }
@@ -526,6 +530,14 @@ impl Strategy for Rescue {
 
     fn stage(&self) -> Stage {
         self.stage
+    }
+
+    fn passes(&self) -> u32 {
+        match self.stage.phase {
+            Phase::Copying => SWEEPING,
+            Phase::Retrying => self.options.retries,
+            _ => 1,
+        }
     }
 
     fn is_careful(&self) -> bool {

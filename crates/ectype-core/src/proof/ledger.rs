@@ -19,6 +19,8 @@
 //! its leaf, and kept if the medium gives the same. Before such a piece is overwritten the intent to do so is made durable,
 //! because after a crash in between its leaf would be a lie.
 
+mod slot;
+
 use super::digest::{Algorithm, Digester};
 use super::tree::{self, Hash, Tree, TreeBuilder};
 use crate::error::{Error, Kind, Result};
@@ -27,12 +29,10 @@ use crate::io::{Content, Durable, ReadAt, Storage};
 use crate::plan::map::{RescueMap, Stage, Status};
 use crate::watch::{Phase, Watch};
 use serde::{Deserialize, Serialize};
-use zerocopy::byteorder::little_endian::{U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use slot::{HEAD, SLOT, Slot, read_slot};
 
-/// What a state file begins with.
-pub const MAGIC: &[u8; 16] = b"ectype state 1\n\0";
-const SLOT: u64 = 1 << 20;
+pub use slot::MAGIC;
+
 const LEAVES: u64 = 2 * SLOT;
 const HASH: u64 = 32;
 const ZERO_SLOT: Hash = Hash([0; 32]);
@@ -45,35 +45,12 @@ const INTENT: u64 = 256 * PIECE;
 const ALLOCATED: u64 = 64 << 10;
 const BALLAST: Extent = Extent::between(SLOT - (128 << 10), SLOT);
 
+/// So many places that were never written are remembered for the next run; what is forgotten counts as damage until it is
+/// tried again. A slot has no room for endless lists.
+const MOST_UNWRITTEN: usize = 4096;
+
 /// Leaves are looked through in batches of this many.
 const BATCH: u64 = 1 << 13;
-
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-struct SlotHead {
-    magic: [u8; 16],
-    generation: U64,
-    len: U32,
-    /// BLAKE3 of the generation's eight bytes and the JSON.
-    hash: [u8; 32],
-}
-
-const HEAD: usize = size_of::<SlotHead>();
-
-/// The JSON of a slot.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Slot<F> {
-    size: u64,
-    map: String,
-    map_before: String,
-    /// So many leaves were written: a shorter file lost some.
-    leaves: u64,
-    zeros: u64,
-    zeros_before: u64,
-    intent: Option<(u64, u64)>,
-    held_before: Vec<(u64, u64)>,
-    facts: F,
-}
 
 /// Saves the map where the next run finds it, all or nothing, with the stage and the position of its rescue.
 pub type SaveMap = Box<dyn FnMut(&RescueMap, Stage, u64) -> Result<()> + Send>;
@@ -97,6 +74,8 @@ pub struct Recorded {
     pub map: RescueMap,
     /// How many bytes of what it holds are zeros that were found or known.
     pub zeros: u64,
+    /// What of the bad sectors was never written.
+    pub unwritten: Extents,
 }
 
 impl Kept {
@@ -114,7 +93,7 @@ impl Kept {
             map: String::new(),
             zeros: 0,
             facts: serde_json::Value::Null,
-            recorded: Recorded { map: recorded, zeros: 0 },
+            recorded: Recorded { map: recorded, zeros: 0, unwritten: Extents::new() },
             has_ballast,
         }
     }
@@ -135,6 +114,8 @@ pub struct Ledger {
     leaves: Leaves,
     kept: Option<Kept>,
     held_before: Extents,
+    /// What of the bad sectors was never written, as the drive says: a gap, no damage.
+    unwritten: Extents,
     intent: Extent,
     /// How many bytes of what is held are zeros that were found or known.
     zeros: u64,
@@ -160,6 +141,7 @@ pub struct Left {
     pub leaves_valid: bool,
     generation: u64,
     held_before: Extents,
+    unwritten: Extents,
     /// What was about to be overwritten: held, but by leaves that are not to be believed.
     intent: Extent,
     fresh_from: u64,
@@ -183,6 +165,7 @@ impl Ledger {
             map,
             kept: None,
             held_before: Extents::new(),
+            unwritten: Extents::new(),
             intent: Extent::new(0, 0),
             zeros: 0,
             stage: Stage::default(),
@@ -214,6 +197,7 @@ impl Ledger {
             leaves: Leaves::Stored { fresh_from: 0 },
             kept: Some(kept),
             held_before: Extents::new(),
+            unwritten: Extents::new(),
             intent: Extent::new(0, 0),
             zeros: 0,
             stage: Stage::default(),
@@ -246,14 +230,27 @@ impl Ledger {
             return Err(Error::new(Kind::Changed, context));
         }
         let known = map_hash(map);
-        let held_before: Extents =
-            slot.held_before.iter().map(|&(offset, len)| Extent::new(offset, len)).collect();
+        let extents = |list: &[(u64, u64)]| -> Extents {
+            list.iter().map(|&(offset, len)| Extent::new(offset, len)).collect()
+        };
+        let held_before = extents(&slot.held_before);
+        // Another program may have read them since.
+        let unwritten = extents(&slot.unwritten).intersect(&map.extents(Status::Bad));
         let intent = slot.intent.map_or(Extent::new(0, 0), |(offset, len)| Extent::new(offset, len));
         let fresh_from = state.size().saturating_sub(LEAVES).div_ceil(HASH);
         let leaves_valid = (known == slot.map || known == slot.map_before) && fresh_from >= slot.leaves;
         let zeros = if known == slot.map { slot.zeros } else { slot.zeros_before };
         Ok((
-            Left { leaves_valid, generation, held_before, intent, fresh_from, zeros, facts: slot.facts },
+            Left {
+                leaves_valid,
+                generation,
+                held_before,
+                unwritten,
+                intent,
+                fresh_from,
+                zeros,
+                facts: slot.facts,
+            },
             facts,
         ))
     }
@@ -283,6 +280,7 @@ impl Ledger {
                 held_before = Extents::new();
             }
         }
+        let unwritten = before.unwritten.intersect(&map.extents(Status::Bad));
         // Until the emptied map is durable, the facts of the earlier run stand: they say why it was emptied.
         let new_facts = to_value(facts)?;
         let first_facts = if trust == Trust::Compare { before.facts } else { new_facts.clone() };
@@ -297,6 +295,7 @@ impl Ledger {
                 ..Kept::new(state, save_map, recorded)
             }),
             held_before,
+            unwritten,
             intent: Extent::new(0, 0),
             zeros: 0,
             stage: Stage::default(),
@@ -336,6 +335,7 @@ impl Ledger {
             leaves_valid: false,
             generation: 0,
             held_before: Extents::new(),
+            unwritten: Extents::new(),
             intent: Extent::new(0, 0),
             fresh_from: 0,
             zeros: 0,
@@ -353,6 +353,11 @@ impl Ledger {
     /// What an earlier run left in the image: what its map holds, and what was held before that.
     pub fn held(&self) -> Extents {
         self.map.extents(Status::Finished).union(&self.held_before)
+    }
+
+    /// What of the bad sectors was never written, as the drive says.
+    pub fn unwritten(&self) -> &Extents {
+        &self.unwritten
     }
 
     /// How many bytes of what is held are zeros that were found or known.
@@ -452,8 +457,10 @@ impl Ledger {
     fn now_held(&mut self, at: Extent) {
         self.settled(at);
         self.map.set(at, Status::Finished);
-        if !self.held_before.is_empty() {
-            self.held_before.remove(at);
+        for no_more in [&mut self.held_before, &mut self.unwritten] {
+            if !no_more.is_empty() {
+                no_more.remove(at);
+            }
         }
     }
 
@@ -462,13 +469,18 @@ impl Ledger {
         self.held_before.touches(at)
     }
 
-    /// A failed read made this of `at`.
-    pub(crate) fn status(&mut self, at: Extent, status: Status) {
+    /// A failed read made this of `at`, which the drive may call never written.
+    pub(crate) fn status(&mut self, at: Extent, status: Status, unwritten: bool) {
         if let Leaves::Growing(tree) = &mut self.leaves {
             *tree = None;
         }
         self.settled(at);
         self.map.set(at, status);
+        if unwritten {
+            self.unwritten.insert(at);
+        } else if !self.unwritten.is_empty() {
+            self.unwritten.remove(at);
+        }
     }
 
     /// The content ends at `size` after all.
@@ -478,6 +490,7 @@ impl Ledger {
             map.set(at.intersect(Extent::new(0, size)), status);
         }
         self.map = map;
+        self.unwritten.remove(Extent::between(size, u64::MAX));
     }
 
     /// Makes what is held durable knowledge. The image must have been flushed before.
@@ -511,7 +524,8 @@ impl Ledger {
         (kept.save_map)(&self.map, self.stage, self.position)?;
         kept.map = map;
         kept.zeros = self.zeros;
-        kept.recorded = Recorded { map: self.map.clone(), zeros: self.zeros };
+        kept.recorded =
+            Recorded { map: self.map.clone(), zeros: self.zeros, unwritten: self.unwritten.clone() };
         Ok(())
     }
 
@@ -537,6 +551,7 @@ impl Ledger {
             zeros_before: kept.zeros,
             intent: (!self.intent.is_empty()).then(|| pair(self.intent)),
             held_before: self.held_before.iter().map(pair).collect(),
+            unwritten: self.unwritten.iter().take(MOST_UNWRITTEN).map(pair).collect(),
             facts: &kept.facts,
         };
         let room = BALLAST.offset as usize - HEAD;
@@ -552,15 +567,7 @@ impl Ledger {
         }
         let spent = || Error::corrupt(0, "the state file's generation is spent");
         let generation = kept.generation.checked_add(1).ok_or_else(spent)?;
-        let head = SlotHead {
-            magic: *MAGIC,
-            generation: U64::new(generation),
-            len: U32::new(json.len() as u32),
-            hash: slot_hash(generation, &json),
-        };
-        let mut bytes = head.as_bytes().to_vec();
-        bytes.extend_from_slice(&json);
-        kept.state.write_at(&bytes, generation % 2 * SLOT).map_err(writing)?;
+        kept.state.write_at(&slot::whole(generation, &json), generation % 2 * SLOT).map_err(writing)?;
         // Only now: what could not be written is tried again in the same slot, and the other stays whole.
         kept.generation = generation;
         Ok(())
@@ -835,24 +842,6 @@ fn writing(error: std::io::Error) -> Error {
 
 fn to_value<F: Serialize>(facts: &F) -> Result<serde_json::Value> {
     serde_json::to_value(facts).map_err(|error| Error::new(Kind::Io, "writing the state").because(error))
-}
-
-fn slot_hash(generation: u64, json: &[u8]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&generation.to_le_bytes());
-    hasher.update(json);
-    *hasher.finalize().as_bytes()
-}
-
-fn read_slot<F: for<'a> Deserialize<'a>>(state: &dyn ReadAt, at: u64) -> Option<(u64, Slot<F>)> {
-    let mut bytes = vec![0; SLOT as usize];
-    state.read_at(&mut bytes, at).ok()?;
-    let (head, rest) = SlotHead::ref_from_prefix(&bytes).ok()?;
-    let json = rest.get(..head.len.get() as usize)?;
-    if head.magic != *MAGIC || head.hash != slot_hash(head.generation.get(), json) {
-        return None;
-    }
-    Some((head.generation.get(), serde_json::from_slice(json).ok()?))
 }
 
 /// What a map says, without the comments that any program may rewrite.

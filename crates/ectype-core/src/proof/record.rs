@@ -37,6 +37,9 @@ pub struct Record {
     pub bytes: ByteCounts,
     /// What could not be read; zeros in the image.
     pub unreadable: Vec<Range>,
+    /// What of these was never written, as the drive says: gaps, no damage.
+    #[serde(default)]
+    pub unwritten: Vec<Range>,
     /// The same as numbers. Run-out is no damage and does not count.
     #[serde(default)]
     pub missing: Missing,
@@ -59,6 +62,12 @@ pub struct Missing {
     pub areas: u64,
     /// Bytes of these that were not tried sector by sector, because nobody wanted it.
     pub unscraped: u64,
+    /// The sectors of these that were never written, as the drive says: gaps, no damage.
+    #[serde(default)]
+    pub unwritten_sectors: u64,
+    /// Bytes of these.
+    #[serde(default)]
+    pub unwritten_bytes: u64,
 }
 
 /// Bytes `[offset, offset + length)`.
@@ -205,12 +214,15 @@ impl Record {
         let within = |range: &Range| {
             range.offset.checked_add(range.length).is_some_and(|end| end <= record.image.content_size)
         };
-        if !record.unreadable.iter().all(within) {
+        if !record.unreadable.iter().chain(&record.unwritten).all(within) {
             return Err(corrupt("what it says is missing lies outside"));
         }
         let lost: Extents = record.unreadable.iter().map(|&range| range.into()).collect();
         if lost.bytes() != record.bytes.unreadable || lost.is_empty() != (record.status == "whole") {
             return Err(corrupt("what it says is missing contradicts itself"));
+        }
+        if !record.unwritten.iter().all(|&range| lost.covers(range.into())) {
+            return Err(corrupt("what it says was never written is not among what it says is missing"));
         }
         Ok(record)
     }

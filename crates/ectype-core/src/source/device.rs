@@ -6,6 +6,7 @@ use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, PIECE};
 use crate::io::ReadAt;
 use crate::os::buffer::Buffer;
+use crate::os::control::Sense;
 use crate::os::disk::Disk;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -35,6 +36,7 @@ impl DeviceSource {
                 disk: Arc::clone(&disk),
                 suspect: AtomicU64::new(0),
                 commands_agree: OnceLock::new(),
+                knows_last: OnceLock::new(),
             })),
             geometry: disk.geometry(),
             diskseq: disk.diskseq_now(),
@@ -67,6 +69,8 @@ struct OpenDevice {
     suspect: AtomicU64,
     /// Whether commands and block reads give the same; found out with the first failure.
     commands_agree: OnceLock<bool>,
+    /// Whether the drive knows the last sector; found out with the first that it does not know.
+    knows_last: OnceLock<bool>,
 }
 
 impl ReadOnce for OpenDevice {
@@ -85,7 +89,7 @@ impl ReadOnce for OpenDevice {
             }
             match self.disk.read_at(&mut buffer[filled..len], at.offset + filled as u64) {
                 // The kernel shrank the device: what lies behind the new end cannot be read.
-                Ok(0) => break Outcome::Medium { first_bad: None },
+                Ok(0) => break Outcome::Medium { first_bad: None, unwritten: false },
                 Ok(count) => filled += count,
                 Err(error) => break medium_or_not(error),
             }
@@ -117,9 +121,10 @@ impl OpenDevice {
                 None if sense.other_medium() => {
                     Outcome::Gone(std::io::Error::other("the drive says that its medium was taken out"))
                 }
-                None if sense.medium_error() => {
-                    Outcome::Medium { first_bad: asked.is_bad_next.then_some(at.offset + good) }
-                }
+                None if sense.medium_error() || self.is_gap(sense) => Outcome::Medium {
+                    first_bad: asked.is_bad_next.then_some(at.offset + good),
+                    unwritten: self.is_gap(sense),
+                },
                 // Not ready, broken hardware …: the system waits and tries again where we do not.
                 None => return None,
             },
@@ -128,6 +133,18 @@ impl OpenDevice {
         let left = if matches!(outcome, Outcome::Ok) { left.saturating_sub(at.len) } else { SUSPICION };
         self.suspect.store(left, Ordering::Relaxed);
         Some((good, outcome))
+    }
+
+    /// Whether nothing was ever written there. A sector that the drive does not know is in a gap only if it knows the last one:
+    /// otherwise the medium has another end than the system believes, and the system shall say what it makes of that.
+    fn is_gap(&self, sense: Sense) -> bool {
+        let knows_last = || {
+            let Geometry { size, sector, .. } = self.disk.geometry();
+            let mut buffer = Buffer::new(sector as usize);
+            let asked = self.disk.ask(&mut buffer, size - u64::from(sector));
+            asked.is_ok_and(|asked| !asked.sense.is_some_and(|sense| sense.out_of_range()))
+        };
+        sense.unwritten() || (sense.out_of_range() && *self.knows_last.get_or_init(knows_last))
     }
 
     /// Bridges and layers lie: that a command reads the sectors that a block read does is proven, not assumed.

@@ -40,6 +40,8 @@ pub enum Outcome {
     Medium {
         /// The offset of the first unreadable byte, known from sense data only.
         first_bad: Option<u64>,
+        /// The drive says that the sector was never written: a gap, no damage.
+        unwritten: bool,
     },
     /// The device is no longer there, or its medium is another.
     Gone(io::Error),
@@ -52,7 +54,7 @@ pub enum Outcome {
 /// What the system's error says: that the medium is bad there, that the device is gone, or nothing of either.
 fn medium_or_not(error: io::Error) -> Outcome {
     match crate::os::file::blame(&error) {
-        crate::os::Blame::Medium => Outcome::Medium { first_bad: None },
+        crate::os::Blame::Medium => Outcome::Medium { first_bad: None, unwritten: false },
         crate::os::Blame::Gone => Outcome::Gone(error),
         crate::os::Blame::Other => Outcome::Failed(error),
     }
@@ -116,7 +118,7 @@ pub trait Source: Send {
     fn forget(&mut self) {}
 
     /// Whether the device still is the one that was opened and answers: same size, same medium, and `known_good`, a sector
-    /// that was read before, can be read again past all caches and is the same. The error says what changed
+    /// that was read before, can be read again past all caches and is the same; without one, any sector can be read. The error says what changed
     /// ([`crate::error::Kind::Gone`], or [`crate::error::Kind::Changed`] where it lies). Called with nothing in flight.
     fn alive(&mut self, known_good: Option<&KnownGood>) -> crate::error::Result<()>;
 }

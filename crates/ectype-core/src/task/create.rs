@@ -9,7 +9,7 @@
 //! image, and the record before they go. A crash anywhere leaves something that the next run understands.
 
 use super::open::{self, Consistency, How, Images, Opened, Purpose, changed};
-use super::target::{Files, RunFacts, Target, refuse_device, survey};
+use super::target::{Files, RunFacts, Target, map_text, refuse_device, survey};
 use super::verify::{self, Comparison};
 use crate::copy::{Copied, Job, Limits, Tuning, copy};
 use crate::error::{Error, Kind, Result, word};
@@ -112,12 +112,18 @@ impl Parts {
         let window = Extent::new(self.offset, self.size.unwrap_or(u64::MAX)).intersect(Extent::new(0, size));
         let mut parts: Extents = [window].into_iter().collect();
         if let Some(path) = &self.domain {
-            let name = path.display();
-            let text = std::fs::read(path).map_err(|error| Error::io(format!("reading {name}"), error))?;
-            let map = MapFile::parse(&text)
-                .map_err(|error| Error::new(error.kind(), format!("{name} is no map")).because(error))?
-                .map;
-            parts = parts.intersect(&map.extents(Status::Finished));
+            let map = MapFile::parse(&map_text(path)?).map_err(|error| error.in_file(path))?.map;
+            let wanted = map.extents(Status::Finished);
+            let end = wanted.iter().next_back().map_or(0, Extent::end);
+            // A map that knows no end claims all that there is.
+            if end > size.next_multiple_of(sector.max(512)) && end < MapFile::END_OF_SPACE {
+                let context = format!(
+                    "{} is the map of another medium: it has bytes up to {end}, and the source only {size}",
+                    path.display()
+                );
+                return Err(Error::new(Kind::Changed, context).advise("look at --domain"));
+            }
+            parts = parts.intersect(&wanted);
         }
         if parts.covers(Extent::new(0, size)) {
             return Ok(None);
@@ -166,6 +172,8 @@ pub struct Plan {
     pub held: Option<u64>,
     /// Whether what is held has to be read again and compared.
     pub compare: bool,
+    /// Bytes that an earlier run tried and could not read.
+    pub failed: u64,
 }
 
 /// What a run came to.
@@ -183,6 +191,8 @@ pub struct Outcome {
     pub bytes: ByteCounts,
     /// What could not be read.
     pub unreadable: Extents,
+    /// What of it was never written, as the drive says: gaps, no damage.
+    pub unwritten: Extents,
     /// The same as numbers.
     pub missing: Missing,
     /// Sectors at the end that no writer wrote; not part of the image.
@@ -191,6 +201,8 @@ pub struct Outcome {
     pub digests: BTreeMap<String, String>,
     /// Whether it went on with an earlier run.
     pub resumed: bool,
+    /// Whether the same command would read a damaged medium again from the start, as nothing proves that it did not change.
+    pub rereads: bool,
     /// How long this run took.
     pub seconds: f64,
     /// The map, where it was kept.
@@ -289,14 +301,14 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     }
     let target = survey(&files, &options, &opened)?;
     let mut consistency = opened.consistency;
-    let (held, compare) = match &target {
-        Target::Nothing => (None, false),
+    let (held, compare, failed) = match &target {
+        Target::Nothing => (None, false, 0),
         Target::Unfinished(unfinished) if in_order && unfinished.compare => {
             why.push(
                 "the source may have been written to since the earlier run, and what is written in order is not mended: begun anew (--trust-map goes on)"
                     .to_owned(),
             );
-            (None, false)
+            (None, false, 0)
         }
         Target::Unfinished(unfinished) => {
             unfinished.refuse_other(format, &spec, &files)?;
@@ -314,7 +326,8 @@ pub fn prepare(options: Options) -> Result<Prepared> {
                         .to_owned(),
                 );
             }
-            (Some(unfinished.held().bytes()), unfinished.compare)
+            let failed = missing_extents(&unfinished.map).bytes();
+            (Some(unfinished.held().bytes()), unfinished.compare, failed)
         }
     };
     if compare {
@@ -341,6 +354,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         available: None,
         held,
         compare,
+        failed,
     };
     let mut prepared = Prepared { options, opened, plan, files };
     prepared.check_room()?;
@@ -506,7 +520,8 @@ impl Prepared {
             (Ok(begun), _) => begun,
             // No room even to go on: what is held stays held.
             (Err(error), Some(map)) if error.kind() == Kind::Limit => {
-                return Ok(self.outcome(Ended::Stopped(error), &map, 0, resumed, begun));
+                let known = Recorded { map, zeros: 0, unwritten: Extents::new() };
+                return Ok(self.outcome(Ended::Stopped(error), &known, resumed, begun));
             }
             (Err(error), before) => {
                 if before.is_none() {
@@ -530,8 +545,7 @@ impl Prepared {
             Err(Failed::Resumable(error)) => {
                 // Not what is in the image but what the next run will know of.
                 let recorded = run.ledger.recorded().expect("the ledger of an image has a state file");
-                let Recorded { map, zeros } = recorded.clone();
-                return Ok(self.outcome(Ended::Stopped(error), &map, zeros, resumed, begun));
+                return Ok(self.outcome(Ended::Stopped(error), recorded, resumed, begun));
             }
         };
         assert!(
@@ -541,7 +555,12 @@ impl Prepared {
         // What the image that is converted does not hold, its copy does not hold either.
         let unreadable = missing_extents(run.ledger.map()).union(&self.opened.unread);
         let status = if unreadable.is_empty() { Ended::Whole } else { Ended::Incomplete };
-        let mut outcome = self.outcome(status, run.ledger.map(), run.ledger.zeros(), resumed, begun);
+        let known = Recorded {
+            map: run.ledger.map().clone(),
+            zeros: run.ledger.zeros(),
+            unwritten: run.ledger.unwritten().clone(),
+        };
+        let mut outcome = self.outcome(status, &known, resumed, begun);
         outcome.run_out = settled.run_out;
         outcome.read_now = read_now;
         let record = self.record(&run.facts, &outcome, &settled);
@@ -679,6 +698,7 @@ impl Prepared {
             resumed: outcome.resumed,
             bytes: outcome.bytes,
             unreadable: outcome.unreadable.iter().map(Range::from).collect(),
+            unwritten: outcome.unwritten.iter().map(Range::from).collect(),
             missing: outcome.missing,
             run_out: outcome.run_out.map(Range::from),
             digests: digests.clone(),
@@ -799,6 +819,20 @@ impl Prepared {
             && (differs(before.writes, now.writes) || before.file != now.file || before.others != now.others)
     }
 
+    /// Whether nothing will prove to the same command that nothing was written meanwhile.
+    fn rereads(&self, status: &Ended) -> bool {
+        let of_now = || self.opened.moment_now();
+        !self.opened.immutable
+            && match status {
+                Ended::Whole => false,
+                // It was written to: to read it again is right.
+                Ended::Stopped(error) if error.kind() == Kind::Changed => false,
+                // Once it is back it is another insertion.
+                Ended::Stopped(error) if error.kind() == Kind::Gone => self.opened.device.is_some(),
+                _ => !self.opened.moment.proves_unchanged(&of_now()),
+            }
+    }
+
     /// Unreadable sectors at the very end of a disc, behind the end of every file system on it, were never written: they are
     /// the run-out of a track-at-once recording.
     fn run_out(&self, map: &RescueMap) -> Option<Extent> {
@@ -809,24 +843,29 @@ impl Prepared {
         run_out(map, size, sector.into(), fs::end_of_data(&self.opened.volumes)?)
     }
 
-    fn outcome(&self, status: Ended, map: &RescueMap, zeros: u64, resumed: bool, begun: Instant) -> Outcome {
+    fn outcome(&self, status: Ended, known: &Recorded, resumed: bool, begun: Instant) -> Outcome {
+        let Recorded { map, zeros, unwritten } = known;
         let unreadable = missing_extents(map).union(&self.opened.unread);
-        let finished = map.bytes(Status::Finished)
-            - map.extents(Status::Finished).intersect(&self.opened.unread).bytes();
-        let zero = zeros.min(finished);
+        let sector = u64::from(self.opened.geometry().sector);
+        let finished = map.extents(Status::Finished).subtract(&self.opened.unread).bytes();
+        let zero = (*zeros).min(finished);
         Outcome {
             bytes: ByteCounts { read: finished - zero, zero, unused: 0, unreadable: unreadable.bytes() },
+            rereads: !unreadable.is_empty() && self.rereads(&status),
             status,
             plan: self.plan.clone(),
             size: map.size(),
             read_now: 0,
             missing: Missing {
-                sectors: unreadable.bytes().div_ceil(self.opened.geometry().sector.into()),
+                sectors: unreadable.bytes().div_ceil(sector),
                 bytes: unreadable.bytes(),
                 areas: unreadable.count() as u64,
                 unscraped: map.bytes(Status::NonTrimmed) + map.bytes(Status::NonScraped),
+                unwritten_sectors: unwritten.bytes().div_ceil(sector),
+                unwritten_bytes: unwritten.bytes(),
             },
             unreadable,
+            unwritten: unwritten.clone(),
             run_out: None,
             digests: BTreeMap::new(),
             resumed,

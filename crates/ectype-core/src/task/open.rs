@@ -271,6 +271,12 @@ fn format_of(path: &Path, images: &Images, record: Option<&Record>) -> Result<Op
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let (named, found) = (image::of_extension(extension), image::probe(&stored));
     let name = path.display();
+    if found.is_none()
+        && let Some(other) = image::foreign(&stored)
+    {
+        let context = format!("{name} is a {other} image, which is not read in this version");
+        return Err(Error::unsupported(context).advise("it is a disk's raw bytes:  --source-format raw"));
+    }
     match (named, found) {
         (Some(named), Some(found)) if named.is_bytes() => {
             let context = format!("{name} is called a raw image and begins like {}", found.name);

@@ -21,6 +21,8 @@ use crate::proof::identity::{Identity, Moment};
 use crate::proof::ledger::{Ledger, Left};
 use crate::proof::record::{self, Record};
 use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// A longer map is none that any medium yields, in bytes.
@@ -139,6 +141,21 @@ pub(super) fn refuse_device(image: &Path) -> Result<()> {
         }
         Err(error) => Err(Error::io(format!("looking at {}", image.display()), error)),
     }
+}
+
+/// The text of a map, which may be any file that the user named.
+pub(super) fn map_text(path: &Path) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    // The length that a file tells may not be that of what it gives.
+    File::open(path)
+        .and_then(|file| file.take(LONGEST_MAP + 1).read_to_end(&mut text))
+        .map_err(|error| Error::io(format!("reading {}", path.display()), error))?;
+    if text.len() as u64 > LONGEST_MAP {
+        let most = LONGEST_MAP >> 20;
+        let context = format!("{} is too long for a map: {most} MiB are the most", path.display());
+        return Err(Error::new(Kind::Limit, context).advise("is it the right file?"));
+    }
+    Ok(text)
 }
 
 /// What stands at the target, and whether this run may go on with it.
@@ -391,15 +408,12 @@ fn refuse_bystanders(files: &Files) -> Result<Option<Record>> {
 
 fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfinished> {
     let map_name = files.map.display();
-    let reading = |error| Error::io(format!("reading {map_name}"), error);
-    if std::fs::metadata(&files.map).map_err(reading)?.len() > LONGEST_MAP {
-        return Err(Error::new(Kind::Limit, format!("{map_name} is too long for a map")));
-    }
-    let text = std::fs::read(&files.map).map_err(reading)?;
+    let text = map_text(&files.map)?;
     let anew = "discard the unfinished image and begin anew:  --restart";
     let wrong = |error: Error| {
-        let kind = error.kind();
-        Error::new(kind, format!("{map_name} is not the map of this image")).because(error).advise(anew)
+        let advice = error.advice().to_vec();
+        let wrong = Error::new(error.kind(), format!("{map_name} is not the map of this image"));
+        advice.into_iter().fold(wrong.because(error), Error::advise).advise(anew)
     };
     if text.trim_ascii().is_empty() && exists(&files.image)? {
         // As a map of nothing it would give the image away, whosever it is.
@@ -413,7 +427,7 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
             format!("{} is another medium than the unfinished image is of: {reason}", opened.identity.path);
         Error::new(Kind::Changed, context).advise(anew)
     };
-    map.cover(opened.geometry().size).map_err(|error| other(&error))?;
+    map.cover(opened.geometry().size).map_err(|error| other(&error.in_file(&files.map)))?;
     let image_is_there = || {
         if files.image.exists() {
             return Ok(());

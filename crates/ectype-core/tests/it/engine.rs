@@ -166,12 +166,9 @@ fn exactly_the_bad_sectors_are_bad() {
             copy_sick(&content, |drive| drive.bad(bad.to_vec()).partial().tells_first_bad(), &known, tuning);
         }
     }
-    copy_sick(
-        &content,
-        |drive| drive.bad([Extent::new(0, SIZE)]),
-        &[Extent::new(0, SIZE)].into_iter().collect(),
-        CALM,
-    );
+    // One good sector is all that proves life.
+    let all_but_one = Extent::between(512, SIZE);
+    copy_sick(&content, |drive| drive.bad([all_but_one]), &[all_but_one].into_iter().collect(), CALM);
 }
 
 #[test]
@@ -282,6 +279,46 @@ fn a_drive_that_lies_stops_the_copy_and_marks_nothing() {
     assert!(open.copy(&mut source, CALM).unwrap().stopped.is_none());
     assert_eq!(open.bad(), [bad].into_iter().collect());
     assert_eq!(open.finish(), plain_root(&without(content, &[bad].into_iter().collect())));
+}
+
+#[test]
+fn a_drive_that_eats_what_lies_beside_its_damage_is_not_dead() {
+    let content = bytes(&SparseRandom::full(33, SIZE));
+    let bad = sectors(9000, 2);
+    // So much that the sector that was read last is always among it.
+    for eats in [3 * PIECE as u64, 200 << 10] {
+        let rig = fresh();
+        let mut source = SickDrive::new(content.clone()).bad([bad]).eats(eats).partial();
+        let mut open = rig.begin(SIZE).unwrap();
+        let copied = open.copy(&mut source, CALM).unwrap();
+        assert!(copied.stopped.is_none(), "{:?}", copied.stopped);
+        let lost = open.bad();
+        assert!(lost.covers(bad));
+        let eaten = Extent::between(bad.offset - eats, bad.end());
+        assert!(lost.subtract(&[eaten].into_iter().collect()).is_empty(), "{lost:?}");
+        // What was read before it was eaten is held.
+        let piece = PIECE as u64;
+        assert_eq!(open.ledger.map().status_at(bad.offset / piece * piece - 1), Status::Finished);
+        assert_eq!(open.finish(), plain_root(&without(content.clone(), &lost)));
+    }
+}
+
+#[test]
+fn a_drive_that_loses_all_it_gave_is_gone_and_one_that_lies_is_no_witness() {
+    let content = bytes(&SparseRandom::full(34, SIZE));
+    let drive = || SickDrive::new(content.clone()).bad([sectors(9000, 2)]);
+    // Everything that was read, and everything else, is eaten by the first failure.
+    let mut source = drive().bad([Extent::between(sectors(9000, 0).offset, SIZE)]).eats(SIZE);
+    let mut open = fresh().begin(SIZE).unwrap();
+    let stopped = open.copy(&mut source, CALM).unwrap().stopped.unwrap();
+    assert_eq!(stopped.kind(), Kind::Gone);
+    assert!(open.bad().is_empty(), "death is no damage");
+    // The neighbour is eaten; the sector that is asked for instead is not what it was.
+    let mut source = drive().eats(3 * PIECE as u64).lies(9);
+    let mut open = fresh().begin(SIZE).unwrap();
+    let stopped = open.copy(&mut source, CALM).unwrap().stopped.unwrap();
+    assert_eq!((stopped.kind(), stopped.offset()), (Kind::Changed, Some(0)));
+    assert!(open.bad().is_empty());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod crash;
 mod engine;
 mod fs;
+mod gaps;
 mod image;
 mod map_algebra;
 mod mapfile;

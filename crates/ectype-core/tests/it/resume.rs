@@ -375,6 +375,82 @@ fn any_sequence_of_damage_stops_deaths_and_resumes_ends_with_the_source() {
     }
 }
 
+/// What the drive says was never written is known to the next run, until the sector is read or fails as damage.
+#[test]
+fn gaps_outlive_a_run_and_end_with_a_better_or_a_worse_answer() {
+    let size = 4 * PIECE as u64;
+    let content = bytes(&SparseRandom::full(70, size));
+    let (gap, damage) = (Extent::new(2000 * 512, 40 * 512), Extent::new(6000 * 512, 3 * 512));
+    let all: Extents = [gap, damage].into_iter().collect();
+    let only = |at: Extent| -> Extents { [at].into_iter().collect() };
+    for tells in [true, false] {
+        let rig = fresh();
+        let mut source = SickDrive::new(content.clone()).bad([damage]).unwritten([gap]);
+        if tells {
+            source = source.partial().tells_first_bad();
+        }
+        let mut open = rig.begin(size).unwrap();
+        open.copy(&mut source, CAREFUL).unwrap();
+        assert_eq!((open.bad(), open.ledger.unwritten()), (all.clone(), &only(gap)), "{tells}");
+        drop(open);
+
+        // A retry that says the same, one that says damage of its first half, and one that reads the last of it.
+        let mut open = rig.go_on(size, false).unwrap();
+        assert_eq!(open.ledger.unwritten(), &only(gap));
+        open.copy_with(&mut source, CAREFUL, &[], true, &Watch::new()).unwrap();
+        assert_eq!(open.ledger.unwritten(), &only(gap));
+        let half = Extent::new(gap.offset, gap.len / 2);
+        let rest = Extent::between(half.end(), gap.end() - 512);
+        let mut source = SickDrive::new(content.clone()).bad([damage, half]).unwritten([rest]);
+        open.copy_with(&mut source, CAREFUL, &[], true, &Watch::new()).unwrap();
+        assert_eq!(open.ledger.unwritten(), &only(rest));
+        assert_eq!(open.bad(), [half, rest, damage].into_iter().collect::<Extents>());
+        drop(open);
+
+        // Everything is read again: what was said before counts no more.
+        let mut open = rig.go_on(size, true).unwrap();
+        assert!(open.ledger.unwritten().is_empty());
+        let mut source = SickDrive::new(content.clone()).bad([half, damage]).unwritten([rest]);
+        open.copy(&mut source, CAREFUL).unwrap();
+        assert_eq!(open.ledger.unwritten(), &only(rest));
+        let lost = open.bad();
+        assert_eq!(open.finish(), plain_root(&without(content.clone(), &lost)));
+    }
+}
+
+/// A slot's JSON, changed, in a slot that is whole.
+fn rewrite_slots(rig: &Rig, change: impl Fn(&mut serde_json::Value)) {
+    for slot in [0, 1 << 20] {
+        let mut bytes = vec![0; 1 << 20];
+        rig.state.read_at(&mut bytes, slot).unwrap();
+        let len = u32::from_le_bytes(bytes[24..28].try_into().unwrap()) as usize;
+        let Ok(mut json) = serde_json::from_slice(&bytes[60..60 + len]) else { continue };
+        change(&mut json);
+        let json = serde_json::to_vec(&json).unwrap();
+        let hash = blake3::hash(&[&bytes[16..24], &json[..]].concat());
+        let head = [&bytes[..24], &(json.len() as u32).to_le_bytes(), hash.as_bytes(), &json].concat();
+        rig.state.write_at(&head, slot).unwrap();
+    }
+}
+
+#[test]
+fn a_state_of_before_gaps_were_known_is_gone_on_with() {
+    let size = 4 * PIECE as u64;
+    let content = bytes(&SparseRandom::full(71, size));
+    let gap = Extent::new(2000 * 512, 4 * 512);
+    let rig = fresh();
+    let mut open = rig.begin(size).unwrap();
+    let mut source = SickDrive::new(content.clone()).unwritten([gap]);
+    open.copy(&mut source, CALM).unwrap();
+    drop(open);
+    rewrite_slots(&rig, |slot| assert!(slot.as_object_mut().unwrap().remove("unwritten").is_some()));
+    let mut open = rig.go_on(size, false).unwrap();
+    assert!(open.ledger.unwritten().is_empty() && open.bad().bytes() == gap.len);
+    // Tried once more, it is known again.
+    open.copy_with(&mut source, CALM, &[], true, &Watch::new()).unwrap();
+    assert_eq!(open.ledger.unwritten().bytes(), gap.len);
+}
+
 /// As large as a number can say, and empty.
 struct Void(u64);
 

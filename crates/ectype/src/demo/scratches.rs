@@ -58,7 +58,7 @@ impl Source for Scratched {
         let read = &mut answer.read;
         if let (Some(hit), Outcome::Ok) = (hit, &read.outcome) {
             read.good = hit.offset - answer.at.offset;
-            read.outcome = Outcome::Medium { first_bad: Some(hit.offset) };
+            read.outcome = Outcome::Medium { first_bad: Some(hit.offset), unwritten: false };
             std::thread::sleep(GIVES_UP_AFTER);
         }
         std::thread::sleep(Duration::from_nanos(read.good * 1_000_000_000 / BYTES_PER_SECOND));

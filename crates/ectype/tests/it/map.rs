@@ -417,3 +417,75 @@ fn ddrescue_goes_on_with_a_merged_map_and_we_with_its() {
     ectype(dir.path(), ["create", "--map", "its.map", "disc", "y.img"]).ends_with(0);
     same(&disc, &path("y.img"));
 }
+
+/// Whatever is given as a map, by every way: one clear error and the right status, or a use that is right; no file is lost.
+#[test]
+fn every_kind_of_bad_map_is_named_or_understood_by_every_verb() {
+    const HEAD: &str = "# Mapfile. Created by GNU ddrescue version 1.27\n";
+    let dir = folder();
+    let source = noisy(dir.path(), "source", 4 * MIB, 90);
+    let garbage = |len| [HEAD.as_bytes(), &noise(len, 91)].concat();
+    let text = |blocks: &str| [HEAD, "0x0 ? 1\n", blocks].concat().into_bytes();
+    let long = [HEAD.as_bytes(), &vec![b'#'; 65 << 20], b"\n0 ? 1\n0 0x400000 +\n"].concat();
+    // Name, bytes, and what is said of it as a map, as a domain, and by `ectype map`; nothing where it is understood.
+    let another = ["another medium", "another medium", ""];
+    let cases: [(&str, Vec<u8>, [&str; 3]); 12] = [
+        ("text", b"hello\n".to_vec(), ["not the map of an image", "is it one?", "is it one?"]),
+        ("binary", noise(100_000, 92), ["not the map of an image", "binary: mapfile, line", "mapfile, line"]),
+        ("garbage", garbage(100_000), ["mapfile, line", "mapfile, line", "mapfile, line"]),
+        ("gapped", text("0 512 +\n1024 512 -\n"), ["ectype map complete"; 3]),
+        ("overlapping", text("0 1024 +\n512 512 -\n"), ["ectype map complete"; 3]),
+        ("torn", text("0x00000000  0x0000"), ["line 3: not a block"; 3]),
+        ("larger", text("0 0x800000 +\n"), another),
+        ("larger-untried", text("0 0x800000 ?\n"), ["another medium", "nothing of the source", ""]),
+        ("smaller", text("0 0x1000 +\n"), [""; 3]),
+        ("long", long, ["64 MiB are the most", "64 MiB are the most", ""]),
+        ("crlf", String::from_utf8(text("0 0x1000 +\n")).unwrap().replace('\n', "\r\n").into(), [""; 3]),
+        // What ddrescue wrote before 1.20, and partclone writes still: no pass.
+        (
+            "old",
+            b"# Rescue Logfile. Created by GNU ddrescue version 1.19\n0x0 ?\n0 0x1000 +\n".to_vec(),
+            [""; 3],
+        ),
+    ];
+    for (name, bytes, said) in cases {
+        let map = dir.path().join(name);
+        let ways = [
+            &["create", "source", "x.img", "--map"][..],
+            &["create", "source", "x.img", "--domain"],
+            &["map"],
+        ];
+        for (way, text) in ways.iter().zip(said) {
+            fs::write(&map, &bytes).unwrap();
+            // As a rescue of ddrescue left it: the first sectors are held.
+            let image = noise(4 * MIB, 90);
+            if way.contains(&"--map") {
+                fs::write(dir.path().join("x.img"), &image).unwrap();
+            }
+            let before = contents(dir.path());
+            let args = way.iter().copied().chain([name]);
+            let status = match (text, way[way.len() - 1]) {
+                ("", "--domain") => 5,
+                ("", _) => 0,
+                _ => 1,
+            };
+            let run = ectype(dir.path(), args).ends_with(status).says(text);
+            if status == 1 {
+                assert!(run.err.contains(name) || text.contains("nothing"), "{name}: {run:#?}");
+                assert!(run.err.lines().count() <= 4, "{name}: {run:#?}");
+                assert_eq!(contents(dir.path()), before, "{name} {way:?}");
+                let json =
+                    ectype(dir.path(), way.iter().copied().chain([name, "--json"])).ends_with(1).json();
+                assert_eq!(json["status"], "failed");
+                assert_eq!(contents(dir.path()), before, "{name} {way:?}");
+            } else if way.contains(&"--map") {
+                same(&source, &dir.path().join("x.img"));
+            }
+            for left in names(dir.path()).iter().filter(|left| left.as_encoded_bytes().starts_with(b"x.img"))
+            {
+                fs::remove_file(dir.path().join(left)).unwrap();
+            }
+        }
+        fs::remove_file(map).unwrap();
+    }
+}

@@ -123,6 +123,66 @@ fn either_program_goes_on_where_the_other_stopped() {
 }
 
 #[test]
+fn programs_are_told_the_pass_and_the_areas() {
+    if !need::bad_disk() {
+        return;
+    }
+    let dir = folder();
+    let (disk, ..) = damaged(dir.path(), &BadDiskOptions::default());
+    let args = args!["create", "--progress", "json", "--retries", "2", disk.path(), "x.img"];
+    let events = ectype(dir.path(), args).ends_with(3).events();
+    let of = |phase: &str| {
+        let found: Vec<_> = events
+            .iter()
+            .filter(|event| event["event"] == "progress" && event["phase"] == phase)
+            .cloned()
+            .collect();
+        assert!(!found.is_empty(), "nothing of {phase} in {events:#?}");
+        found
+    };
+    assert!(of("copying").iter().all(|event| event["passes"] == 5 && event["areas_total"].is_null()));
+    for phase in ["trimming", "scraping"] {
+        let last = of(phase).pop().unwrap();
+        assert!(last["areas_total"].as_u64() > Some(0) && last["areas"] == last["areas_total"], "{last}");
+        assert!(last["last_success_s"].is_u64(), "{last}");
+    }
+    let retrying = of("retrying");
+    let passes: Vec<_> = retrying.iter().map(|event| (&event["pass"], &event["backwards"])).collect();
+    assert!(passes.contains(&(&1.into(), &false.into())) && passes.contains(&(&2.into(), &true.into())));
+    assert!(retrying.iter().all(|event| event["passes"] == 2), "{retrying:#?}");
+    assert!(of("proving").iter().all(|event| event["pass"].is_null()));
+}
+
+#[test]
+fn where_a_dying_disk_would_be_read_again_the_command_that_it_bears_is_named() {
+    if !need::bad_disk() {
+        return;
+    }
+    let dir = folder();
+    let (disk, ..) = damaged(dir.path(), &BadDiskOptions::default());
+    let command = |layer: &Path, name: &str| format!("ectype create --trust-map {} {name}", layer.display());
+    // What lies on another device is never proven to be unwritten.
+    let above = need::LoopDevice::attach(disk.path(), &[]).unwrap();
+    let named = command(above.path(), "x.img");
+    ectype(dir.path(), args!["create", above.path(), "x.img"]).ends_with(3).says(&named);
+    let plan = ectype(dir.path(), args!["create", "--dry-run", above.path(), "x.img"]).ends_with(0);
+    plan.says("could not be read. If the drive is dying").says(&named);
+    let json =
+        ectype(dir.path(), args!["create", "--json", "--trust-map", above.path(), "x.img"]).ends_with(3);
+    let json = json.json();
+    assert_eq!((&json["plan"]["compare"], &json["rereads"]), (&false.into(), &true.into()));
+    assert!(json["plan"]["failed"].as_u64() > Some(0), "{json}");
+
+    let limited = args!["create", "--max-errors", "3", above.path(), "z.img"];
+    ectype(dir.path(), limited).ends_with(5).says("--trust-map").says("goes on");
+    drop(above);
+
+    // The device itself is known not to have been written to: the same command will do.
+    let said = ectype(dir.path(), args!["create", disk.path(), "y.img"]).ends_with(3);
+    assert!(!said.out.contains("--trust-map") && said.out.contains("then run the same command"), "{said:#?}");
+}
+
+#[test]
 fn parts_limits_and_what_is_left_for_later() {
     if !(need::bad_disk() && need::tool("ddrescuelog")) {
         return;

@@ -86,14 +86,19 @@ fn command(control: &dyn Control, lba: u64, sector: u32, buf: &mut [u8]) -> io::
         match (reply.status, sense) {
             (status, _) if (status == 0 || recovered) && reply.residual == 0 => return Ok(None),
             (2, Some(sense)) if matches!(sense.key, UNIT_ATTENTION | ABORTED) && !sense.other_medium() => {}
-            // An illegal request says that the command is not known, unless it names the medium's protection.
-            (2, Some(sense)) if sense.key != 5 || sense.protected().is_some() => return Ok(Some(sense)),
+            // An illegal request says that the command is not known, unless it names what is wrong with the sector.
+            (2, Some(sense)) if sense.key != 5 || of_the_sector(sense) => return Ok(Some(sense)),
             (status, _) => {
                 return Err(io::Error::other(format!("the drive took no READ (SCSI status {status:#x})")));
             }
         }
     }
     Err(io::Error::other("the drive aborts every READ"))
+}
+
+/// Whether an illegal request is one because of the sector, not of the command.
+fn of_the_sector(sense: Sense) -> bool {
+    sense.protected().is_some() || sense.unwritten() || sense.out_of_range()
 }
 
 #[cfg(test)]
@@ -230,6 +235,15 @@ mod tests {
         assert!(read(&drive, 0, SECTOR, &mut [0; 512]).is_err());
         let drive = Drive { sense: Some(fixed(5, 0x6f, 3, None)), ..Drive::default() };
         assert!(asked(&drive, 0, 1).0.sense.unwrap().protected().is_some());
+    }
+
+    #[test]
+    fn a_gap_is_named_and_not_taken_for_an_unknown_command() {
+        for (key, asc) in [(8, 0), (5, 0x64), (5, 0x21)] {
+            let drive = Drive { sense: Some(fixed(key, asc, 0, None)), ..Drive::default() };
+            let sense = asked(&drive, 0, 1).0.sense.unwrap();
+            assert!(sense.unwritten() || sense.out_of_range(), "{sense:?}");
+        }
     }
 
     #[test]

@@ -149,6 +149,9 @@ const MAX_RUNS: usize = 1 << 24;
 const LINE: usize = 127;
 
 impl MapFile {
+    /// Where a map ends that knows no end.
+    pub const END_OF_SPACE: u64 = END_OF_SPACE;
+
     /// A rescue of this map that is about to begin.
     pub fn new(map: RescueMap) -> Self {
         MapFile { current_pos: 0, current_status: Phase::default(), current_pass: 1, map }

@@ -53,7 +53,7 @@ impl Drive {
             None => (at.len, Outcome::Ok),
             Some(hit) => (
                 if self.partial { hit.offset - at.offset } else { 0 },
-                Outcome::Medium { first_bad: self.tells.then_some(hit.offset) },
+                Outcome::Medium { first_bad: self.tells.then_some(hit.offset), unwritten: false },
             ),
         };
         Read { good, outcome, took }
