@@ -131,6 +131,12 @@ pub(crate) struct CreateArgs {
     /// The rescue map (a GNU ddrescue mapfile) [default: IMAGE.map, removed when the image is whole]
     #[arg(long, value_name = "FILE")]
     pub(crate) map: Option<PathBuf>,
+    /// A volume as it is, without a partition table around it (vhd, vhdx, vmdk)
+    #[arg(long)]
+    pub(crate) bare: bool,
+    /// For formats that are written in order: rescue a damaged source into this image first, then convert it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) through: Option<PathBuf>,
     /// Go on with a writable medium without reading again what was finished (for dying disks)
     #[arg(long)]
     pub(crate) trust_map: bool,
@@ -175,6 +181,9 @@ pub(crate) struct TargetArgs {
     /// Compression where the format can: none, zlib or zstd, with a level: zstd:3
     #[arg(long, value_name = "KIND", value_parser = parse_compress)]
     pub(crate) compress: Option<Compress>,
+    /// Store only what differs from this earlier image (vhd, vhdx, qcow2)
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) base: Option<PathBuf>,
     /// Discard an unfinished image and begin anew
     #[arg(long)]
     pub(crate) restart: bool,
@@ -360,14 +369,11 @@ const LATER_VERBS: [&str; 12] = [
     "restore", "clone", "list", "extract", "mount", "serve", "try", "backup", "versions", "recover",
     "forget", "check",
 ];
-const LATER_OPTIONS: [&str; 13] = [
+const LATER_OPTIONS: [&str; 10] = [
     "--blocks",
     "--unmount",
-    "--base",
-    "--through",
     "--preallocate",
     "--eject",
-    "--bare",
     "--all",
     "--confirm",
     "--changed-only",
@@ -545,12 +551,12 @@ mod tests {
     fn later_things_are_refused_by_name_and_only_those() {
         let asked = |line: &str| asked_for_later(line.split(' ').map(OsString::from));
         assert!(asked("restore a.img /dev/sdz").unwrap().to_string().contains("ectype restore"));
-        assert!(asked("create --base=x /dev/sdz y.img").unwrap().to_string().contains("--base"));
+        assert!(asked("create --eject=x /dev/sdz y.img").unwrap().to_string().contains("--eject"));
         assert!(asked("create --format=E01 /dev/sdz y.img").unwrap().to_string().contains("e01"));
         assert!(asked("create --consistency live /dev/sdz y.img").unwrap().to_string().contains("live"));
         assert!(asked("create --consistency lock /dev/sdz live").is_none());
         assert!(asked("create /dev/sdz restore").is_none());
-        assert!(asked("create -- --base y.img").is_none());
+        assert!(asked("create -- --eject y.img").is_none());
         assert!(asked("--progress json map convert --size 3 x").is_none());
         assert!(asked("--progress json create --unmount /dev/sdz map").is_some());
         for verb in Cli::command().get_subcommands().filter(|verb| verb.get_name() != "map") {

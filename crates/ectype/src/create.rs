@@ -7,7 +7,9 @@ use crate::{json, report};
 use ectype_core::copy::{Limits, Tuning};
 use ectype_core::error::word;
 use ectype_core::plan::rescue;
+use ectype_core::proof::record::Record;
 use ectype_core::task::create::{Ended, Options, Outcome, Parts, prepare};
+use ectype_core::task::open::Images;
 use ectype_core::watch::Watch;
 use ectype_core::{Error, Kind, Result};
 use std::path::Path;
@@ -29,6 +31,7 @@ pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
         map: args.map.clone(),
         trust_map: args.trust_map,
         verify: args.verify,
+        bare: args.bare,
         parts: Parts { domain: args.domain.clone(), offset: args.offset.unwrap_or(0), size: args.size },
         rescue: rescue::Options {
             retries: args.retries,
@@ -39,7 +42,54 @@ pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
         limits: Limits { errors: args.max_errors, time: args.max_time },
         ..of_target(&args.target)
     };
-    carry_out(options, output)
+    match &args.through {
+        Some(through) => in_two_steps(options, through, output),
+        None => carry_out(options, output),
+    }
+}
+
+/// What is damaged is rescued into an image that takes any order, and that is converted.
+fn in_two_steps(options: Options, through: &Path, output: &Output) -> Result<Code> {
+    let Some(image) = options.image.clone() else {
+        return Err(Error::refused("with --through the image wants a name of your own"));
+    };
+    let packed = Options {
+        source: through.to_owned(),
+        images: Some(Images::default()),
+        hashes: Some(options.hashes.clone().unwrap_or_default()),
+        format: options.format,
+        subformat: options.subformat.clone(),
+        compress: options.compress.clone(),
+        base: options.base.clone(),
+        overwrite: options.overwrite,
+        restart: options.restart,
+        no_space_check: options.no_space_check,
+        command_line: options.command_line.clone(),
+        tuning: options.tuning,
+        image: Some(image.clone()),
+        ..Options::default()
+    };
+    let is_whole = Record::of(through)?.is_some_and(|record| record.status == "whole");
+    let dry_run = options.dry_run;
+    if !is_whole || dry_run {
+        let rescue = Options {
+            image: Some(through.to_owned()),
+            format: None,
+            subformat: None,
+            compress: None,
+            base: None,
+            ..options
+        };
+        match carry_out(rescue, output)? {
+            Code::Done if dry_run => return Ok(Code::Done),
+            Code::Done | Code::Incomplete => {}
+            other => return Ok(other),
+        }
+    }
+    // What an earlier round packed of a rescue that has more now.
+    let overwrite =
+        packed.overwrite || Record::of(&image)?.is_some_and(|record| record.status == "incomplete");
+    carry_out(Options { overwrite, ..packed }, output)
 }
 
 /// `ectype convert`: the same with an opened image as the source.
@@ -59,6 +109,7 @@ fn of_target(args: &TargetArgs) -> Options {
     let checkpoint_every = Duration::try_from_secs_f64(args.checkpoint).unwrap_or(Duration::from_secs(30));
     Options {
         format: args.format,
+        base: args.base.clone(),
         subformat: args.subformat.clone(),
         compress: args.compress.clone(),
         restart: args.restart,

@@ -12,6 +12,7 @@
 //! work that costs processor time, is a pure function of one block ([`Pack`]) that the engine calls on any core.
 
 pub mod codec;
+pub mod differing;
 pub mod gate;
 pub mod raw;
 
@@ -51,6 +52,8 @@ pub struct Writing {
     /// Refuses what the format cannot hold, and completes what was left open (block size, compression level).
     /// Returns what will be written and the length of the longest file that it can become.
     pub plan: fn(Spec) -> Result<(Spec, u64)>,
+    /// Whether an image can have a parent: [`Spec::parent`].
+    pub differencing: bool,
     /// In which order such an image is fed.
     pub placement: fn(&Spec) -> Placement,
     /// A new image in empty storage.

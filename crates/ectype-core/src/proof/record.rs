@@ -116,6 +116,9 @@ pub struct PlanFacts {
     pub blocks: String,
     /// Why.
     pub why: Vec<String>,
+    /// Where the volume lies in the image, which is a disk around it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrapped: Option<Range>,
 }
 
 /// Bytes by kind.

@@ -8,10 +8,13 @@ mod device;
 mod file;
 mod image;
 mod queue;
+mod wrapped;
 
 pub use device::{DeviceReader, DeviceSource};
 pub use file::FileSource;
 pub use image::ImageSource;
+pub(crate) use wrapped::START as WRAPPED_START;
+pub use wrapped::WrappedSource;
 
 use crate::extent::Extent;
 use crate::io::Content;

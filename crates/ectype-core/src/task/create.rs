@@ -13,9 +13,10 @@ use super::target::{Files, RunFacts, Target, map_text, refuse_device, survey};
 use super::verify::{self, Comparison};
 use crate::copy::{Copied, Job, Limits, Tuning, copy};
 use crate::error::{Error, Kind, Result, word};
-use crate::extent::{Extent, Extents};
+use crate::extent::{Extent, Extents, PIECE};
 use crate::fs;
-use crate::image::{Format, Image, Place, Placement, Spec};
+use crate::image::differing::Differing;
+use crate::image::{self, Format, Image, Parent, Place, Placement, Spec};
 use crate::io::{Content, Durable, ReadAt, Storage};
 use crate::os::file::{self, PlainFile};
 use crate::os::{Device, Medium};
@@ -27,10 +28,12 @@ use crate::proof::identity::{Identity, Moment};
 use crate::proof::ledger::{Ledger, Recorded, SaveMap, Trust};
 use crate::proof::record::{self, ByteCounts, ImageFacts, Missing, PlanFacts, Range, Record, TreeFacts};
 use crate::proof::tree::Tree;
-use crate::source::{Geometry, Source};
+use crate::source::{Geometry, Source, WRAPPED_START};
+use crate::volume::mbr;
 use crate::watch::{Phase, Watch};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// How many sectors at the end of a disc may be run-out: a track-at-once writer leaves two.
@@ -54,6 +57,10 @@ pub struct Options {
     pub subformat: Option<String>,
     /// How the image is compressed; the format's own choice where it is not given.
     pub compress: Option<Compress>,
+    /// A volume stays bare where it would be wrapped in a partition table.
+    pub bare: bool,
+    /// Only what differs from this image is stored.
+    pub base: Option<PathBuf>,
     /// The source is an image, of which the content is wanted and not the bytes of its file.
     pub images: Option<Images>,
     /// Linear digests; by medium where not given.
@@ -166,6 +173,8 @@ pub struct Plan {
     pub worst_case: u64,
     /// The longest that its file can become.
     pub longest: u64,
+    /// Where the volume lies in the image that is a disk around it.
+    pub wrapped: Option<Extent>,
     /// The room on the target, where it is known.
     pub available: Option<u64>,
     /// Bytes that an earlier run already holds, where there is one to go on with.
@@ -239,6 +248,7 @@ impl Ended {
 pub struct Prepared {
     options: Options,
     opened: Opened,
+    base: Option<Arc<dyn image::Opened>>,
     plan: Plan,
     files: Files,
 }
@@ -268,6 +278,8 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         )?,
     };
     refuse_device(&image)?;
+    let (opened, wrapped) = wrap(opened, &options, format)?;
+    why.extend(wrapped.as_ref().map(|wrapped| wrapped.why.clone()));
     let geometry = opened.geometry();
     let mut options = options;
     options.rescue.domain = options.parts.of(geometry.size, geometry.sector.into())?;
@@ -285,7 +297,14 @@ pub fn prepare(options: Options) -> Result<Prepared> {
             why.push("all blocks: used blocks only are not in this version".to_owned());
         }
     }
-    let (spec, longest) = spec(&options, format, geometry)?;
+    let base = options.base.as_deref().map(|base| open_base(base, &options, format, geometry)).transpose()?;
+    let (spec, longest) = spec(&options, format, geometry, base.as_ref(), &files.image)?;
+    if let Some(base) = &options.base {
+        why.push(format!(
+            "only what differs from {} is stored; without that file the image is nothing",
+            base.display()
+        ));
+    }
     let in_order = plan_placement(format, &spec) == Placement::InOrder;
     if in_order && (options.rescue.domain.is_some() || options.rescue.reverse) {
         let context = format!("{} images of this kind are written in order, from start to end", format.name);
@@ -345,6 +364,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         format,
         spec,
         longest,
+        wrapped: wrapped.and_then(|wrapped| wrapped.volume),
         scope: opened.scope(),
         consistency,
         hashes,
@@ -356,7 +376,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         compare,
         failed,
     };
-    let mut prepared = Prepared { options, opened, plan, files };
+    let mut prepared = Prepared { options, opened, base, plan, files };
     prepared.check_room()?;
     Ok(prepared)
 }
@@ -366,7 +386,13 @@ fn plan_placement(format: &Format, spec: &Spec) -> Placement {
 }
 
 /// What the image will be like, and the longest that its file can become.
-fn spec(options: &Options, format: &'static Format, geometry: Geometry) -> Result<(Spec, u64)> {
+fn spec(
+    options: &Options,
+    format: &'static Format,
+    geometry: Geometry,
+    base: Option<&Arc<dyn image::Opened>>,
+    image: &Path,
+) -> Result<(Spec, u64)> {
     let writing = format.writing.as_ref().ok_or_else(|| {
         Error::unsupported(format!("{} images are read, and not written in this version", format.name))
     })?;
@@ -395,8 +421,97 @@ fn spec(options: &Options, format: &'static Format, geometry: Geometry) -> Resul
         level: options.compress.as_ref().and_then(|compress| compress.level),
         id: fresh_id(),
         created: jiff::Timestamp::now().as_second().try_into().unwrap_or(0),
+        parent: match (&options.base, base) {
+            (Some(path), Some(base)) => Some(parent(path, &**base, image)?),
+            _ => None,
+        },
         ..Spec::default()
     })
+}
+
+/// The base of a differencing image, opened.
+fn open_base(
+    base: &Path,
+    options: &Options,
+    format: &'static Format,
+    geometry: Geometry,
+) -> Result<Arc<dyn image::Opened>> {
+    let images = Images { format: None, ..options.images.clone().unwrap_or_default() };
+    let opened = open::open_image(base, &images).map_err(|error| error.in_file(base))?;
+    let image = Arc::clone(opened.image().expect("an image was opened"));
+    let name = base.display();
+    if !format.writing.as_ref().is_some_and(|writing| writing.differencing) {
+        let can: Vec<&str> = policy::written()
+            .filter(|format| format.writing.as_ref().is_some_and(|writing| writing.differencing))
+            .map(|format| format.name)
+            .collect();
+        return Err(Error::refused(format!("a {} image has no parent", format.name))
+            .advise(format!("formats with --base: {}", can.join(", "))));
+    }
+    if !opened.unread.is_empty() {
+        return Err(Error::refused(format!("{name} is incomplete: what it lacks would be lost again"))
+            .advise("choose a base that is whole"));
+    }
+    if image.size() < geometry.size || image.size() - geometry.size >= PIECE {
+        let context = format!("{name} holds {} bytes, the source {}", image.size(), geometry.size);
+        return Err(Error::refused(context).advise("a base is an earlier image of the same disk"));
+    }
+    Ok(image)
+}
+
+/// How the child names its parent.
+fn parent(base: &Path, opened: &dyn image::Opened, image: &Path) -> Result<Parent> {
+    let failed = |error| Error::io(format!("looking at {}", base.display()), error);
+    let absolute = std::fs::canonicalize(base).map_err(failed)?;
+    let folder = std::fs::canonicalize(file::folder(image)).map_err(failed)?;
+    let modified = std::fs::metadata(&absolute).and_then(|facts| facts.modified()).map_err(failed)?;
+    let facts = opened.facts();
+    Ok(Parent {
+        relative: relative(&folder, &absolute).display().to_string(),
+        absolute: absolute.display().to_string(),
+        format: facts.format.to_owned(),
+        id: facts.id,
+        modified: modified.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+    })
+}
+
+/// `to` as it is reached from `folder`; both absolute.
+fn relative(folder: &Path, to: &Path) -> PathBuf {
+    let shared = folder.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    let up = folder.components().skip(shared).map(|_| std::path::Component::ParentDir);
+    up.chain(to.components().skip(shared)).collect()
+}
+
+/// What became of a volume that is to be a disk.
+struct Wrap {
+    volume: Option<Extent>,
+    why: String,
+}
+
+/// A volume becomes a disk with one partition in formats that are attached as disks.
+fn wrap(opened: Opened, options: &Options, format: &Format) -> Result<(Opened, Option<Wrap>)> {
+    let is_volume = opened.device.as_ref().is_some_and(|device| device.whole.is_some());
+    if options.bare || !is_volume || !matches!(format.name, "vhd" | "vhdx" | "vmdk") {
+        return Ok((opened, None));
+    }
+    let parts = &options.parts;
+    if parts.domain.is_some() || parts.offset > 0 || parts.size.is_some() {
+        return Err(Error::refused("parts of a volume are not wrapped in a partition table")
+            .advise("as they are:  --bare"));
+    }
+    let Geometry { size, sector, .. } = opened.geometry();
+    let volume = Extent::new(WRAPPED_START, size);
+    let kind = opened.volumes.first().map_or("", |facts| facts.kind);
+    let named = format!("{} {:?}", opened.identity.path, opened.identity.volumes);
+    let hash = blake3::hash(named.as_bytes());
+    let signature = [0, 1, 2, 3].map(|index| hash.as_bytes()[index]);
+    let Some(table) = mbr::around(volume, sector, kind, signature) else {
+        let why = "a volume of this size has no place in a simple partition table: it stays bare";
+        return Ok((opened, Some(Wrap { volume: None, why: why.to_owned() })));
+    };
+    let opened = opened.wrap(table.to_vec());
+    let why = "a volume: one partition of a disk in the image, so that it attaches (--bare leaves that out)";
+    Ok((opened, Some(Wrap { volume: Some(volume), why: why.to_owned() })))
 }
 
 /// A number that no other image has. The standard library's hasher has keys of the system's randomness.
@@ -694,6 +809,7 @@ impl Prepared {
                 consistency: self.plan.consistency.name().to_owned(),
                 blocks: "all".to_owned(),
                 why: self.plan.why.clone(),
+                wrapped: self.plan.wrapped.map(Range::from),
             },
             resumed: outcome.resumed,
             bytes: outcome.bytes,
@@ -718,7 +834,7 @@ impl Prepared {
         let writing = self.plan.format.writing.as_ref().expect("a plan writes");
         let place = |storage: PlainFile| {
             let storage: Box<dyn Storage> = Box::new(Durable::new(storage));
-            Place { storage, parent: None }
+            Place { storage, parent: self.base.clone() }
         };
         let failed = |error| Error::writing(format!("writing {}", image.display()), error);
         let unfinished = match target {
@@ -731,7 +847,7 @@ impl Prepared {
                 self.files.discard()?;
                 let storage = PlainFile::create_new(image).map_err(failed)?;
                 file::sync_dir(file::folder(image)).map_err(failed)?;
-                return Ok((ledger, (writing.create)(place(storage), &self.plan.spec)?));
+                return Ok((ledger, self.fed((writing.create)(place(storage), &self.plan.spec)?)));
             }
             Target::Unfinished(unfinished) => unfinished,
         };
@@ -786,7 +902,12 @@ impl Prepared {
         if !self.plan.format.is_bytes() {
             ledger.check_some(&*sink)?;
         }
-        Ok((ledger, sink))
+        Ok((ledger, self.fed(sink)))
+    }
+
+    /// Over a base only what differs from it is put.
+    fn fed(&self, image: Box<dyn Image>) -> Box<dyn Image> {
+        if self.base.is_some() { Box::new(Differing::new(image)) } else { image }
     }
 
     fn save_map(&self, began: &str) -> SaveMap {

@@ -12,7 +12,7 @@ use crate::plan::rescue;
 use crate::proof::identity::{Identity, Moment, VolumeId};
 use crate::proof::record::Record;
 use crate::proof::tree;
-use crate::source::{DeviceReader, DeviceSource, FileSource, Geometry, ImageSource, Source};
+use crate::source::{DeviceReader, DeviceSource, FileSource, Geometry, ImageSource, Source, WrappedSource};
 use crate::{fs, volume};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -111,6 +111,12 @@ enum Probe {
 impl Opened {
     fn whole(&self) -> Extent {
         Extent::new(0, self.geometry().size)
+    }
+
+    /// Puts a partition table before the volume that this is.
+    pub(super) fn wrap(mut self, table: Vec<u8>) -> Opened {
+        self.source = Box::new(WrappedSource::new(self.source, table));
+        self
     }
 
     /// Makes the reads that follow come from the disk below the files of an image. Best effort.

@@ -238,6 +238,14 @@ pub fn verify_against(
         Found::File(file) => open::open_image(&file, &Images { format: None, ..images.clone() })?,
         Found::Device { .. } => open::open(source, How { purpose: Purpose::Look, ..How::default() })?,
     };
+    if let Some(wrapped) = opened.record.as_ref().and_then(|record| record.plan.wrapped)
+        && other.geometry().size == wrapped.length
+    {
+        let table = opened.image().expect("an image was opened");
+        let mut bytes = vec![0; wrapped.offset.min(PIECE) as usize];
+        table.read_at(&mut bytes, 0).map_err(|error| Error::io("reading the image", error))?;
+        other = other.wrap(bytes);
+    }
     let comparison = compare(&mut other, image, &opened, more, tuning, watch)?;
     Ok((comparison, opened.record))
 }

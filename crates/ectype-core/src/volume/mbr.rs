@@ -38,6 +38,28 @@ pub(super) struct Record {
 }
 const _: () = assert!(size_of::<Record>() == 512);
 
+/// A table of one partition, `part`, on a disk of sectors of `unit` bytes; `None` where its 32 bits do not reach.
+pub fn around(part: Extent, unit: u32, filesystem: &str, signature: [u8; 4]) -> Option<[u8; 512]> {
+    let sectors = |bytes: u64| u32::try_from(bytes / u64::from(unit)).ok();
+    let (start, len) = (sectors(part.offset)?, sectors(part.len)?);
+    start.checked_add(len)?;
+    let os_type = match filesystem {
+        "ntfs" | "exfat" => 0x07,
+        "vfat" => 0x0c,
+        "swap" => 0x82,
+        "LVM2_member" => 0x8e,
+        _ => 0x83,
+    };
+    let mut table = [0; 512];
+    table[440..444].copy_from_slice(&signature);
+    // CHS as of what lies behind what it can say.
+    table[446..454].copy_from_slice(&[0, 0xfe, 0xff, 0xff, os_type, 0xfe, 0xff, 0xff]);
+    table[454..458].copy_from_slice(&start.to_le_bytes());
+    table[458..462].copy_from_slice(&len.to_le_bytes());
+    table[510..].copy_from_slice(&[0x55, 0xaa]);
+    Some(table)
+}
+
 /// As many logical partitions as the kernel takes.
 const MAX_LOGICAL: usize = 256;
 

@@ -4,7 +4,7 @@
 //! are sick. A volume without a table (a "superfloppy") has none, although its boot sector ends in the same signature.
 
 mod gpt;
-mod mbr;
+pub mod mbr;
 
 #[cfg(test)]
 mod tests;

@@ -37,6 +37,7 @@ const WRITING: Writing = Writing {
     subformats: &[],
     compressions: &[],
     plan: |spec| Ok((Spec { compression: "none".into(), ..spec.clone() }, spec.size)),
+    differencing: false,
     placement: |_| Placement::Anywhere,
     create: |place, spec| Ok(Box::new(RawSink::create(place.storage, spec.size)?)),
     resume: |place, spec, held| Ok(Box::new(RawSink::resume(place.storage, spec.size, held)?)),

@@ -1,0 +1,113 @@
+//! Differencing images: only what is not already in the parent is put.
+//!
+//! ```text
+//!   put ──► the same as what the image reads there, through to its parent? ──► nothing to do
+//!                └ no ──► the sectors that differ ──► the format's own sink
+//! ```
+
+use super::{Image, Sink};
+use crate::error::{Error, Result};
+use crate::extent::{Extent, PIECE};
+use crate::io::{Content, ReadAt};
+use std::io;
+
+/// Differences are told apart in cells of this many bytes.
+const CELL: usize = 4096;
+
+/// A differencing image under construction that is given all of a content.
+pub struct Differing {
+    image: Box<dyn Image>,
+    buffer: Vec<u8>,
+}
+
+impl Differing {
+    /// Feeds `image`, which reads as its parent where nothing was put.
+    pub fn new(image: Box<dyn Image>) -> Differing {
+        Differing { image, buffer: vec![0; PIECE as usize] }
+    }
+
+    /// Reads what the image holds now at `offset`, `len` bytes, at most a piece.
+    fn held(&mut self, offset: u64, len: usize) -> Result<()> {
+        self.image
+            .read_at(&mut self.buffer[..len], offset)
+            .map_err(|error| Error::io("reading the parent of the image", error).at(offset))
+    }
+}
+
+/// The runs of cells in which two contents differ, as offset and length.
+fn differing(one: &[u8], other: &[u8]) -> Vec<(usize, usize)> {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for (index, (a, b)) in one.chunks(CELL).zip(other.chunks(CELL)).enumerate() {
+        if a == b {
+            continue;
+        }
+        match runs.last_mut() {
+            Some((start, len)) if *start + *len == index * CELL => *len += a.len(),
+            _ => runs.push((index * CELL, a.len())),
+        }
+    }
+    runs
+}
+
+impl Sink for Differing {
+    fn put(&mut self, offset: u64, data: &[u8]) -> Result<()> {
+        for (index, part) in data.chunks(PIECE as usize).enumerate() {
+            let offset = offset + index as u64 * PIECE;
+            self.held(offset, part.len())?;
+            for (start, len) in differing(part, &self.buffer[..part.len()]) {
+                self.image.put(offset + start as u64, &part[start..start + len])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn zero(&mut self, at: Extent) -> Result<()> {
+        let mut offset = at.offset;
+        while offset < at.end() {
+            let (content, until) = self
+                .image
+                .content_at(offset)
+                .map_err(|error| Error::io("reading the parent of the image", error).at(offset))?;
+            let end = until.min(at.end());
+            if content != Content::Data {
+                offset = end;
+                continue;
+            }
+            let part = Extent::between(offset, end.min(offset + PIECE));
+            self.held(part.offset, part.len as usize)?;
+            if self.buffer[..part.len as usize].iter().any(|&byte| byte != 0) {
+                self.image.zero(part)?;
+            }
+            offset = part.end();
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) -> Result<()> {
+        self.image.checkpoint()
+    }
+}
+
+impl ReadAt for Differing {
+    fn size(&self) -> u64 {
+        self.image.size()
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.image.read_at(buf, offset)
+    }
+
+    fn content_at(&self, offset: u64) -> io::Result<(Content, u64)> {
+        self.image.content_at(offset)
+    }
+}
+
+impl Image for Differing {
+    fn set_end(&mut self, size: u64) -> Result<()> {
+        self.image.set_end(size)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.image.finish()
+    }
+}
