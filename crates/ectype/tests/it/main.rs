@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod convert;
 mod create_files;
 mod devices;
 mod hostile;

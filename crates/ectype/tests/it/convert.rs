@@ -1,0 +1,297 @@
+//! `convert` and `create` over the formats, with qemu-img as the judge of what was written.
+
+use crate::run::*;
+use ectype_testkit::need;
+use std::fs;
+use std::path::Path;
+
+/// How each format is asked for, its extension, and what qemu-img calls it, where it knows it.
+const KINDS: [(&[&str], &str, Option<&str>); 13] = [
+    (&[], "img", Some("raw")),
+    (&[], "vhd", Some("vpc")),
+    (&["--subformat", "fixed"], "vhd", Some("vpc")),
+    (&[], "vhdx", Some("vhdx")),
+    (&["--subformat", "fixed"], "vhdx", Some("vhdx")),
+    (&[], "qcow2", Some("qcow2")),
+    (&["--subformat", "v2"], "qcow2", Some("qcow2")),
+    (&["--compress", "zlib"], "qcow2", Some("qcow2")),
+    (&["--compress", "zstd:3"], "qcow2", Some("qcow2")),
+    (&[], "vmdk", Some("vmdk")),
+    (&["--subformat", "stream"], "vmdk", Some("vmdk")),
+    (&[], "zst", None),
+    (&["--compress", "zstd:3"], "zst", None),
+];
+
+/// A disk with data, text, zeros and holes in it, 11 MiB and 3 sectors long.
+fn disk(dir: &Path, name: &str, seed: u64) {
+    let mut content = vec![0; 11 * MIB + 3 * 512];
+    content[..3 * MIB].copy_from_slice(&noise(3 * MIB, seed));
+    content[4 * MIB + 5000..5 * MIB].iter_mut().enumerate().for_each(|(n, byte)| *byte = (n / 50) as u8);
+    let tail = content.len() - 70_000;
+    content[tail..].copy_from_slice(&noise(70_000, seed + 1));
+    fs::write(dir.join(name), content).unwrap();
+}
+
+#[track_caller]
+fn qemu_equal(dir: &Path, raw: &str, image: &str, kind: &str) {
+    let at = |name: &str| dir.join(name);
+    tool("qemu-img", args!["compare", "-f", "raw", "-F", kind, at(raw), at(image)]);
+    if matches!(kind, "qcow2" | "vhdx" | "vmdk") {
+        tool("qemu-img", args!["check", "-q", "-f", kind, at(image)]);
+    }
+}
+
+#[test]
+fn every_format_holds_the_same_and_gives_it_back() {
+    let dir = folder();
+    disk(dir.path(), "disk", 5);
+    let has_qemu = need::tool("qemu-img");
+    let sha256 = &tool("sha256sum", [dir.path().join("disk")])[..64];
+    for (index, (options, extension, kind)) in KINDS.into_iter().enumerate() {
+        let image = format!("{index}.{extension}");
+        let mut create = vec!["create", "--hash", "sha256"];
+        create.extend(options);
+        ectype(dir.path(), create.iter().copied().chain(["disk", &image])).ends_with(0);
+        if let (Some(kind), true) = (kind, has_qemu) {
+            qemu_equal(dir.path(), "disk", &image, kind);
+        }
+        let json = ectype(dir.path(), ["verify", "--json", &image]).ends_with(0).json();
+        assert_eq!(json["digests"]["sha256"], sha256, "{image}");
+        ectype(dir.path(), ["verify", &image, "disk"]).ends_with(0);
+        let info = ectype(dir.path(), ["info", "--json", &image]).ends_with(0).json();
+        assert!(info["virtual_size"].as_u64().unwrap() >= 11 * MIB as u64 + 1536, "{info}");
+        let list = dir.path().join(format!("{image}.sha256"));
+        assert_eq!(list.exists(), extension == "img", "only the digest of a raw image is that of its file");
+
+        // Back, and on to another format.
+        ectype(dir.path(), ["convert", "--overwrite", &image, "back.img"]).ends_with(0);
+        same(&dir.path().join("disk"), &dir.path().join("back.img"));
+        let (_, next, _) = KINDS[(index + 4) % KINDS.len()];
+        let next = format!("next-{index}.{next}");
+        ectype(dir.path(), ["convert", "--verify", &image, &next]).ends_with(0);
+        ectype(dir.path(), ["verify", &next, "disk"]).ends_with(0);
+        // Without its record the image is judged by its own content.
+        fs::remove_file(dir.path().join(format!("{image}.ectype.json"))).unwrap();
+        ectype(dir.path(), ["verify", &image, "disk"]).ends_with(0);
+        ectype(dir.path(), ["verify", &image]).ends_with(0).says("no record");
+        // One byte more or less in the source is found.
+        let mut other = fs::read(dir.path().join("disk")).unwrap();
+        other[4 * MIB + 6000] ^= 1;
+        fs::write(dir.path().join("other"), &other).unwrap();
+        let json = ectype(dir.path(), ["verify", "--json", &image, "other"]).ends_with(4).json();
+        assert_eq!(json["differences"][0]["offset"], (4 * MIB + 6000) / 512 * 512, "{image}: {json}");
+    }
+}
+
+#[test]
+fn what_a_format_cannot_do_is_refused_by_name_and_nothing_is_made() {
+    let dir = folder();
+    disk(dir.path(), "disk", 7);
+    fs::write(dir.path().join("short.img"), noise(MIB, 8)).unwrap();
+    let before = contents(dir.path());
+    let refused = |args: &[&str], what: &str| {
+        ectype(dir.path(), args.iter().copied()).ends_with(1).says(what);
+    };
+    refused(&["create", "--subformat", "fixed", "disk", "x.qcow2"], "subformat");
+    refused(&["create", "--subformat", "stream", "disk", "x.vhdx"], "dynamic");
+    refused(&["create", "--compress", "zstd", "disk", "x.vhd"], "compress");
+    refused(&["create", "--compress", "zlib", "disk", "x.zst"], "zstd");
+    refused(&["create", "--compress", "zstd", "disk", "x.img"], "compress");
+    refused(&["create", "--base", "short.img", "disk", "x.vmdk"], "base");
+    refused(&["create", "--base", "short.img", "disk", "x.qcow2"], "bytes");
+    refused(&["create", "--reverse", "disk", "x.zst"], "written in order");
+    refused(&["create", "--offset", "1M", "disk", "x.zst"], "written in order");
+    refused(&["convert", "nothing.img", "x.vhdx"], "nothing.img");
+    refused(&["convert", "disk", "disk"], "source itself");
+    refused(&["convert", "--source-format", "vhdx", "disk", "x.img"], "disk");
+    for wrong in ["zip", "zstd:fast", "none:1"] {
+        ectype(dir.path(), ["create", "--compress", wrong, "disk", "x.zst"]).ends_with(2);
+    }
+    assert_eq!(contents(dir.path()), before);
+}
+
+#[test]
+fn a_name_that_contradicts_the_content_is_not_guessed_at() {
+    let dir = folder();
+    disk(dir.path(), "disk", 9);
+    for extension in ["vhd", "vhdx", "qcow2", "vmdk", "zst"] {
+        let image = format!("x.{extension}");
+        ectype(dir.path(), ["create", "disk", &image]).ends_with(0);
+        // A guest can write such bytes onto its raw disk.
+        fs::copy(dir.path().join(&image), dir.path().join("guest.img")).unwrap();
+        for args in
+            [&["verify", "guest.img"][..], &["info", "guest.img"], &["convert", "guest.img", "y.vhdx"]]
+        {
+            ectype(dir.path(), args.iter().copied()).ends_with(1).says(extension).says("--source-format");
+        }
+        ectype(dir.path(), ["verify", "--source-format", extension, "guest.img", "disk"]).ends_with(0);
+        ectype(dir.path(), ["convert", "--overwrite", "--source-format", "raw", "guest.img", "bytes.img"])
+            .ends_with(0);
+        same(&dir.path().join("guest.img"), &dir.path().join("bytes.img"));
+        // Its record says that these are a disk's bytes.
+        ectype(dir.path(), ["verify", "bytes.img"]).ends_with(0);
+        // A raw image by another format's name.
+        let named = format!("named.{extension}");
+        fs::copy(dir.path().join("disk"), dir.path().join(&named)).unwrap();
+        ectype(dir.path(), ["verify", &named]).ends_with(1).says("--source-format raw");
+    }
+}
+
+#[test]
+fn a_base_leaves_only_what_differs() {
+    let dir = folder();
+    let has_qemu = need::tool("qemu-img");
+    disk(dir.path(), "disk", 11);
+    let mut later = fs::read(dir.path().join("disk")).unwrap();
+    later[9 * MIB..9 * MIB + 5000].copy_from_slice(&noise(5000, 12));
+    later[MIB..MIB + 200_000].fill(0);
+    later[2 * MIB + 77] ^= 1;
+    fs::write(dir.path().join("later"), &later).unwrap();
+    for (extension, kind) in [("vhd", "vpc"), ("vhdx", "vhdx"), ("qcow2", "qcow2")] {
+        let (base, child) = (format!("base.{extension}"), format!("child.{extension}"));
+        ectype(dir.path(), ["create", "disk", &base]).ends_with(0);
+        ectype(dir.path(), ["create", "--base", &base, "later", &child]).ends_with(0).says("differs from");
+        let size = |name: &str| allocated(&dir.path().join(name));
+        // A block of these formats may have 32 MiB, but it is sparse.
+        assert!(size(&child) < size(&base) / 2, "{extension}: {} of {}", size(&child), size(&base));
+        ectype(dir.path(), ["verify", &child]).ends_with(0);
+        ectype(dir.path(), ["verify", &child, "later"]).ends_with(0);
+        if has_qemu && kind == "qcow2" {
+            qemu_equal(dir.path(), "later", &child, kind);
+        }
+        // Flattened.
+        ectype(dir.path(), ["convert", &child, &format!("flat.{extension}")]).ends_with(0);
+        ectype(dir.path(), ["convert", "--overwrite", &child, "flat.img"]).ends_with(0);
+        same(&dir.path().join("later"), &dir.path().join("flat.img"));
+        // In another folder the parent is not looked for, unless it is named.
+        fs::create_dir(dir.path().join("elsewhere")).unwrap();
+        fs::rename(dir.path().join(&base), dir.path().join("elsewhere").join(&base)).unwrap();
+        ectype(dir.path(), ["verify", &child]).ends_with(1).says(&base);
+        ectype(dir.path(), ["verify", "--parents", "elsewhere", &child, "later"]).ends_with(0);
+        fs::remove_dir_all(dir.path().join("elsewhere")).unwrap();
+    }
+}
+
+#[test]
+fn a_parent_that_is_another_now_is_not_believed() {
+    let dir = folder();
+    disk(dir.path(), "disk", 21);
+    disk(dir.path(), "other", 22);
+    for extension in ["vhd", "vhdx"] {
+        let (base, child) = (format!("base.{extension}"), format!("child.{extension}"));
+        ectype(dir.path(), ["create", "disk", &base]).ends_with(0);
+        ectype(dir.path(), ["create", "--base", &base, "other", &child]).ends_with(0);
+        ectype(dir.path(), ["create", "--overwrite", "disk", &base]).ends_with(0);
+        ectype(dir.path(), ["verify", &child]).ends_with(1).says("parent");
+    }
+}
+
+#[test]
+fn killed_at_any_moment_every_format_goes_on() {
+    let dir = folder();
+    let mut content = noise(24 * MIB, 31);
+    content[8 * MIB..12 * MIB].fill(0);
+    fs::write(dir.path().join("disk"), content).unwrap();
+    let mut killed = 0;
+    for (index, (options, extension, kind)) in KINDS.into_iter().enumerate() {
+        let image = format!("{index}.{extension}");
+        let mut args = vec!["create", "--checkpoint", "0.01"];
+        args.extend(options);
+        args.extend(["disk", &image]);
+        for part in 0..6_u32 {
+            let mut command = command(dir.path());
+            command.args(&args);
+            let run = Running::start(command);
+            std::thread::sleep(std::time::Duration::from_millis(u64::from(part * 25)));
+            run.signal("KILL");
+            killed += u32::from(run.wait().signal == Some(9));
+        }
+        let said = ectype(dir.path(), args.iter().copied());
+        match said.code {
+            Some(1) => drop(said.says("is finished")),
+            _ => drop(said.ends_with(0)),
+        }
+        ectype(dir.path(), ["verify", &image]).ends_with(0);
+        ectype(dir.path(), ["verify", &image, "disk"]).ends_with(0);
+        if let (Some(kind), true) = (kind, need::tool("qemu-img")) {
+            qemu_equal(dir.path(), "disk", &image, kind);
+        }
+    }
+    assert!(killed >= 13, "{killed} kills");
+}
+
+#[test]
+fn an_unfinished_image_is_gone_on_with_as_it_was_begun() {
+    let dir = folder();
+    disk(dir.path(), "disk", 41);
+    ectype(dir.path(), ["create", "--size", "2M", "disk", "x.vhdx"]).ends_with(5);
+    ectype(dir.path(), ["create", "--subformat", "fixed", "disk", "x.vhdx"]).ends_with(1).says("begun");
+    ectype(dir.path(), ["verify", "x.vhdx"]).ends_with(1).says("unfinished");
+    ectype(dir.path(), ["create", "disk", "x.vhdx"]).ends_with(0);
+    ectype(dir.path(), ["verify", "x.vhdx", "disk"]).ends_with(0);
+}
+
+#[test]
+fn what_an_image_lacks_its_copy_lacks_too() {
+    if !need::bad_disk() {
+        return;
+    }
+    let dir = folder();
+    disk(dir.path(), "disk", 51);
+    let bad: Vec<u64> = (100..103).chain([9000]).collect();
+    let options = need::BadDiskOptions::default();
+    let sick = need::BadDisk::attach(&dir.path().join("disk"), &bad, &options).unwrap();
+    // Written in order it stops there, and says what to do.
+    ectype(dir.path(), args!["create", sick.path(), "packed.zst"])
+        .ends_with(5)
+        .says("written in order")
+        .says("ectype convert");
+    ectype(dir.path(), args!["create", "--through", "rescued.vhdx", sick.path(), "through.zst"]).ends_with(3);
+    ectype(dir.path(), ["verify", "through.zst"]).ends_with(3);
+    for extension in ["vhd", "vhdx", "qcow2", "vmdk", "img", "zst"] {
+        let image = format!("copy.{extension}");
+        let json = ectype(dir.path(), ["convert", "--json", "rescued.vhdx", &image]).ends_with(3).json();
+        assert_eq!(json["status"], "incomplete");
+        assert_eq!(json["unreadable"][0]["offset"], 100 * 512, "{json}");
+        assert_eq!(json["unreadable"][0]["length"], 3 * 512);
+        assert_eq!(json["bytes"]["unreadable"], 4 * 512);
+        let json = ectype(dir.path(), ["verify", "--json", &image, "disk"]).ends_with(3).json();
+        assert_eq!(json["skipped"]["unreadable"], 4 * 512);
+    }
+    // Whole after all: the same command mends both.
+    sick.set_bad(&[]).unwrap();
+    ectype(dir.path(), args!["create", "--through", "rescued.vhdx", sick.path(), "through.zst"]).ends_with(0);
+    ectype(dir.path(), ["verify", "through.zst", "disk"]).ends_with(0);
+}
+
+#[test]
+fn images_of_others_are_read_and_their_faults_named() {
+    if !need::tool("qemu-img") {
+        return;
+    }
+    let dir = folder();
+    disk(dir.path(), "disk", 61);
+    for kind in ["vpc", "vhdx", "qcow2", "vmdk"] {
+        let image = dir.path().join("theirs");
+        tool("qemu-img", args!["convert", "-f", "raw", "-O", kind, dir.path().join("disk"), image]);
+        // The extension says nothing here, the content does; vpc pads to whole cylinders.
+        ectype(dir.path(), ["convert", "--overwrite", "theirs", "ours.img"]).ends_with(0);
+        let ours = fs::read(dir.path().join("ours.img")).unwrap();
+        let disk = fs::read(dir.path().join("disk")).unwrap();
+        assert!(ours[..disk.len()] == disk && ours[disk.len()..].iter().all(|&byte| byte == 0), "{kind}");
+        ectype(dir.path(), ["verify", "theirs", "disk"]).ends_with(0);
+        ectype(dir.path(), ["verify", "theirs"]).ends_with(0).says("structure is sound");
+        // Cut short it is no image any more, or one that says where it ends.
+        let len = fs::metadata(&image).unwrap().len();
+        fs::File::options().write(true).open(&image).unwrap().set_len(len / 2).unwrap();
+        let said = ectype(dir.path(), ["verify", "theirs"]);
+        assert!(matches!(said.code, Some(1 | 4)), "{kind}: {said:#?}");
+        let said = ectype(dir.path(), ["convert", "--restart", "theirs", "cut.img"]);
+        assert_eq!(said.code, Some(1), "{kind}: {said:#?}");
+        for name in names(dir.path()) {
+            if name.as_encoded_bytes().starts_with(b"cut.img") {
+                fs::remove_file(dir.path().join(name)).unwrap();
+            }
+        }
+    }
+}
