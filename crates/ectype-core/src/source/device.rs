@@ -5,10 +5,13 @@ use super::{Answer, Geometry, KnownGood, Outcome, Read, Source, medium_or_not};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, PIECE};
 use crate::io::ReadAt;
+use crate::os::Blame;
 use crate::os::buffer::Buffer;
+use crate::os::control::Asked;
 use crate::os::disk::Disk;
+use crate::os::file::blame;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// On an optical medium the kernel answers run-out at the end by shrinking the device, by at most this many sectors.
@@ -16,6 +19,9 @@ const RUN_OUT_SECTORS: u64 = 75;
 
 /// After a failure, so many bytes must be read well by command before block reads are used again.
 const SUSPICION: u64 = 64 << 20;
+
+/// So many reads of parsers may fail; then nothing more is asked for.
+const MOST_FAILED: usize = 16;
 
 /// A device that is being imaged.
 pub struct DeviceSource {
@@ -35,6 +41,7 @@ impl DeviceSource {
                 disk: Arc::clone(&disk),
                 suspect: AtomicU64::new(0),
                 commands_agree: OnceLock::new(),
+                names_truly: OnceLock::new(),
             })),
             geometry: disk.geometry(),
             diskseq: disk.diskseq_now(),
@@ -67,6 +74,8 @@ struct OpenDevice {
     suspect: AtomicU64,
     /// Whether commands and block reads give the same; found out with the first failure.
     commands_agree: OnceLock<bool>,
+    /// Whether the sector that the drive names is the one that failed; found out with the first name.
+    names_truly: OnceLock<bool>,
 }
 
 impl ReadOnce for OpenDevice {
@@ -118,7 +127,8 @@ impl OpenDevice {
                     Outcome::Gone(std::io::Error::other("the drive says that its medium was taken out"))
                 }
                 None if sense.medium_error() => {
-                    Outcome::Medium { first_bad: asked.is_bad_next.then_some(at.offset + good) }
+                    let named = asked.is_bad_next.then_some(at.offset + good);
+                    Outcome::Medium { first_bad: named.filter(|place| self.is_bad(*place)) }
                 }
                 // Not ready, broken hardware …: the system waits and tries again where we do not.
                 None => return None,
@@ -128,6 +138,22 @@ impl OpenDevice {
         let left = if matches!(outcome, Outcome::Ok) { left.saturating_sub(at.len) } else { SUSPICION };
         self.suspect.store(left, Ordering::Relaxed);
         Some((good, outcome))
+    }
+
+    /// Whether the sector at `place`, which the drive named as bad, is to be believed so.
+    fn is_bad(&self, place: u64) -> bool {
+        if let Some(truly) = self.names_truly.get() {
+            return *truly;
+        }
+        let Geometry { size, sector, .. } = self.disk.geometry();
+        let mut buffer = Buffer::new(3 * sector as usize);
+        let (is_bad, truly) = examine(place, size, sector.into(), |at| {
+            self.disk.ask(&mut buffer[..at.len as usize], at.offset).ok()
+        });
+        if let Some(truly) = truly {
+            self.names_truly.get_or_init(|| truly);
+        }
+        is_bad
     }
 
     /// Bridges and layers lie: that a command reads the sectors that a block read does is proven, not assumed.
@@ -148,6 +174,29 @@ impl OpenDevice {
             }
         }
         equal > 0
+    }
+}
+
+/// Whether the sector at `place` is bad as the drive says, and whether the drive names sectors truly, where that shows. Some
+/// drives and bridges name the first sector of every command; one that begins with a good sector tells them from others.
+fn examine(
+    place: u64,
+    size: u64,
+    sector: u64,
+    mut ask: impl FnMut(Extent) -> Option<Asked>,
+) -> (bool, Option<bool>) {
+    let is_medium = |asked: &Asked| asked.sense.is_some_and(|sense| sense.medium_error());
+    let before = place.checked_sub(sector).map(|before| Extent::new(before, sector));
+    let Some(before) = before.filter(|at| ask(*at).is_some_and(|asked| asked.sense.is_none())) else {
+        return (ask(Extent::new(place, sector)).is_some_and(|asked| is_medium(&asked)), None);
+    };
+    match ask(Extent::between(before.offset, size.min(place + 2 * sector))) {
+        Some(asked) if is_medium(&asked) => {
+            let truly = asked.is_bad_next && asked.good as u64 == sector;
+            (truly, Some(truly))
+        }
+        // It may have been weak, or it is a false name: the sectors will be read one by one.
+        _ => (false, None),
     }
 }
 
@@ -212,15 +261,40 @@ impl Source for DeviceSource {
     }
 }
 
-/// A device for parsers, which ask for any bytes: whole sectors are read around what they ask for.
+/// A device for parsers, which ask for any bytes: whole sectors are read around what they ask for. A sick drive thinks for
+/// seconds about each read that fails, and parsers ask again and again: what failed is not asked for twice.
 pub struct DeviceReader {
     disk: Arc<Disk>,
+    failed: Mutex<Vec<Extent>>,
 }
 
 impl DeviceReader {
     /// Reads from `disk`.
     pub fn new(disk: Arc<Disk>) -> DeviceReader {
-        DeviceReader { disk }
+        DeviceReader { disk, failed: Mutex::new(Vec::new()) }
+    }
+
+    fn read_sectors(&self, at: Extent, buf: &mut [u8]) -> std::io::Result<()> {
+        let is_known = |failed: &Vec<Extent>| {
+            failed.len() >= MOST_FAILED || failed.iter().any(|failed| failed.intersect(at) == *failed)
+        };
+        if is_known(&self.failed.lock().expect("no panics")) {
+            return Err(std::io::Error::other("it could not be read before"));
+        }
+        let mut filled = 0;
+        while filled < buf.len() {
+            match self.disk.read_at(&mut buf[filled..], at.offset + filled as u64) {
+                Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => filled += count,
+                Err(error) => {
+                    if blame(&error) == Blame::Medium {
+                        self.failed.lock().expect("no panics").push(at);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -238,13 +312,7 @@ impl ReadAt for DeviceReader {
             let part = Extent::new(offset, (buf.len() as u64).min(PIECE));
             let around = part.align_out(sector.into());
             let mut sectors = Buffer::new(around.len as usize);
-            let mut filled = 0;
-            while filled < sectors.len() {
-                match self.disk.read_at(&mut sectors[filled..], around.offset + filled as u64)? {
-                    0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-                    count => filled += count,
-                }
-            }
+            self.read_sectors(around, &mut sectors)?;
             let (head, rest) = buf.split_at_mut(part.len as usize);
             let start = (part.offset - around.offset) as usize;
             head.copy_from_slice(&sectors[start..start + head.len()]);
@@ -252,5 +320,55 @@ impl ReadAt for DeviceReader {
             offset = part.end();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::disc::Sense;
+
+    const SECTOR: u64 = 512;
+
+    /// What a drive of 100 sectors answers; `first` is one that names the first sector of every command.
+    fn drive(bad: &[u64], first: bool) -> impl FnMut(Extent) -> Option<Asked> {
+        move |at| {
+            let sectors = at.offset / SECTOR..at.end() / SECTOR;
+            let Some(failed) = bad.iter().find(|bad| sectors.contains(bad)) else {
+                return Some(Asked { good: at.len as usize, sense: None, is_bad_next: false });
+            };
+            let named = if first { sectors.start } else { *failed };
+            let sense = Some(Sense { key: 3, asc: 0x11, ascq: 0, information: Some(named) });
+            Some(Asked { good: (named * SECTOR - at.offset) as usize, sense, is_bad_next: true })
+        }
+    }
+
+    fn examined(place: u64, ask: impl FnMut(Extent) -> Option<Asked>) -> (bool, Option<bool>) {
+        examine(place * SECTOR, 100 * SECTOR, SECTOR, ask)
+    }
+
+    #[test]
+    fn a_name_behind_a_good_sector_says_whether_the_drive_names_truly() {
+        for place in [1, 50, 99] {
+            let bad: Vec<u64> = (place..100).collect();
+            assert_eq!(examined(place, drive(&bad, false)), (true, Some(true)), "{place}");
+            assert_eq!(examined(place, drive(&bad, true)), (false, Some(false)), "{place}");
+        }
+    }
+
+    #[test]
+    fn without_a_good_sector_before_it_only_the_sector_itself_is_known() {
+        for first in [false, true] {
+            assert_eq!(examined(0, drive(&[0, 1], first)), (true, None));
+            assert_eq!(examined(7, drive(&[6, 7], first)), (true, None));
+            // The drive named the first of a command that failed further on.
+            assert_eq!(examined(0, drive(&[5], first)), (false, None));
+            assert_eq!(examined(7, drive(&[30], first)), (false, None));
+        }
+    }
+
+    #[test]
+    fn a_drive_that_takes_no_command_any_more_proves_nothing() {
+        assert_eq!(examined(7, |_| None), (false, None));
     }
 }
