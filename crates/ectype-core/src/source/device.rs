@@ -20,8 +20,8 @@ const RUN_OUT_SECTORS: u64 = 75;
 /// After a failure, so many bytes must be read well by command before block reads are used again.
 const SUSPICION: u64 = 64 << 20;
 
-/// So many reads of parsers may fail; then nothing more is asked for.
-const MOST_FAILED: usize = 16;
+/// After so many failed reads of parsers the disk may be dead.
+const MANY_FAILED: usize = 16;
 
 /// A device that is being imaged.
 pub struct DeviceSource {
@@ -266,19 +266,23 @@ impl Source for DeviceSource {
 pub struct DeviceReader {
     disk: Arc<Disk>,
     failed: Mutex<Vec<Extent>>,
+    /// Whether no sector can be read; asked when much has failed.
+    is_dead: OnceLock<bool>,
 }
 
 impl DeviceReader {
     /// Reads from `disk`.
     pub fn new(disk: Arc<Disk>) -> DeviceReader {
-        DeviceReader { disk, failed: Mutex::new(Vec::new()) }
+        DeviceReader { disk, failed: Mutex::new(Vec::new()), is_dead: OnceLock::new() }
     }
 
     fn read_sectors(&self, at: Extent, buf: &mut [u8]) -> std::io::Result<()> {
-        let is_known = |failed: &Vec<Extent>| {
-            failed.len() >= MOST_FAILED || failed.iter().any(|failed| failed.intersect(at) == *failed)
+        let (is_known, failures) = {
+            let failed = self.failed.lock().expect("no panics");
+            (failed.iter().any(|failed| failed.intersect(at) == *failed), failed.len())
         };
-        if is_known(&self.failed.lock().expect("no panics")) {
+        let is_dead = || *self.is_dead.get_or_init(|| some_good(&self.disk).is_none());
+        if is_known || (failures >= MANY_FAILED && is_dead()) {
             return Err(std::io::Error::other("it could not be read before"));
         }
         let mut filled = 0;
