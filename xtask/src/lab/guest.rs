@@ -171,8 +171,10 @@ impl Guest {
         qemu.args(["-nodefaults", "-no-reboot", "-display", "none", "-qmp", "stdio"]);
         qemu.args(["-m", &GUEST_MIB.to_string(), "-initrd", "initrd", "-kernel"]).arg(lab.join("vmlinux"));
         qemu.args(["-chardev", "file,id=console,path=console,append=on", "-serial", "chardev:console"]);
+        // On a busy host the kernel would take a late timer for a broken one, and panic.
         qemu.arg("-append").arg(format!(
-            "console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr tsc=reliable random.trust_cpu=on boot={boot}"
+            "console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check \
+             random.trust_cpu=on boot={boot}"
         ));
         qemu.args(["-virtfs", "local,path=host,mount_tag=host,security_model=none"]);
         qemu.args(["-device", "virtio-scsi-pci,id=scsi-bus", "-device", "qemu-xhci,id=usb-bus"]);
