@@ -10,7 +10,7 @@
 mod bad_disk;
 mod guard;
 
-pub use bad_disk::{BadDisk, BadDiskOptions, Counts};
+pub use bad_disk::{BadDisk, BadDiskOptions, Counts, scattered};
 pub use guard::{LoopDevice, Mounted};
 
 use std::ffi::OsStr;

@@ -2,11 +2,16 @@
 
 use crate::random::Random;
 use crate::{Result, run};
+use ectype_testkit::need::{BadDisk, BadDiskOptions, Counts, scattered};
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
+
+/// Bad sectors are numbered in these.
+const SECTOR: u64 = 512;
 
 const MIB: u64 = 1 << 20;
 
@@ -22,6 +27,11 @@ pub(crate) enum Content {
     Sparse,
     /// Zeros that take no room.
     Zero,
+    /// Random, with 120 single bad sectors and 8 runs of 10.
+    Damaged {
+        /// How long a failed read takes.
+        delay: Duration,
+    },
 }
 
 /// The working folder; removed on drop.
@@ -81,16 +91,50 @@ fn clear(path: &Path) {
 
 /// A data set as a file and as a read-only block device; both go on drop.
 pub(crate) struct Disk {
+    /// What can be read of the device; zeros where it is bad.
     pub(crate) file: PathBuf,
     pub(crate) device: String,
+    damage: Option<Damage>,
+}
+
+struct Damage {
+    disk: BadDisk,
+    bad: Vec<u64>,
 }
 
 impl Disk {
     pub(crate) fn make(folder: &Folder, content: Content, size: u64) -> Result<Disk> {
         let path = folder.join("disk");
         fill(&path, content, size).map_err(|error| format!("{}: {error}", path.display()))?;
+        if let Content::Damaged { delay } = content {
+            let bad = scattered(size / SECTOR);
+            let options = BadDiskOptions { delay, ..BadDiskOptions::default() };
+            let disk = BadDisk::attach(&path, &bad, &options)
+                .and_then(|disk| blank(&path, &bad).map(|()| disk))
+                .map_err(|error| {
+                    format!("no damaged disk (it needs nbdkit, nbdfuse, fuse3 and cc): {error}")
+                })?;
+            let device = disk.path().display().to_string();
+            return Ok(Disk { file: path, device, damage: Some(Damage { disk, bad }) });
+        }
         let device = run::output(Command::new("losetup").args(["-f", "--show", "-r"]).arg(&path))?;
-        Ok(Disk { file: path, device: device.trim().to_owned() })
+        Ok(Disk { file: path, device: device.trim().to_owned(), damage: None })
+    }
+
+    /// What was asked of a damaged disk so far, below every cache.
+    pub(crate) fn counts(&self) -> Result<Option<Counts>> {
+        let counts = self.damage.as_ref().map(|damage| damage.disk.counts()).transpose();
+        counts.map_err(|error| format!("the counts of the damaged disk: {error}"))
+    }
+
+    /// How many sectors the map of a copy calls lost; an error where these are not exactly the bad ones.
+    pub(crate) fn lost(&self, map: &Path) -> Result<usize> {
+        let list = run::output(Command::new("ddrescuelog").args(["-b", "512", "-l-"]).arg(map))?;
+        let lost: Vec<u64> = list.lines().filter_map(|line| line.trim().parse().ok()).collect();
+        match &self.damage {
+            Some(damage) if damage.bad != lost => Err(format!("{} other sectors are lost", lost.len())),
+            _ => Ok(lost.len()),
+        }
     }
 
     /// Makes the next read of the device a real one.
@@ -101,12 +145,20 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        if let Err(error) = run::run(Command::new("losetup").args(["-d", &self.device])) {
+        if self.damage.is_none()
+            && let Err(error) = run::run(Command::new("losetup").args(["-d", &self.device]))
+        {
             eprintln!("left behind: {error}");
         }
         // The folder goes too, at the end.
         let _ = fs::remove_file(&self.file);
     }
+}
+
+/// Zeros for the bad sectors: whatever is there, no copy can have it.
+fn blank(path: &Path, bad: &[u64]) -> std::io::Result<()> {
+    let file = File::options().write(true).open(path)?;
+    bad.iter().try_for_each(|sector| file.write_all_at(&[0; SECTOR as usize], sector * SECTOR))
 }
 
 fn fill(path: &Path, content: Content, size: u64) -> std::io::Result<()> {
@@ -119,7 +171,7 @@ fn fill(path: &Path, content: Content, size: u64) -> std::io::Result<()> {
         // Extents of 1 to 16 MiB, two of five with data.
         let length = (1 + random.next() % 16) * MIB;
         let end = (at + length).min(size);
-        if content == Content::Random || random.next() % 5 < 2 {
+        if content != Content::Sparse || random.next() % 5 < 2 {
             for offset in (at..end).step_by(MIB as usize) {
                 random.fill(&mut piece);
                 file.write_all_at(&piece, offset)?;

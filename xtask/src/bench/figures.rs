@@ -3,6 +3,7 @@
 use super::Options;
 use super::data::Content;
 use crate::Result;
+use std::time::Duration;
 
 /// Whose command it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +24,24 @@ pub(crate) struct Variant {
     pub(crate) command: Vec<String>,
     /// Whether it leaves `{output}`, which then must be equal to the source.
     pub(crate) writes: bool,
+    /// The exit status that says that all went well.
+    pub(crate) status: i32,
+}
+
+/// What a promise is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measure {
+    Time,
+    /// Requests that reach a damaged disk.
+    Reads,
+    /// Those of them that fail.
+    Failed,
 }
 
 /// Ours takes at most `ratio` times what the other takes.
 #[derive(Clone, Debug)]
 pub(crate) struct Promise {
+    pub(crate) of: Measure,
     pub(crate) ratio: f64,
     /// A variant's name, or nothing for the fastest peer.
     pub(crate) against: Option<&'static str>,
@@ -44,6 +58,7 @@ pub(crate) struct Figure {
 }
 
 const QEMU: &str = "qemu-img -T none -m 16 -W";
+const DDRESCUE: &str = "ddrescue -d";
 const NBDCOPY_SPARSE: &str = "nbdcopy -S 65536";
 
 /// The figures that were asked for. `ectype` is our binary.
@@ -97,8 +112,8 @@ fn all(ectype: &str, ours: Option<&str>) -> Vec<Figure> {
             qemu(),
         ]
     };
-    let fastest = |ratio| Promise { ratio, against: None };
-    let against = |ratio, name| Promise { ratio, against: Some(name) };
+    let fastest = |ratio| Promise { of: Measure::Time, ratio, against: None };
+    let against = |ratio, name| Promise { of: Measure::Time, ratio, against: Some(name) };
     let with = |first: Variant, rest: Vec<Variant>| std::iter::once(first).chain(rest).collect::<Vec<_>>();
 
     let mut figures = vec![
@@ -173,6 +188,7 @@ fn all(ectype: &str, ours: Option<&str>) -> Vec<Figure> {
         },
     ];
     if ours.is_none() {
+        let create = format!("{ectype} create {{source}} {{output}} -q --no-space-check");
         let verify = format!("{ectype} verify {{image}} {{source}} -q");
         figures.push(Figure {
             name: "verify",
@@ -185,11 +201,29 @@ fn all(ectype: &str, ours: Option<&str>) -> Vec<Figure> {
             ],
             promises: vec![against(1.0, "cmp")],
         });
+        let failures =
+            [("rescue", "a disk with 200 bad sectors", 0), ("rescue50", "the same, 50 ms a failed read", 50)];
+        figures.extend(failures.map(|(name, what, delay)| Figure {
+            name,
+            what,
+            content: Content::Damaged { delay: Duration::from_millis(delay) },
+            size: 1 << 30,
+            variants: vec![
+                // Status 3: the image is complete but for what cannot be read.
+                Variant { status: 3, ..variant(Role::Ours, "ectype create", &create, true) },
+                peer(DDRESCUE, "ddrescue -q -d {source} {output} {output}.map"),
+            ],
+            promises: vec![
+                Promise { of: Measure::Failed, ratio: 1.02, against: Some(DDRESCUE) },
+                Promise { of: Measure::Reads, ratio: 0.8, against: Some(DDRESCUE) },
+                against(1.0, DDRESCUE),
+            ],
+        }));
     }
     figures
 }
 
 fn variant(role: Role, name: &str, command: &str, writes: bool) -> Variant {
     let command = command.split_whitespace().map(str::to_owned).collect();
-    Variant { role, name: name.to_owned(), command, writes }
+    Variant { role, name: name.to_owned(), command, writes, status: 0 }
 }

@@ -98,8 +98,8 @@ fn place(kind: Kind, at: usize) -> String {
     }
 }
 
-/// A drive as QEMU is to have it; `node` is what is in it.
-fn device(drive: &Drive, at: usize, node: &str) -> String {
+/// A drive as QEMU is to have it; `node` is what is in it, `port` where a stick is to be, if that matters.
+fn device(drive: &Drive, at: usize, node: &str, port: Option<u32>) -> String {
     let Drive { name, kind, .. } = drive;
     let how = match kind {
         Kind::IdeCd => r#""driver":"ide-cd","bus":"ide.0","rerror":"report""#.into(),
@@ -113,7 +113,8 @@ fn device(drive: &Drive, at: usize, node: &str) -> String {
             )
         }
         Kind::UsbStick => {
-            format!(r#""driver":"usb-storage","bus":"usb-bus.0","removable":true,"serial":"{name}""#)
+            let port = port.map(|port| format!(r#","port":"{port}""#)).unwrap_or_default();
+            format!(r#""driver":"usb-storage","bus":"usb-bus.0"{port},"removable":true,"serial":"{name}""#)
         }
     };
     format!(r#"{{"id":"{name}","drive":"{node}",{how}}}"#)
@@ -170,8 +171,10 @@ impl Guest {
         qemu.args(["-nodefaults", "-no-reboot", "-display", "none", "-qmp", "stdio"]);
         qemu.args(["-m", &GUEST_MIB.to_string(), "-initrd", "initrd", "-kernel"]).arg(lab.join("vmlinux"));
         qemu.args(["-chardev", "file,id=console,path=console,append=on", "-serial", "chardev:console"]);
+        // On a busy host the kernel would take a late timer for a broken one, and panic.
         qemu.arg("-append").arg(format!(
-            "console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr tsc=reliable random.trust_cpu=on boot={boot}"
+            "console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check \
+             random.trust_cpu=on boot={boot}"
         ));
         qemu.args(["-virtfs", "local,path=host,mount_tag=host,security_model=none"]);
         qemu.args(["-device", "virtio-scsi-pci,id=scsi-bus", "-device", "qemu-xhci,id=usb-bus"]);
@@ -187,7 +190,7 @@ impl Guest {
                 drive.kind.is_cd(),
                 Some(drive),
             ));
-            qemu.arg("-device").arg(device(drive, at, &format!("{}_0", drive.name)));
+            qemu.arg("-device").arg(device(drive, at, &format!("{}_0", drive.name), None));
         }
         let errors = folder.join("qemu");
         qemu.current_dir(folder)
@@ -227,7 +230,7 @@ impl Guest {
         }
     }
 
-    /// One wish: `pull DRIVE`, `plug DRIVE`, `eject DRIVE`, `insert DRIVE MEDIUM`.
+    /// One wish: `pull DRIVE`, `plug DRIVE [PORT]`, `eject DRIVE`, `insert DRIVE MEDIUM`.
     fn obey(&mut self, scenario: &Scenario, wish: &str) -> Result {
         let words: Vec<_> = wish.split_whitespace().collect();
         let [what, name, ref medium @ ..] = words[..] else { return Err("what, and which drive?".into()) };
@@ -239,9 +242,11 @@ impl Guest {
         let by_force = format!(r#"{{"id":"{name}","force":true}}"#);
         match (what, medium) {
             ("pull", []) => self.qmp.ask("device_del", &id),
-            ("plug", []) => {
+            ("plug", port) if port.len() < 2 => {
+                let port = port.first().map(|port| port.parse()).transpose();
+                let port = port.map_err(|_| "a port is a number".to_owned())?;
                 self.qmp.ask("blockdev-add", &node(&node_name, &drive.medium, drive.kind.is_cd(), None))?;
-                self.qmp.ask("device_add", &device(drive, at, &node_name))
+                self.qmp.ask("device_add", &device(drive, at, &node_name, port))
             }
             ("eject", []) => {
                 self.qmp.ask("blockdev-open-tray", &by_force)?;
@@ -255,7 +260,7 @@ impl Guest {
                 self.qmp.ask("blockdev-insert-medium", &into)?;
                 self.qmp.ask("blockdev-close-tray", &id)
             }
-            _ => Err("pull, plug and eject DRIVE, insert DRIVE MEDIUM, cut".into()),
+            _ => Err("pull and eject DRIVE, plug DRIVE [PORT], insert DRIVE MEDIUM, cut".into()),
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! apt-get download ──► deb/ ──┬── linux-image ─────► vmlinux, modules ──┐
-//!                             └── headers, source ─► dm-dust.ko ────────┼──► base.cpio
+//!                             └── headers, source ─► dm-dust.ko, ───────┼──► base.cpio
+//!                                                    scsi_debug.ko      │
 //!                     busybox, dmsetup with its libraries ──────────────┘
 //! ```
 
@@ -33,12 +34,19 @@ const ASKED_FOR: &[&str] =
 /// What the guest runs besides busybox, with its libraries.
 const PROGRAMS: &[&str] = &["/usr/sbin/dmsetup"];
 
+/// Debian's scsi_debug knows one run of bad sectors, and its sense data name the wrong one.
+const PATCH: &str = "lab/scsi_debug.patch";
+
+/// Built from Debian's source, each where the kernel looks for it.
+const BUILT: &[(&str, &str)] = &[("dm-dust", "kernel/drivers/md"), ("scsi_debug", "kernel/drivers/scsi")];
+
 /// Counted up when a lab that stands must be built again for another reason than the lists above.
 const EDITION: u32 = 1;
 
 /// Builds the lab in this folder unless it stands there.
 pub(super) fn ready(lab: &Path) -> Result {
-    let recipe = format!("edition {EDITION}: {LOADED:?} {ASKED_FOR:?} {PROGRAMS:?}\n");
+    let patch = said(Path::new(PATCH), fs::read_to_string(PATCH))?;
+    let recipe = format!("edition {EDITION}: {LOADED:?} {ASKED_FOR:?} {PROGRAMS:?}\n{patch}");
     let built = lab.join("built");
     if fs::read_to_string(&built).is_ok_and(|text| text == recipe) {
         return Ok(());
@@ -52,7 +60,7 @@ pub(super) fn ready(lab: &Path) -> Result {
         fs::rename(stage.join("deb"), &deb).map_err(|error| format!("{}: {error}", deb.display()))?;
     }
     let kernel = Kernel::unpack(&deb, stage.join("kernel"))?;
-    kernel.build_dm_dust(&deb, &stage.join("dm-dust"))?;
+    kernel.build_modules(&deb, &stage.join("modules"))?;
     kernel.extract_elf(&lab.join("vmlinux"))?;
     let root = stage.join("root");
     kernel.install_modules(&root)?;
@@ -144,19 +152,23 @@ impl Kernel {
         self.tree.join("lib/modules").join(&self.release)
     }
 
-    /// dm-dust, which Debian does not configure, from Debian's own source.
-    fn build_dm_dust(&self, debs: &Path, folder: &Path) -> Result {
+    /// dm-dust, which Debian does not configure, and scsi_debug with the patch, from Debian's own source.
+    fn build_modules(&self, debs: &Path, folder: &Path) -> Result {
         fresh(folder)?;
         let mut all = said(debs, fs::read_dir(debs))?.filter_map(|entry| Some(entry.ok()?.path()));
         let source = all.find(|deb| is_source(deb)).ok_or("no linux-source was downloaded")?;
-        // tar stops at the file; the parts before it are cut off then, which is no failure.
+        // tar stops at the last file; the parts before it are cut off then, which is no failure.
         let script = "name=$(basename \"$1\" | cut -d_ -f1)
             dpkg --fsys-tarfile \"$1\" 2>/dev/null | tar -xO ./usr/src/$name.tar.xz 2>/dev/null |
-            tar -xJ --strip-components=3 --occurrence=1 $name/drivers/md/dm-dust.c";
+            tar -xJ --strip-components=3 --occurrence=1 $name/drivers/md/dm-dust.c \
+                $name/drivers/scsi/scsi_debug.c $name/drivers/scsi/sd.h $name/drivers/scsi/scsi_logging.h";
         let source = said(&source, source.canonicalize())?;
         run::run(Command::new("sh").args(["-c", script, "sh"]).arg(source).current_dir(folder))?;
+        let patch = said(Path::new(PATCH), Path::new(PATCH).canonicalize())?;
+        run::run(Command::new("patch").args(["--strip=3", "--quiet", "-i"]).arg(patch).current_dir(folder))?;
+        let objects: String = BUILT.iter().map(|(name, _)| format!(" {name}.o")).collect();
         let makefile = folder.join("Makefile");
-        said(&makefile, fs::write(&makefile, "obj-m := dm-dust.o\n"))?;
+        said(&makefile, fs::write(&makefile, format!("obj-m :={objects}\n")))?;
 
         // The one absolute path in the unpacked headers.
         let headers = self.tree.join("usr/src").join(format!("linux-headers-{}", self.release));
@@ -170,7 +182,10 @@ impl Kernel {
             .arg(headers)
             .arg(format!("M={}", said(folder, folder.canonicalize())?.display()));
         run::run(make.arg("modules"))?;
-        copy(&folder.join("dm-dust.ko"), &self.modules().join("kernel/drivers/md/dm-dust.ko"))?;
+        for (name, place) in BUILT {
+            let file = format!("{name}.ko");
+            copy(&folder.join(&file), &self.modules().join(place).join(&file))?;
+        }
         run::run(Command::new("/usr/sbin/depmod").arg("-b").arg(&self.tree).arg(&self.release))
     }
 

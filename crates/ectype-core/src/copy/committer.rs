@@ -3,11 +3,12 @@
 use super::pipeline::{Packed, Step};
 use super::pool::Block;
 use crate::error::{Error, Kind, Result};
-use crate::extent::Extent;
+use crate::extent::{Extent, PIECE};
 use crate::image::Sink;
 use crate::plan::map::Status;
 use crate::proof::digest::{Algorithm, Digester};
 use crate::proof::ledger::Ledger;
+use crate::proof::tree::{Hash, LeafBuilder};
 use crate::watch::Watch;
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub(super) fn commit(
 ) -> Result<()> {
     let mut last = Instant::now();
     let mut unrecorded = false;
+    let mut parts = Parts::default();
     loop {
         // A drive may hang for minutes: what came before is made durable meanwhile.
         let step = if unrecorded {
@@ -37,18 +39,23 @@ pub(super) fn commit(
             Err(RecvTimeoutError::Timeout) => {}
             Ok(Step::Data(packed)) => {
                 let mut packed = packed.recv().expect("a packer answers for every block");
-                put(sink, ledger, &mut packed)?;
+                let leaf =
+                    if ledger.wants_leaves() { parts.leaf(&packed, ledger.map().size()) } else { None };
+                put(sink, ledger, &mut packed, leaf)?;
                 digests.data(&packed.block);
             }
             Ok(Step::Zero(at)) => {
+                parts.forget();
                 zero(sink, ledger, at, false)?;
                 digests.zeros(at);
             }
             Ok(Step::Unused(at)) => {
+                parts.forget();
                 zero(sink, ledger, at, true)?;
                 digests.zeros(at);
             }
             Ok(Step::Status { at, status, unwritten }) => {
+                parts.forget();
                 let newly_bad = status == Status::Bad && ledger.map().run_at(at.offset).1 != Status::Bad;
                 if newly_bad {
                     if ledger.held_before(at) {
@@ -84,10 +91,48 @@ pub(super) fn lost(at: Extent) -> Error {
     .advise("it was:  --restart begins anew")
 }
 
-fn put(sink: &mut dyn Sink, ledger: &mut Ledger, packed: &mut Packed) -> Result<()> {
+/// A piece that comes in clusters, as from a suspect medium: its leaf is taken on the way, so that the image need not be read
+/// again for it at the end.
+#[derive(Default)]
+struct Parts {
+    leaf: LeafBuilder,
+    /// Where the next part is expected; `None` where a piece has to begin first.
+    end: Option<u64>,
+}
+
+impl Parts {
+    /// The leaf of the piece that this block is the last part of, if the others came before it in order and nothing between.
+    fn leaf(&mut self, packed: &Packed, size: u64) -> Option<Hash> {
+        let (at, expected) = (packed.block.at(), self.end.take());
+        if at.offset.is_multiple_of(PIECE) {
+            self.leaf = LeafBuilder::default();
+        } else if expected != Some(at.offset) {
+            return None;
+        }
+        let piece = Extent::new(at.offset - at.offset % PIECE, PIECE).intersect(Extent::new(0, size));
+        if at == piece || !piece.covers(at) {
+            return None;
+        }
+        self.leaf.update(packed.block.bytes());
+        if at.end() == piece.end() {
+            return Some(self.leaf.finish());
+        }
+        self.end = Some(at.end());
+        None
+    }
+
+    /// Something else came between.
+    fn forget(&mut self) {
+        self.end = None;
+    }
+}
+
+/// `leaf` is that of a piece of which this is the last part.
+fn put(sink: &mut dyn Sink, ledger: &mut Ledger, packed: &mut Packed, leaf: Option<Hash>) -> Result<()> {
     let at = packed.block.at();
     if packed.is_zero() {
-        return zero(sink, ledger, at, false);
+        zero(sink, ledger, at, false)?;
+        return leaf.map_or(Ok(()), |leaf| ledger.complete(at, leaf));
     }
     if packed.leaf.is_some_and(|leaf| ledger.holds(at, leaf)) {
         return ledger.put(at, packed.leaf, packed.zeros());
@@ -106,7 +151,7 @@ fn put(sink: &mut dyn Sink, ledger: &mut Ledger, packed: &mut Packed) -> Result<
             sink.put(offset, &bytes[start..start + len])?;
         }
     }
-    ledger.put(at, packed.leaf, packed.zeros())
+    ledger.put(at, packed.leaf.or(leaf), packed.zeros())
 }
 
 fn zero(sink: &mut dyn Sink, ledger: &mut Ledger, at: Extent, unused: bool) -> Result<()> {
@@ -231,6 +276,38 @@ fn take(mut digester: Digester, pieces: Receiver<Piece>) -> (Digester, u64) {
 mod tests {
     use super::super::pool::Pool;
     use super::*;
+    use crate::proof::tree;
+
+    #[test]
+    fn the_leaf_of_a_piece_in_parts_is_that_of_the_whole() {
+        let pool = Pool::new(1, PIECE as usize);
+        let size = 2 * PIECE + 1000;
+        let content: Vec<u8> = (0..size).map(|index| (index % 251) as u8).collect();
+        let packed = |offset: u64, len: u64| {
+            let mut buffer = pool.take(Duration::ZERO).unwrap();
+            buffer[..len as usize].copy_from_slice(&content[offset as usize..][..len as usize]);
+            let block = Arc::new(pool.block(Extent::new(offset, len), buffer));
+            Packed { block, runs: Vec::new(), leaf: None, grains: None }
+        };
+        let leaf = |start: u64, end: u64| Some(tree::leaf(&content[start as usize..end as usize]));
+        let mut parts = Parts::default();
+        let half = PIECE / 2;
+        assert_eq!(parts.leaf(&packed(0, 512), size), None);
+        assert_eq!(parts.leaf(&packed(512, half), size), None);
+        assert_eq!(parts.leaf(&packed(512 + half, half - 512), size), leaf(0, PIECE));
+        // The next piece begins by itself, and one that is read whole has its leaf from elsewhere.
+        assert_eq!(parts.leaf(&packed(PIECE, PIECE), size), None);
+        assert_eq!(parts.leaf(&packed(2 * PIECE, 512), size), None);
+        assert_eq!(parts.leaf(&packed(2 * PIECE + 512, 488), size), leaf(2 * PIECE, size));
+        // Out of order, with a gap, twice, or with something between: nothing is claimed.
+        assert_eq!(parts.leaf(&packed(half, half), size), None);
+        assert_eq!(parts.leaf(&packed(0, half), size), None);
+        assert_eq!(parts.leaf(&packed(half + 512, half - 512), size), None);
+        assert_eq!(parts.leaf(&packed(half, half), size), None);
+        assert_eq!(parts.leaf(&packed(0, half), size), None);
+        parts.forget();
+        assert_eq!(parts.leaf(&packed(half, half), size), None);
+    }
 
     #[test]
     fn a_digest_that_met_a_gap_keeps_no_buffer() {

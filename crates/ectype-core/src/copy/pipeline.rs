@@ -57,6 +57,8 @@ impl Packed {
 pub(super) struct Belt<'a> {
     work: Sender<(Arc<Block>, Sender<Packed>)>,
     steps: Sender<Step>,
+    leaves: Option<u64>,
+    packs: bool,
     gone: &'a AtomicBool,
 }
 
@@ -89,7 +91,7 @@ impl<'a> Belt<'a> {
                 _ => {}
             }
         }
-        Ok(Belt { work, steps, gone })
+        Ok(Belt { work, steps, leaves, packs: packer.is_some(), gone })
     }
 
     pub(super) fn committer_gone(&self) -> bool {
@@ -98,6 +100,11 @@ impl<'a> Belt<'a> {
 
     pub(super) fn data(&self, block: Block) -> Result<(), CommitterGone> {
         let (done, packed) = bounded(1);
+        if block.at().len <= CELL && !self.packs && !is_whole(block.at(), self.leaves) {
+            // Sectors and clusters of a suspect medium: waking a packer would take longer than its work.
+            let _ = done.send(pack(Arc::new(block), self.leaves, None));
+            return self.step(Step::Data(packed));
+        }
         self.work.send((Arc::new(block), done)).map_err(|_| CommitterGone)?;
         self.step(Step::Data(packed))
     }
@@ -122,11 +129,15 @@ fn pack(block: Arc<Block>, leaves: Option<u64>, packer: Option<&dyn Pack>) -> Pa
         }
         start += len;
     }
-    let is_whole = |size| at.offset.is_multiple_of(PIECE) && (at.len == PIECE || at.end() == size);
     let all_zero = matches!(runs[..], [(_, _, true)]);
-    let leaf = (!all_zero && leaves.is_some_and(is_whole)).then(|| tree::leaf(bytes));
+    let leaf = (!all_zero && is_whole(at, leaves)).then(|| tree::leaf(bytes));
     let grains = packer.filter(|_| !all_zero).map(|packer| packer.pack(at, bytes));
     Packed { runs, leaf, grains, block }
+}
+
+/// Whether this is a whole piece that wants a leaf.
+fn is_whole(at: Extent, leaves: Option<u64>) -> bool {
+    leaves.is_some_and(|size| at.offset.is_multiple_of(PIECE) && (at.len == PIECE || at.end() == size))
 }
 
 /// Whether all bytes are zero. Data betrays itself in its first bytes; zeros are looked through in strides wide enough for

@@ -11,7 +11,7 @@
 
 pub mod buffer;
 pub mod control;
-mod disc;
+pub(crate) mod disc;
 
 #[cfg(target_os = "linux")]
 mod linux;

@@ -33,8 +33,9 @@ const LARGEST_SECTOR: u32 = 4096;
 /// The last pass of copying.
 const SWEEPING: u32 = 5;
 
-/// Good bytes in a row after which a suspect medium counts as healthy the first time.
-const TRUST: u64 = 32 * PIECE;
+/// Good bytes in a row after which a suspect medium counts as healthy the first time. Reading in clusters costs little; a
+/// relapse costs a failed read for every piece in flight, and none of them says where.
+const TRUST: u64 = 128 * PIECE;
 
 /// So many times longer is the run with every relapse, up to the longest.
 const RELAPSE: u64 = 4;

@@ -71,6 +71,22 @@ pub fn leaf(piece: &[u8]) -> Hash {
     Hash(*blake3::hash(piece).as_bytes())
 }
 
+/// The leaf of a piece that comes in parts.
+#[derive(Default)]
+pub struct LeafBuilder(blake3::Hasher);
+
+impl LeafBuilder {
+    /// Adds the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The leaf of all that was added.
+    pub fn finish(&self) -> Hash {
+        Hash(*self.0.finalize().as_bytes())
+    }
+}
+
 /// The leaf of a whole piece of zeros.
 pub fn zero_leaf() -> Hash {
     ZEROS[0]

@@ -5,11 +5,13 @@ use super::{Answer, Geometry, KnownGood, Outcome, Read, Source, medium_or_not};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, PIECE};
 use crate::io::ReadAt;
+use crate::os::Blame;
 use crate::os::buffer::Buffer;
-use crate::os::control::Sense;
+use crate::os::control::{Asked, Sense};
 use crate::os::disk::Disk;
+use crate::os::file::blame;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// On an optical medium the kernel answers run-out at the end by shrinking the device, by at most this many sectors.
@@ -17,6 +19,9 @@ const RUN_OUT_SECTORS: u64 = 75;
 
 /// After a failure, so many bytes must be read well by command before block reads are used again.
 const SUSPICION: u64 = 64 << 20;
+
+/// After so many failed reads of parsers the disk may be dead.
+const MANY_FAILED: usize = 16;
 
 /// A device that is being imaged.
 pub struct DeviceSource {
@@ -37,6 +42,7 @@ impl DeviceSource {
                 suspect: AtomicU64::new(0),
                 commands_agree: OnceLock::new(),
                 knows_last: OnceLock::new(),
+                names_truly: OnceLock::new(),
             })),
             geometry: disk.geometry(),
             diskseq: disk.diskseq_now(),
@@ -71,6 +77,8 @@ struct OpenDevice {
     commands_agree: OnceLock<bool>,
     /// Whether the drive knows the last sector; found out with the first that it does not know.
     knows_last: OnceLock<bool>,
+    /// Whether the sector that the drive names is the one that failed; found out with the first name.
+    names_truly: OnceLock<bool>,
 }
 
 impl ReadOnce for OpenDevice {
@@ -121,10 +129,13 @@ impl OpenDevice {
                 None if sense.other_medium() => {
                     Outcome::Gone(std::io::Error::other("the drive says that its medium was taken out"))
                 }
-                None if sense.medium_error() || self.is_gap(sense) => Outcome::Medium {
-                    first_bad: asked.is_bad_next.then_some(at.offset + good),
-                    unwritten: self.is_gap(sense),
-                },
+                None if sense.medium_error() || self.is_gap(sense) => {
+                    let unwritten = self.is_gap(sense);
+                    let named = asked.is_bad_next.then_some(at.offset + good);
+                    // Where nothing was written the drive searched for nothing: the name is that of the sector.
+                    let first_bad = named.filter(|place| unwritten || self.is_bad(*place));
+                    Outcome::Medium { first_bad, unwritten }
+                }
                 // Not ready, broken hardware …: the system waits and tries again where we do not.
                 None => return None,
             },
@@ -147,6 +158,22 @@ impl OpenDevice {
         sense.unwritten() || (sense.out_of_range() && *self.knows_last.get_or_init(knows_last))
     }
 
+    /// Whether the sector at `place`, which the drive named as bad, is to be believed so.
+    fn is_bad(&self, place: u64) -> bool {
+        if let Some(truly) = self.names_truly.get() {
+            return *truly;
+        }
+        let Geometry { size, sector, .. } = self.disk.geometry();
+        let mut buffer = Buffer::new(3 * sector as usize);
+        let (is_bad, truly) = examine(place, size, sector.into(), |at| {
+            self.disk.ask(&mut buffer[..at.len as usize], at.offset).ok()
+        });
+        if let Some(truly) = truly {
+            self.names_truly.get_or_init(|| truly);
+        }
+        is_bad
+    }
+
     /// Bridges and layers lie: that a command reads the sectors that a block read does is proven, not assumed.
     fn commands_agree(&self) -> bool {
         let Geometry { size, sector, .. } = self.disk.geometry();
@@ -165,6 +192,29 @@ impl OpenDevice {
             }
         }
         equal > 0
+    }
+}
+
+/// Whether the sector at `place` is bad as the drive says, and whether the drive names sectors truly, where that shows. Some
+/// drives and bridges name the first sector of every command; one that begins with a good sector tells them from others.
+fn examine(
+    place: u64,
+    size: u64,
+    sector: u64,
+    mut ask: impl FnMut(Extent) -> Option<Asked>,
+) -> (bool, Option<bool>) {
+    let is_medium = |asked: &Asked| asked.sense.is_some_and(|sense| sense.medium_error());
+    let before = place.checked_sub(sector).map(|before| Extent::new(before, sector));
+    let Some(before) = before.filter(|at| ask(*at).is_some_and(|asked| asked.sense.is_none())) else {
+        return (ask(Extent::new(place, sector)).is_some_and(|asked| is_medium(&asked)), None);
+    };
+    match ask(Extent::between(before.offset, size.min(place + 2 * sector))) {
+        Some(asked) if is_medium(&asked) => {
+            let truly = asked.is_bad_next && asked.good as u64 == sector;
+            (truly, Some(truly))
+        }
+        // It may have been weak, or it is a false name: the sectors will be read one by one.
+        _ => (false, None),
     }
 }
 
@@ -229,15 +279,44 @@ impl Source for DeviceSource {
     }
 }
 
-/// A device for parsers, which ask for any bytes: whole sectors are read around what they ask for.
+/// A device for parsers, which ask for any bytes: whole sectors are read around what they ask for. A sick drive thinks for
+/// seconds about each read that fails, and parsers ask again and again: what failed is not asked for twice.
 pub struct DeviceReader {
     disk: Arc<Disk>,
+    failed: Mutex<Vec<Extent>>,
+    /// Whether no sector can be read; asked when much has failed.
+    is_dead: OnceLock<bool>,
 }
 
 impl DeviceReader {
     /// Reads from `disk`.
     pub fn new(disk: Arc<Disk>) -> DeviceReader {
-        DeviceReader { disk }
+        DeviceReader { disk, failed: Mutex::new(Vec::new()), is_dead: OnceLock::new() }
+    }
+
+    fn read_sectors(&self, at: Extent, buf: &mut [u8]) -> std::io::Result<()> {
+        let (is_known, failures) = {
+            let failed = self.failed.lock().expect("no panics");
+            (failed.iter().any(|failed| failed.intersect(at) == *failed), failed.len())
+        };
+        let is_dead = || *self.is_dead.get_or_init(|| some_good(&self.disk).is_none());
+        if is_known || (failures >= MANY_FAILED && is_dead()) {
+            return Err(std::io::Error::other("it could not be read before"));
+        }
+        let mut filled = 0;
+        while filled < buf.len() {
+            match self.disk.read_at(&mut buf[filled..], at.offset + filled as u64) {
+                Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => filled += count,
+                Err(error) => {
+                    if blame(&error) == Blame::Medium {
+                        self.failed.lock().expect("no panics").push(at);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -255,13 +334,7 @@ impl ReadAt for DeviceReader {
             let part = Extent::new(offset, (buf.len() as u64).min(PIECE));
             let around = part.align_out(sector.into());
             let mut sectors = Buffer::new(around.len as usize);
-            let mut filled = 0;
-            while filled < sectors.len() {
-                match self.disk.read_at(&mut sectors[filled..], around.offset + filled as u64)? {
-                    0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-                    count => filled += count,
-                }
-            }
+            self.read_sectors(around, &mut sectors)?;
             let (head, rest) = buf.split_at_mut(part.len as usize);
             let start = (part.offset - around.offset) as usize;
             head.copy_from_slice(&sectors[start..start + head.len()]);
@@ -269,5 +342,55 @@ impl ReadAt for DeviceReader {
             offset = part.end();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::disc::Sense;
+
+    const SECTOR: u64 = 512;
+
+    /// What a drive of 100 sectors answers; `first` is one that names the first sector of every command.
+    fn drive(bad: &[u64], first: bool) -> impl FnMut(Extent) -> Option<Asked> {
+        move |at| {
+            let sectors = at.offset / SECTOR..at.end() / SECTOR;
+            let Some(failed) = bad.iter().find(|bad| sectors.contains(bad)) else {
+                return Some(Asked { good: at.len as usize, sense: None, is_bad_next: false });
+            };
+            let named = if first { sectors.start } else { *failed };
+            let sense = Some(Sense { key: 3, asc: 0x11, ascq: 0, information: Some(named) });
+            Some(Asked { good: (named * SECTOR - at.offset) as usize, sense, is_bad_next: true })
+        }
+    }
+
+    fn examined(place: u64, ask: impl FnMut(Extent) -> Option<Asked>) -> (bool, Option<bool>) {
+        examine(place * SECTOR, 100 * SECTOR, SECTOR, ask)
+    }
+
+    #[test]
+    fn a_name_behind_a_good_sector_says_whether_the_drive_names_truly() {
+        for place in [1, 50, 99] {
+            let bad: Vec<u64> = (place..100).collect();
+            assert_eq!(examined(place, drive(&bad, false)), (true, Some(true)), "{place}");
+            assert_eq!(examined(place, drive(&bad, true)), (false, Some(false)), "{place}");
+        }
+    }
+
+    #[test]
+    fn without_a_good_sector_before_it_only_the_sector_itself_is_known() {
+        for first in [false, true] {
+            assert_eq!(examined(0, drive(&[0, 1], first)), (true, None));
+            assert_eq!(examined(7, drive(&[6, 7], first)), (true, None));
+            // The drive named the first of a command that failed further on.
+            assert_eq!(examined(0, drive(&[5], first)), (false, None));
+            assert_eq!(examined(7, drive(&[30], first)), (false, None));
+        }
+    }
+
+    #[test]
+    fn a_drive_that_takes_no_command_any_more_proves_nothing() {
+        assert_eq!(examined(7, |_| None), (false, None));
     }
 }

@@ -409,7 +409,7 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
     };
     // What was gone while it was looked at would be remembered as a medium without qualities.
     let mut sector = vec![0; geometry.sector as usize];
-    if let Err(error) = reader.read_at(&mut sector, 0)
+    if let Err(error) = DeviceReader::new(Arc::clone(&disk)).read_at(&mut sector, 0)
         && blame(&error) == Blame::Gone
     {
         return Err(Error::new(Kind::Gone, format!("{} went away", path.display())).because(error));

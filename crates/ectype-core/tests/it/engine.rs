@@ -381,7 +381,7 @@ fn limits_end_a_run_in_order() {
 
 #[test]
 fn trust_returns_after_enough_good_pieces() {
-    const PIECES: u64 = 96;
+    const PIECES: u64 = 160;
     let content = bytes(&SparseRandom::full(7, PIECES * PIECE as u64));
     let mut source = SickDrive::new(content).bad([sectors(0, 1)]);
     let probe = source.probe();

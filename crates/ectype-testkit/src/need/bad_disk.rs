@@ -49,6 +49,21 @@ pub struct Counts {
     pub bytes: u64,
 }
 
+/// The damage of the figures: 120 single bad sectors and 8 runs of 10, scattered by a fixed chance over so many sectors.
+/// Ascending; on a small disk some may meet.
+pub fn scattered(sectors: u64) -> Vec<u64> {
+    let mut word = 7_u64;
+    let mut bad = Vec::new();
+    for area in 0..128_u64 {
+        word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let first = (word >> 33) % (sectors - 10);
+        bad.extend(first..first + if area < 120 { 1 } else { 10 });
+    }
+    bad.sort_unstable();
+    bad.dedup();
+    bad
+}
+
 /// A read-only block device on which given sectors answer EIO. Needs what `need::bad_disk` asks for.
 #[derive(Debug)]
 pub struct BadDisk {

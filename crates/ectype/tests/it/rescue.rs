@@ -14,63 +14,37 @@ fn sectors(map: &Path, sign: &str) -> Vec<u64> {
     list.lines().map(|line| line.trim().parse().unwrap()).collect()
 }
 
-/// 120 single bad sectors and 8 runs of 10, scattered by a fixed chance.
-fn scattered(sectors: u64) -> Vec<u64> {
-    let mut word = 7_u64;
-    let mut bad = Vec::new();
-    for area in 0..128_u64 {
-        word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let first = (word >> 33) % (sectors - 10);
-        bad.extend(first..first + if area < 120 { 1 } else { 10 });
-    }
-    bad.sort_unstable();
-    bad.dedup();
-    bad
-}
-
-/// The disk of the figures under both programs: exactly the bad sectors are lost, and what it took.
-fn figures(delay: Duration) -> Option<[(u64, u64, Duration); 2]> {
+/// The disk of the figures under both programs. Times are the business of `cargo xtask bench rescue rescue50`.
+#[test]
+fn fewer_reads_than_ddrescue_and_no_more_failures() {
     if !(need::bad_disk() && need::tools(&["ddrescue", "ddrescuelog"])) {
-        return None;
+        return;
     }
     let dir = folder();
     let file = dir.path().join("disk");
     fs::File::create(&file).unwrap().set_len(1 << 30).unwrap();
-    let bad = scattered((1 << 30) / SECTOR);
+    let bad = need::scattered((1 << 30) / SECTOR);
     assert_eq!(bad.len(), 200);
-    let disk = BadDisk::attach(&file, &bad, &BadDiskOptions { delay, ..BadDiskOptions::default() }).unwrap();
+    let disk = BadDisk::attach(&file, &bad, &BadDiskOptions::default()).unwrap();
     let counted = |name: &str, run: &dyn Fn()| {
-        let (begun, before) = (Instant::now(), disk.counts().unwrap());
+        let before = disk.counts().unwrap();
         run();
-        let (took, after) = (begun.elapsed(), disk.counts().unwrap());
+        let after = disk.counts().unwrap();
         let (reads, failed) = (after.reads - before.reads, after.errors - before.errors);
-        eprintln!("{name}: {reads} reads, {failed} failed, {took:?}");
-        (reads, failed, took)
+        eprintln!("{name}: {reads} reads, {failed} failed");
+        (reads, failed)
     };
     let (theirs, ours) = (dir.path().join("theirs.map"), dir.path().join("ours.img"));
-    let ddrescue = counted("ddrescue", &|| {
+    let (their_reads, their_failures) = counted("ddrescue", &|| {
         tool("ddrescue", args!["-q", "-d", disk.path(), dir.path().join("theirs.img"), theirs]);
     });
-    let ectype = counted("ectype", &|| {
+    let (our_reads, our_failures) = counted("ectype", &|| {
         ectype(dir.path(), args!["create", "--json", disk.path(), ours]).ends_with(3);
     });
     assert_eq!(sectors(&beside(&ours, ".map"), "-"), bad);
     assert_eq!(sectors(&theirs, "-"), bad);
-    Some([ddrescue, ectype])
-}
-
-#[test]
-fn fewer_reads_than_ddrescue_and_no_more_failures() {
-    let Some([theirs, ours]) = figures(Duration::ZERO) else { return };
-    assert!(ours.1 * 100 <= theirs.1 * 102, "{} of {} failed reads", ours.1, theirs.1);
-    assert!(ours.0 * 10 <= theirs.0 * 8, "{} of {} reads", ours.0, theirs.0);
-}
-
-#[test]
-#[ignore = "half a minute of waiting for failed reads; a figure of docs/performance.md"]
-fn the_time_of_ddrescue_where_a_failed_read_takes_50_ms() {
-    let Some([theirs, ours]) = figures(Duration::from_millis(50)) else { return };
-    assert!(ours.2 * 20 <= theirs.2 * 21, "{:?} against {:?}", ours.2, theirs.2);
+    assert!(our_failures * 100 <= their_failures * 102, "{our_failures} of {their_failures} failed reads");
+    assert!(our_reads * 10 <= their_reads * 8, "{our_reads} of {their_reads} reads");
 }
 
 const DISK: u64 = 8 << 20;

@@ -270,6 +270,43 @@ fn the_figures_of_the_benchmark_hold() {
 }
 
 #[test]
+fn whatever_the_damage_hardly_more_reads_fail_than_must() {
+    const SIZE: u64 = 1 << 30;
+    let mut word = 11_u64;
+    let mut chance = |below: u64| {
+        word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (word >> 33) % below
+    };
+    for round in 0..6 {
+        let mut areas = |count: u64, longest: u64, within: u64| -> Vec<Extent> {
+            let area = |_| Extent::new(chance(within / 512) * 512, (1 + chance(longest)) * 512);
+            (0..count).map(area).collect()
+        };
+        let patterns = [
+            ("one place", areas(1, 40, SIZE)),
+            ("a few places", areas(5, 40, SIZE)),
+            ("single sectors", areas(400, 1, SIZE)),
+            ("runs", areas(60, 200, SIZE)),
+            ("a region", areas(300, 8, SIZE / 16)),
+            ("a hole", areas(1, 40_000, SIZE / 2)),
+            (
+                "a hole and places",
+                areas(1, 40_000, SIZE / 2).into_iter().chain(areas(50, 10, SIZE)).collect(),
+            ),
+        ];
+        for (name, bad) in patterns {
+            let drive = Drive::new(SIZE, 512, bad);
+            let (map, counts) = drive.all(Options::default());
+            assert_eq!(map, drive.expected());
+            // Each cluster with damage once, each bad sector once: what GNU ddrescue comes to.
+            let blind = (drive.bad.bytes() / 512) + drive.bad.align_out(CLUSTER).bytes() / CLUSTER;
+            eprintln!("{round} {name}: {} failed, blind {blind}", counts.failed);
+            assert!(counts.failed <= blind + blind / 20 + 4, "{name}: {} of {blind}", counts.failed);
+        }
+    }
+}
+
+#[test]
 fn a_healthy_medium_is_read_in_ascending_pieces_and_nothing_else() {
     let drive = Drive::new(40 * PIECE + 4096, 512, []);
     let mut map = RescueMap::new(drive.geometry.size);
