@@ -172,12 +172,14 @@ pub(super) fn room(parent: &Parent) -> u64 {
     paths(parent).iter().map(|(_, path)| (path.len() as u64).next_multiple_of(SECTOR)).sum()
 }
 
-/// The parent's name as the header has it: the absolute path as Windows writes it, or its last part where that is longer.
+/// The parent's name as the header has it: Windows' absolute path, where it is one and fits, or its last part, which libvhdi
+/// looks for in the child's folder.
 pub(super) fn unicode_name(parent: &Parent) -> [U16<BigEndian>; 256] {
     let mut field = [U16::from(0); 256];
     let path = if parent.absolute.is_empty() { &parent.relative } else { &parent.absolute };
     let last = path.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name = if path.encode_utf16().count() < field.len() { path } else { last };
+    let fits = path.contains('\\') && path.encode_utf16().count() < field.len();
+    let name = if fits { path } else { last };
     for (place, unit) in field[..255].iter_mut().zip(name.encode_utf16()) {
         *place = unit.into();
     }
@@ -195,13 +197,13 @@ mod tests {
         assert_eq!(latin(b".\\b\xe4se.vhd\0x"), ".\\b\u{e4}se.vhd");
         assert_eq!(utf16_le(b"b\0a\0\0\0x\0"), "ba");
         assert_eq!(text(b"tap\0"), "tap");
-        assert_eq!(id(b"\0123456789abcdef"), "00313233-3435-3637-3839-616263646566");
+        assert_eq!(id(b"x123456789abcdef"), "78313233-3435-3637-3839-616263646566");
     }
 
     #[test]
     fn a_path_that_is_too_long_for_the_header_leaves_its_last_part() {
         let parent = Parent {
-            absolute: format!("/{}/base.vhd", "x".repeat(300)),
+            absolute: format!("C:\\{}\\base.vhd", "x".repeat(300)),
             relative: "../base.vhd".into(),
             ..Parent::default()
         };

@@ -1,15 +1,21 @@
 //! VHD: the frame's laws, the tools of others as referees in both directions, and what damage leaves.
 
+mod crashes;
+mod damage;
+mod differencing;
+
 use super::corpus::samples;
 use super::{Alone, Case, content, crash, feed, hostile, model, padded, sample};
 use crate::rig::assert_same;
 use ectype_core::image::gate;
-use ectype_core::image::{Facts, Findings, Gate, Opened, Parent, Place, Spec, named, probe};
-use ectype_core::io::{Content, Durable, ReadAt, Storage, WriteAt};
-use ectype_core::{Error, Extent, Extents, Kind, Result};
-use ectype_testkit::{MemoryDisk, SparseRandom, TornDisk, need};
+use ectype_core::image::{Facts, Findings, Opened, Parent, Spec, named, probe};
+use ectype_core::io::{Content, ReadAt, WriteAt};
+use ectype_core::os::file::PlainFile;
+use ectype_core::proof::digest::{Algorithm, Digester};
+use ectype_core::{Extent, Kind, Result};
+use ectype_testkit::{MemoryDisk, SparseRandom, need};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -170,7 +176,7 @@ fn others_read_what_is_written_here() {
             let options = format!("driver=vpc,file.filename={},force_size_calc={rule}", text(&path));
             for image in [&["-f", "vpc", text(&path)][..], &["--image-opts", &options]] {
                 if image[0] == "-f" {
-                    run("qemu-img", &["compare", "-s", "-f", "vpc", "-F", "raw", text(&path), text(&raw)]);
+                    run("qemu-img", &["compare", "-f", "vpc", "-F", "raw", text(&path), text(&raw)]);
                 }
                 let info = run("qemu-img", &[&["info", "--output=json"], image].concat());
                 let info: serde_json::Value = serde_json::from_str(&info).unwrap();
@@ -204,7 +210,7 @@ fn an_unfinished_image_can_be_opened() {
             }
             fs::write(&path, disk.bytes()).unwrap();
             fs::write(&raw, content(&image)).unwrap();
-            run("qemu-img", &["compare", "-s", "-f", "vpc", "-F", "raw", text(&path), text(&raw)]);
+            run("qemu-img", &["compare", "-f", "vpc", "-F", "raw", text(&path), text(&raw)]);
             let opened = case.open(disk.bytes()).unwrap();
             assert_same(&content(&opened), &content(&image), subformat);
             assert_eq!(check(&*opened), Findings::default());
@@ -237,4 +243,129 @@ fn what_qemu_img_writes_is_read() {
             assert_eq!(check(&*opened).faults, []);
         }
     }
+}
+
+/// The longest disk, with blocks as far behind in the file as the table's numbers reach.
+#[test]
+fn the_longest_disk() {
+    let case = case(2040 << 30, "dynamic");
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("long.vhd");
+    let file = || PlainFile::create_new(&path).unwrap();
+    let mut image = case.create(file()).unwrap();
+    image.zero(Extent::new(0, 2040 << 30)).unwrap();
+    image.put((2040 << 30) - 512, &[7; 512]).unwrap();
+    image.put(1 << 40, &[8; 4096]).unwrap();
+    image.finish().unwrap();
+    drop(image);
+    let opened = gate::open(&path, None, &[]).unwrap().image;
+    assert_eq!(check(&*opened), Findings::default());
+    let (mut offset, mut runs) = (0, Vec::new());
+    while offset < opened.size() {
+        let (content, until) = opened.content_at(offset).unwrap();
+        runs.push(content);
+        offset = until;
+    }
+    assert!(runs.len() < 12 && runs.contains(&Content::Data), "{runs:?}");
+    let mut buffer = [0; 512];
+    opened.read_at(&mut buffer, (2040 << 30) - 512).unwrap();
+    assert_eq!(buffer, [7; 512]);
+    drop(opened);
+    // A block as far away as sector numbers reach, where the file system holds such a file.
+    let file = PlainFile::open_writable(&path).unwrap();
+    let far = 0xffff_fffe_u32 - 4096 - 7;
+    let at = u64::from(far) * 512;
+    if file.set_size(at + 512 + (2 << 20) + 512).is_err() {
+        return;
+    }
+    let mut footer = [0; 512];
+    file.read_at(&mut footer, 0).unwrap();
+    file.write_at(&[0xff; 512], at).unwrap();
+    file.write_at(&[9; 512], at + 512).unwrap();
+    file.write_at(&footer, at + 512 + (2 << 20)).unwrap();
+    file.write_at(&far.to_be_bytes(), 1536).unwrap();
+    let opened = gate::open(&path, None, &[]).unwrap().image;
+    opened.read_at(&mut buffer, 0).unwrap();
+    assert_eq!(buffer, [9; 512]);
+    assert!(check(&*opened).faults.is_empty());
+}
+
+/// Terabytes of data and zeros, written and read back with no room for them.
+#[test]
+fn an_image_of_a_large_disk_is_written_in_order() {
+    let original = SparseRandom { seed: 5, size: 3 << 30, percent: 1.0, run: 64 << 10 };
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("large.vhd");
+    let case = case(original.size, "dynamic");
+    let mut image = case.create(PlainFile::create_new(&path).unwrap()).unwrap();
+    let mut buffer = vec![0; 1 << 20];
+    let mut pieces = |image: Option<&mut dyn ectype_core::image::Image>, opened: Option<&dyn Opened>| {
+        let (mut offset, mut image) = (0, image);
+        let mut seen = vec![0; 1 << 20];
+        while offset < original.size {
+            let (content, until) = original.content_at(offset).unwrap();
+            let len = (until.min(original.size) - offset).min(1 << 20) as usize;
+            original.read_at(&mut buffer[..len], offset).unwrap();
+            match (&mut image, content) {
+                (Some(image), Content::Data) => image.put(offset, &buffer[..len]).unwrap(),
+                (Some(image), _) => image.zero(Extent::between(offset, until)).unwrap(),
+                (None, Content::Data) => {
+                    opened.unwrap().read_at(&mut seen[..len], offset).unwrap();
+                    assert!(seen[..len] == buffer[..len], "{offset}");
+                }
+                (None, _) => {
+                    let (known, _) = opened.unwrap().content_at(offset).unwrap();
+                    assert_eq!(known, Content::Zero, "{offset}");
+                }
+            }
+            offset = if content == Content::Data { offset + len as u64 } else { until };
+        }
+    };
+    pieces(Some(&mut *image), None);
+    image.finish().unwrap();
+    drop(image);
+    let opened = gate::open(&path, None, &[]).unwrap().image;
+    assert_eq!(check(&*opened), Findings::default());
+    pieces(None, Some(&*opened));
+}
+
+#[test]
+fn what_an_image_tells_of_itself() {
+    let case = case((5 << 20) + 512, "dynamic");
+    let Facts { format, subformat, sector, id, parent, more } =
+        case.open(case.image_of(&sample(1, (5 << 20) + 512))).unwrap().facts().clone();
+    assert_eq!((format, subformat.as_str(), sector, parent), ("vhd", "dynamic", 512, None));
+    assert_eq!(id, *b"0123456789abcdef");
+    let more: serde_json::Map<_, _> = more.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    assert_eq!(more["time_stamp"], 1_764_000_000_u64);
+    assert_eq!(more["geometry"], "150/4/17");
+    assert_eq!(more["block_size"], 2 << 20);
+}
+
+/// Images that others made.
+#[test]
+fn a_corpus_of_others() {
+    let folder = TempDir::new().unwrap();
+    let mut seen = 0;
+    for image in samples("vhd", &folder) {
+        assert_eq!(probe(&fs::read(&image.path).unwrap()).map(|format| format.name), Some("vhd"));
+        let opened = gate::open(&image.path, None, &[]);
+        match image.sha256 {
+            Some(sha256) => {
+                let opened = opened.unwrap_or_else(|error| panic!("{}: {error}", image.name)).image;
+                let all = content(&opened);
+                let mut digester = Digester::new(Algorithm::Sha256);
+                digester.update(&all);
+                let digest = digester.finish();
+                assert_eq!(digest, sha256, "{}: {} bytes", image.name, all.len());
+                opened.check(&mut Findings::default()).unwrap();
+            }
+            None => {
+                let error = opened.err().unwrap_or_else(|| panic!("{}: {}", image.name, image.notes));
+                assert!(error.to_string().contains("fat-parent.vhd"), "{error}");
+            }
+        }
+        seen += 1;
+    }
+    assert!(seen == 0 || seen >= 4, "{seen}");
 }
