@@ -21,7 +21,7 @@ mod reader;
 mod resume;
 mod writer;
 
-use super::{Format, Spec, Writing};
+use super::{Format, Placement, Spec, Writing};
 use crate::error::{Error, Kind, Result};
 use layout::{Disk, FOOTER, LONGEST, Places, SECTOR, UNALLOCATED};
 
@@ -35,6 +35,8 @@ pub static VHD: Format = Format {
         subformats: &["dynamic", "fixed", "dynamic-chs", "fixed-chs"],
         compressions: &[],
         plan,
+        differencing: true,
+        placement: |_| Placement::Anywhere,
         create: |place, spec| match is_fixed(spec) {
             true => fixed::create(place, spec),
             false => writer::create(place, spec),

@@ -1,56 +1,122 @@
-//! Images made by others, with what is known of their content. They are no part of this project: a test that wants them
-//! is skipped where the folder is not there.
+//! Images by other programs, with known content: a folder beside the workspace (`../shared/corpus`), or the one that
+//! `ECTYPE_CORPUS` names. It is no part of the project; without it these tests say so and pass.
 
-use ectype_testkit::need;
-use std::fs;
+use ectype_core::io::{Content, ReadAt};
+use ectype_core::proof::digest::{Algorithm, Digester};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
+use std::process::{Command, Stdio};
 
-/// An image of the corpus, unpacked with the files beside it.
+/// A row of the corpus's manifest.
 pub(crate) struct Sample {
-    /// Its path in the corpus, without the suffix of its packing.
-    pub(crate) name: String,
-    /// Where it was unpacked to.
-    pub(crate) path: PathBuf,
-    /// The SHA-256 of its whole content, where that is known.
-    pub(crate) sha256: Option<String>,
-    /// What is to be known about it.
-    pub(crate) notes: String,
+    folder: PathBuf,
+    /// Its path under `files/`, packed.
+    pub(crate) path: String,
+    /// The hash of its content: plain SHA-256, or with a word before a colon that says of what.
+    pub(crate) truth: String,
 }
 
-/// The samples of `kind`, each unpacked with those in the same folder. Empty, and said, where there is no corpus.
-pub(crate) fn samples(kind: &str, into: &TempDir) -> Vec<Sample> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
-    let folder = std::env::var_os("ECTYPE_CORPUS").map_or(here, PathBuf::from);
-    let Ok(manifest) = fs::read_to_string(folder.join("manifest.tsv")) else {
-        need::kernel(false, "a corpus of others' images (ECTYPE_CORPUS)");
+/// The images whose path begins with `prefix`.
+pub(crate) fn samples(prefix: &str) -> Vec<Sample> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/corpus");
+    let folder = std::env::var_os("ECTYPE_CORPUS").map_or(beside, PathBuf::from);
+    let Ok(manifest) = std::fs::read_to_string(folder.join("manifest.tsv")) else {
+        eprintln!("there is no corpus at {}", folder.display());
         return Vec::new();
     };
-    if !need::tools(&["xz", "gzip"]) {
-        return Vec::new();
-    }
-    let rows = manifest.lines().map(|line| line.split('\t').collect::<Vec<_>>());
-    let rows = rows.filter(|row| row.len() > 7 && row[1] == kind);
-    rows.map(|row| unpack(&folder.join("files").join(row[0]), &row, into)).collect()
+    let row = |line: &str| {
+        let mut columns = line.split('\t');
+        let path = columns.next()?.to_owned();
+        let truth = columns.nth(4)?.to_owned();
+        path.starts_with(prefix).then(|| Sample { folder: folder.clone(), path, truth })
+    };
+    manifest.lines().skip(1).filter_map(row).collect()
 }
 
-fn unpack(packed: &Path, row: &[&str], into: &TempDir) -> Sample {
-    let packing = packed.extension().and_then(|suffix| suffix.to_str()).unwrap_or_default();
-    let (name, tool) = match packing {
-        "xz" => (row[0].trim_end_matches(".xz"), Some("xz")),
-        "gz" => (row[0].trim_end_matches(".gz"), Some("gzip")),
-        _ => (row[0], None),
-    };
-    let path = into.path().join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    match tool {
-        Some(tool) => {
-            let output = fs::File::create(&path).unwrap();
-            let status = need::command(tool).arg("-dc").arg(packed).stdout(output).status().unwrap();
-            assert!(status.success(), "{}", packed.display());
+impl Sample {
+    /// Unpacks it into `folder`, sparse, under its own name and in its own subfolders.
+    pub(crate) fn unpack(&self, folder: &Path) -> PathBuf {
+        let packed = self.folder.join("files").join(&self.path);
+        let (tool, name) = [(".gz", "gzip"), (".xz", "xz"), (".bz2", "bzip2"), (".zst", "zstd")]
+            .into_iter()
+            .find_map(|(end, tool)| Some((tool, self.path.strip_suffix(end)?)))
+            .unwrap_or(("cat", &self.path));
+        let target = folder.join(name);
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        let mut unpack = Command::new(tool);
+        if tool != "cat" {
+            unpack.arg("-dc");
         }
-        None => drop(fs::copy(packed, &path).unwrap()),
+        let mut unpacking = unpack.arg(packed).stdout(Stdio::piped()).spawn().unwrap();
+        let bytes = unpacking.stdout.take().unwrap();
+        let mut copy = Command::new("cp");
+        let copied = copy.args(["--sparse=always", "/dev/stdin"]).arg(&target).stdin(bytes).status().unwrap();
+        assert!(unpacking.wait().unwrap().success() && copied.success(), "{}", self.path);
+        target
     }
-    let is_hash = row[5].len() == 64 && row[5].bytes().all(|byte| byte.is_ascii_hexdigit());
-    Sample { name: name.into(), path, sha256: is_hash.then(|| row[5].into()), notes: row[7].into() }
+
+    /// The content must have the hash that the manifest tells.
+    pub(crate) fn assert_content(&self, reader: &dyn ReadAt) {
+        match self.truth.split_once(':') {
+            None => assert_eq!(sha256(reader), self.truth, "{}", self.path),
+            Some(("blocks64k", _)) => assert_eq!(blocks64k(reader), self.blocks(), "{}", self.path),
+            Some((what, _)) => panic!("{}: a hash of {what}", self.path),
+        }
+    }
+
+    /// The cells that are not zeros, as [`blocks64k`] lists them. The corpus lists some twice.
+    fn blocks(&self) -> BTreeSet<String> {
+        let name = self.path.rsplit_once('.').map_or(&*self.path, |(name, _)| name).replace('/', "__");
+        let unpack = "tar -xJOf \"$0\" \"$1\" | xz -dc";
+        let member = format!("truth/extents/{name}.tsv.xz");
+        let list = Command::new("sh")
+            .args(["-c", unpack])
+            .arg(self.folder.join("truth.tar.xz"))
+            .arg(member)
+            .output();
+        let list = String::from_utf8(list.unwrap().stdout).unwrap();
+        assert!(!list.is_empty(), "{}: no list of blocks", self.path);
+        list.lines().map(str::to_owned).collect()
+    }
+}
+
+/// Goes through all content in cells of at most 64 KiB that begin on one; long runs of zeros come as one, without bytes.
+fn each_cell(reader: &dyn ReadAt, mut look: impl FnMut(u64, Option<&[u8]>, u64)) {
+    const CELL: u64 = 64 << 10;
+    let (mut offset, mut cell) = (0, vec![0; CELL as usize]);
+    while offset < reader.size() {
+        let (content, until) = reader.content_at(offset).unwrap();
+        let zeros = until.min(reader.size()) / CELL * CELL;
+        if content != Content::Data && zeros > offset {
+            look(offset, None, zeros - offset);
+            offset = zeros;
+            continue;
+        }
+        let len = CELL.min(reader.size() - offset);
+        reader.read_at(&mut cell[..len as usize], offset).unwrap();
+        look(offset, Some(&cell[..len as usize]), len);
+        offset += len;
+    }
+}
+
+pub(crate) fn sha256(reader: &dyn ReadAt) -> String {
+    let mut digest = Digester::new(Algorithm::Sha256);
+    each_cell(reader, |_, bytes, len| match bytes {
+        Some(bytes) => digest.update(bytes),
+        None => digest.update_zeros(len),
+    });
+    digest.finish()
+}
+
+/// All cells that are not zeros: offset, length, SHA-256.
+fn blocks64k(reader: &dyn ReadAt) -> BTreeSet<String> {
+    let mut list = BTreeSet::new();
+    each_cell(reader, |offset, bytes, len| {
+        if let Some(bytes) = bytes.filter(|bytes| bytes.iter().any(|&byte| byte != 0)) {
+            let mut digest = Digester::new(Algorithm::Sha256);
+            digest.update(bytes);
+            list.insert(format!("{offset}\t{len}\t{}", digest.finish()));
+        }
+    });
+    list
 }
