@@ -6,7 +6,9 @@
 //!   hostile   every prefix, every header byte flipped ──► an answer or an error; no panic, no endless loop, no huge memory
 //! ```
 
+mod corpus;
 mod raw;
+mod vhdx;
 
 use crate::engine::Dice;
 use crate::rig::assert_same;
