@@ -13,18 +13,36 @@
 //! <https://learn.microsoft.com/openspecs/windows_protocols/ms-vhdx>
 
 mod check;
+mod grow;
 mod layout;
 mod log;
 mod map;
 mod metadata;
+mod pages;
+mod plan;
 mod reader;
+mod resume;
+mod writer;
 
-use super::Format;
+use super::{Format, Writing};
 use crate::io::ReadAt;
 
 /// The row of VHDX images.
-pub static VHDX: Format =
-    Format { name: "vhdx", extensions: &["vhdx"], probe: is_vhdx, open: reader::open, writing: None };
+pub static VHDX: Format = Format {
+    name: "vhdx",
+    extensions: &["vhdx"],
+    probe: is_vhdx,
+    open: reader::open,
+    writing: Some(WRITING),
+};
+
+const WRITING: Writing = Writing {
+    subformats: &["dynamic", "fixed"],
+    compressions: &[],
+    plan: plan::plan,
+    create: |place, spec| Ok(Box::new(writer::create(place, spec)?)),
+    resume: |place, spec, held| Ok(Box::new(resume::resume(place, spec, held)?)),
+};
 
 fn is_vhdx(stored: &dyn ReadAt) -> bool {
     let mut signature = [0; 8];

@@ -1,10 +1,9 @@
 //! VHDX: with qemu-img as the referee, both ways.
 
 use super::corpus;
-use super::{Alone, content};
+use super::{Case, content, crash, model};
 use crate::rig::assert_same;
-use ectype_core::image::{Findings, Opened, gate, named};
-use ectype_core::io::ReadAt;
+use ectype_core::image::{Findings, Format, Opened, Spec, gate, named};
 use ectype_testkit::need;
 use std::path::Path;
 use std::process::Command;
@@ -81,4 +80,34 @@ fn reads_the_corpus() {
         eprintln!("{:?}", checked(&*opened));
         sample.assert_content(&opened);
     }
+}
+
+fn vhdx() -> &'static Format {
+    named("vhdx").unwrap()
+}
+
+fn case(size: u64, subformat: &str, block: u64) -> Case {
+    Case::new(vhdx(), Spec { size, subformat: subformat.into(), block, ..Spec::default() })
+}
+
+#[test]
+fn reads_as_what_was_put() {
+    for (seed, size, subformat, block) in [
+        (1, 9 << 20, "dynamic", 0),
+        (2, (7 << 20) + 512, "dynamic", 1 << 20),
+        (3, 100 << 10, "dynamic", 0),
+        (4, (5 << 20) + 1024, "fixed", 1 << 20),
+        (5, 5 << 20, "dynamic", 256 << 20),
+    ] {
+        model(&case(size, subformat, block), seed);
+    }
+    let spec = Spec { size: (9 << 20) + 4096, sector: 4096, physical_sector: 4096, ..Spec::default() };
+    model(&Case::new(vhdx(), spec), 6);
+}
+
+#[test]
+fn a_cut_at_any_write_is_survived() {
+    crash(&case((5 << 20) + 1024, "dynamic", 1 << 20), 3);
+    crash(&case((5 << 20) + 1024, "dynamic", 0), 3);
+    crash(&case((5 << 20) + 1024, "fixed", 0), 3);
 }
