@@ -133,7 +133,10 @@ fn look(image: &Vhdx, index: u64, entry: BatEntry, taken: &mut Taken, findings: 
         findings.fault(at, format!("{what} is said to lie at {place}, the file has {file} bytes"));
         return;
     }
-    if !taken.take(Extent::new(place, len)) {
+    // The rest of the last block is its own, too, as far as the file goes.
+    let whole = if geometry.block_of(index).is_some() { geometry.block } else { BITMAP_BLOCK };
+    let whole = Extent::new(place, whole).intersect(Extent::new(0, image.file.size()));
+    if !taken.take(whole) {
         findings.fault(at, format!("{what} at {place} overlaps another part of the file"));
     }
 }

@@ -69,15 +69,13 @@ pub(super) fn replay(stored: Arc<dyn ReadAt>, header: &Header) -> Result<Log> {
         return Err(Error::new(Kind::Limit, what));
     }
     let mut replayed = Replayed { size: stored.size(), stored: Arc::clone(&stored), pieces: BTreeMap::new() };
+    // What the newest entry took for durable must be there (§2.3.3).
+    if let Some(head) = sequence.last().filter(|head| head.flushed > stored.size()) {
+        let (known, found) = (head.flushed, stored.size());
+        let what = format!("the file is cut: its log knows of {known} bytes, there are {found}");
+        return Err(Error::corrupt(at.offset + u64::from(head.at), what));
+    }
     for entry in &sequence {
-        if entry.flushed > stored.size() {
-            let what = format!(
-                "the file is cut: the log knows of {} bytes, there are {}",
-                entry.flushed,
-                stored.size()
-            );
-            return Err(Error::corrupt(at.offset + u64::from(entry.at), what));
-        }
         ring.apply(entry, &mut replayed)?;
     }
     let last = sequence.last().map_or(0, |entry| entry.last);
