@@ -26,6 +26,11 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
     ::crc32c::crc32c(bytes)
 }
 
+/// The CRC-32C of what `crc` is of, with `bytes` behind it.
+pub fn crc32c_append(crc: u32, bytes: &[u8]) -> u32 {
+    ::crc32c::crc32c_append(crc, bytes)
+}
+
 /// A deflate compressor; making one costs more than a call, so a block's grains share it.
 pub struct Deflate {
     wrapper: Wrapper,
@@ -168,6 +173,7 @@ mod tests {
     #[test]
     fn crc32c_has_its_check_value() {
         assert_eq!(crc32c(b"123456789"), 0xe306_9283);
+        assert_eq!(crc32c_append(crc32c(b"1234"), b"56789"), 0xe306_9283);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod corpus;
 mod raw;
 mod vhd;
+mod vhdx;
 
 use crate::engine::Dice;
 use crate::rig::assert_same;
