@@ -7,6 +7,7 @@
 //! ```
 
 mod raw;
+mod vmdk;
 
 use crate::engine::Dice;
 use crate::rig::assert_same;
