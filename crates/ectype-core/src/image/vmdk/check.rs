@@ -175,8 +175,7 @@ impl Survey<'_> {
             // Seen in files of qemu-img; nobody reads it, but it takes its place.
             return Ok(());
         }
-        let far = start / SECTOR >= self.window.end()
-            || (start + 3 * grain) / SECTOR < self.window.offset;
+        let far = start / SECTOR >= self.window.end() || (start + 3 * grain) / SECTOR < self.window.offset;
         if far && !self.is_first() {
             return Ok(());
         }
@@ -188,7 +187,8 @@ impl Survey<'_> {
         };
         if start + len > size {
             if self.is_first() {
-                let what = format!("the grain of byte {first} ends at {}, and the file at {size}", start + len);
+                let what =
+                    format!("the grain of byte {first} ends at {}, and the file at {size}", start + len);
                 self.fault(start, what);
             }
             return Ok(());
@@ -208,7 +208,10 @@ impl Survey<'_> {
         if start + SECTOR > self.sparse.stored.size() {
             return Ok(Some(SECTOR));
         }
-        self.sparse.stored.read_at(&mut bytes, start).map_err(|error| Error::io("reading a marker", error))?;
+        self.sparse
+            .stored
+            .read_at(&mut bytes, start)
+            .map_err(|error| Error::io("reading a marker", error))?;
         let marker = Marker::read_from_bytes(&bytes).expect("it is as long");
         let (lba, packed) = (marker.val.get(), u64::from(marker.size.get()));
         let fits = packed != 0 && packed <= 2 * self.sparse.grid.grain;
@@ -217,7 +220,8 @@ impl Survey<'_> {
         }
         if self.is_first() {
             let wanted = first / SECTOR;
-            let what = format!("a marker of sector {lba} and {packed} bytes, where a grain of {wanted} is expected");
+            let what =
+                format!("a marker of sector {lba} and {packed} bytes, where a grain of {wanted} is expected");
             self.fault(start, what);
         }
         Ok(None)
@@ -257,7 +261,8 @@ fn compare(sparse: &Sparse, redundant: &[Entry], label: &str, findings: &mut Fin
         };
         if !same {
             let at = u64::from(redundant[number as usize].get()) * SECTOR;
-            findings.fault(at, format!("{label}the redundant grain table {number} differs from its original"));
+            findings
+                .fault(at, format!("{label}the redundant grain table {number} differs from its original"));
         }
     }
     Ok(())

@@ -63,10 +63,9 @@ pub(super) enum Access {
 /// Whether stored bytes begin like a descriptor file.
 pub(super) fn looks_like_one(head: &[u8]) -> bool {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    let text = String::from_utf8_lossy(head);
-    if text.contains('\0') {
-        return false;
-    }
+    // qemu-img pads descriptor files, too, with zeros.
+    let end = head.iter().position(|&byte| byte == 0).unwrap_or(head.len());
+    let text = String::from_utf8_lossy(&head[..end]);
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let signed = lines.clone().next().is_some_and(|line| {
         line.strip_prefix('#').is_some_and(|name| name.trim().eq_ignore_ascii_case("Disk DescriptorFile"))
@@ -293,7 +292,10 @@ mod tests {
                     RW 63 FLAT \"a b-pt.vmdk\" 0\r\n  RDONLY 100 SPARSE \"x.vmdk\"\r\nRW 7 ZERO\r\nNOACCESS 9 ZERO \r\n\
                     rw 5 vmfs \"y\"\r\nRW 10 FLAT \"dev\" 128 partitionUUID dev\r\n#DDB\r\nddb.adapterType = \"ide\"\r\n";
         let found = Descriptor::parse(text.as_bytes(), 0).unwrap();
-        assert_eq!((found.cid, found.parent_cid, found.create_type.as_str()), (0x172_e8a4, NO_PARENT, "custom"));
+        assert_eq!(
+            (found.cid, found.parent_cid, found.create_type.as_str()),
+            (0x172_e8a4, NO_PARENT, "custom")
+        );
         let line = |access, sectors, kind: &str, name: &str, offset| Line {
             access,
             sectors,

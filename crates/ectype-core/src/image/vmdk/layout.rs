@@ -29,6 +29,9 @@ pub(super) const COWD_MAGIC: [u8; 4] = *b"COWD";
 /// The first eight bytes of a seSparse extent, which no document describes.
 pub(super) const SE_SPARSE_MAGIC: [u8; 8] = 0xcafe_babe_u64.to_le_bytes();
 
+/// The length of the longest file, in bytes: 32 bits count its sectors.
+pub(super) const MOST_BYTES: u64 = SECTOR << 32;
+
 /// `flags`: the newline characters are valid.
 pub(super) const FLAG_NEWLINES: u32 = 1 << 0;
 /// `flags`: there are redundant grain tables.
@@ -150,6 +153,9 @@ pub(super) struct Layout {
 impl Layout {
     /// Of a disk of `size` bytes. Refused where a grain would lie behind what 32 bits count in sectors.
     pub(super) fn of(size: u64) -> Result<Layout> {
+        if size > MOST_BYTES {
+            return Err(too_large(size));
+        }
         let grains = size.div_ceil(GRAIN);
         let tables = grains.div_ceil(GTES);
         let part = (tables * 4).div_ceil(SECTOR) + tables * (GT_BYTES / SECTOR);
@@ -157,7 +163,7 @@ impl Layout {
         let gd = rgd + part;
         let over_head = (gd + part).next_multiple_of(GRAIN / SECTOR);
         let layout = Layout { capacity: size.div_ceil(SECTOR), tables, rgd, gd, over_head };
-        if layout.most_bytes() / SECTOR > 1 << 32 {
+        if layout.most_bytes() > MOST_BYTES {
             return Err(too_large(size));
         }
         Ok(layout)
@@ -186,6 +192,7 @@ impl Layout {
 
 /// The refusal of a disk that is too large for the 32-bit sectors of grain tables.
 pub(super) fn too_large(size: u64) -> Error {
-    let what = format!("a disk of {size} bytes does not fit into a VMDK file, which ends at 2 TiB with its tables");
+    let what =
+        format!("a disk of {size} bytes does not fit into a VMDK file, which ends at 2 TiB with its tables");
     Error::new(Kind::Limit, what).advise("VHDX holds it:  --format vhdx")
 }

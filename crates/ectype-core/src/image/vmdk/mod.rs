@@ -113,7 +113,9 @@ fn plan_stream(mut spec: Spec) -> Result<(Spec, u64)> {
             let what = "a stream-optimized VMDK image is always compressed";
             return Err(Error::unsupported(what).advise("not compressed it is:  --subformat sparse"));
         }
-        other => return Err(Error::unsupported(format!("VMDK images are compressed with zlib, not {other}"))),
+        other => {
+            return Err(Error::unsupported(format!("VMDK images are compressed with zlib, not {other}")));
+        }
     }
     let level = spec.level.unwrap_or(stream::LEVEL);
     if !(1..=stream::MOST_LEVEL).contains(&level) {

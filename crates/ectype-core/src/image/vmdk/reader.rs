@@ -97,7 +97,8 @@ fn open_sparse(stored: Arc<dyn ReadAt>, gate: &mut dyn Gate) -> Result<Arc<dyn O
     }
     let sparse = Sparse::open(stored)?;
     let mut notes = Vec::new();
-    let named = descriptor.extents.first().map_or(sparse.capacity, |line| line.sectors.saturating_mul(SECTOR));
+    let named =
+        descriptor.extents.first().map_or(sparse.capacity, |line| line.sectors.saturating_mul(SECTOR));
     // The capacity may be rounded up to grains.
     let size = if named <= sparse.capacity && sparse.capacity - named < sparse.grid.grain {
         named
@@ -123,7 +124,8 @@ fn open_parts(descriptor: Descriptor, gate: &mut dyn Gate) -> Result<Arc<dyn Ope
     for line in &descriptor.extents {
         let len = line.sectors.checked_mul(SECTOR);
         let next = len.and_then(|len| end.checked_add(len)).filter(|&next| next <= i64::MAX as u64);
-        let next = next.ok_or_else(|| Error::corrupt(0, "a VMDK descriptor of more bytes than there can be"))?;
+        let next =
+            next.ok_or_else(|| Error::corrupt(0, "a VMDK descriptor of more bytes than there can be"))?;
         let at = Extent::between(end, next);
         let behind = open_part(line, at.len, gate, &mut files)?;
         parts.push(Part { at, name: line.name.clone(), behind });
@@ -244,7 +246,7 @@ fn open_parent(descriptor: &Descriptor, gate: &mut dyn Gate) -> Result<Option<Ar
     let Some(hint) = descriptor.parent_hint.clone().filter(|hint| !hint.is_empty()) else {
         return Err(Error::corrupt(0, "a VMDK image with the CID of a parent and without its name"));
     };
-    let parent = gate.parent(&[hint.clone()], Some("vmdk"))?;
+    let parent = gate.parent(std::slice::from_ref(&hint), Some("vmdk"))?;
     let found = cid_in(&parent.facts().id);
     if found != descriptor.parent_cid {
         let what = format!(
@@ -319,7 +321,8 @@ impl ReadAt for Disk {
                     sparse.read(buf, inside, &mut |buf, inside| self.fill(buf, part.at.offset + inside))?;
                 }
                 Behind::Denied => {
-                    let what = format!("the extent {:?} of the VMDK image is not to be read (NOACCESS)", part.name);
+                    let what =
+                        format!("the extent {:?} of the VMDK image is not to be read (NOACCESS)", part.name);
                     return Err(Error::unsupported(what).at(at).into_io());
                 }
             }

@@ -111,7 +111,8 @@ fn keep_held(
         }
         if let Place::Stored(start) = place {
             let first = image.layout.over_head * SECTOR;
-            if start < first || (start - first) % GRAIN != 0 || start + GRAIN > image.storage.size() {
+            let aligned = start >= first && (start - first).is_multiple_of(GRAIN);
+            if !aligned || start + GRAIN > image.storage.size() {
                 let what = format!("the grain of byte {} is said to lie at {start}", grain.offset);
                 return Err(Error::corrupt(image.layout.table_at(number) + index as u64 * 4, what)
                     .advise("the image was changed since:  --restart begins anew"));

@@ -174,7 +174,8 @@ impl Sparse {
     fn read_directory(&mut self, entries: Option<u64>) -> Result<()> {
         let Grid { grain, gtes, .. } = self.grid;
         if !grain.is_power_of_two() || grain > MOST_GRAIN {
-            let what = format!("grains of {grain} bytes, where a power of two up to {MOST_GRAIN} is expected");
+            let what =
+                format!("grains of {grain} bytes, where a power of two up to {MOST_GRAIN} is expected");
             return Err(Error::corrupt(20, what));
         }
         if gtes == 0 || gtes > MOST_GTES {
@@ -311,7 +312,8 @@ pub(super) fn read_plain(
             Place::Stored(start) => {
                 let end = start + part.len() as u64;
                 if end > stored.size() {
-                    let what = format!("a grain at byte {start} ends at {end}, and the file at {}", stored.size());
+                    let what =
+                        format!("a grain at byte {start} ends at {end}, and the file at {}", stored.size());
                     return Err(Error::corrupt(start, what).into_io());
                 }
                 stored.read_at(part, start)?;
@@ -341,7 +343,8 @@ pub(super) fn read_packed(
             Place::Absent => fill(part, at)?,
             Place::Zero => part.fill(0),
             Place::Stored(_) => {
-                let mut batch = Batch { stored, shape, window: Vec::new(), window_at: 0, scratch: Vec::new() };
+                let mut batch =
+                    Batch { stored, shape, window: Vec::new(), window_at: 0, scratch: Vec::new() };
                 let starts = grain_starts(lookup, shape.grid, Extent::between(at, until))?;
                 for (index, &start) in starts.iter().enumerate() {
                     let first = (at / grain + index as u64) * grain;
@@ -393,7 +396,8 @@ impl Batch<'_> {
         // Up to the last that follows closely; its end is guessed, and seldom too short.
         let mut end = start + most;
         for pair in starts.windows(2) {
-            let close = pair[1] > pair[0] && pair[1] - pair[0] <= 2 * grain && pair[1] + most - start <= TOGETHER;
+            let close =
+                pair[1] > pair[0] && pair[1] - pair[0] <= 2 * grain && pair[1] + most - start <= TOGETHER;
             if !close {
                 break;
             }
@@ -440,7 +444,8 @@ impl Batch<'_> {
             return Err(Error::corrupt(start, what).into_io());
         }
         if size == 0 || size > 2 * self.shape.grid.grain {
-            let what = format!("a grain of {size} packed bytes, where up to {} are expected", self.shape.grid.grain);
+            let what =
+                format!("a grain of {size} packed bytes, where up to {} are expected", self.shape.grid.grain);
             return Err(Error::corrupt(start + 8, what).into_io());
         }
         self.load(start, GRAIN_MARKER_BYTES + size, end)?;

@@ -33,14 +33,15 @@ const OVER_HEAD: u64 = 128 * SECTOR;
 
 /// The length of the longest file that a disk of `size` bytes becomes; refused where it does not fit into 32-bit sectors.
 pub(super) fn most_bytes(size: u64) -> Result<u64> {
+    if size > MOST_BYTES {
+        return Err(too_large(size));
+    }
     let grains = size.div_ceil(GRAIN);
     let tables = grains.div_ceil(GTES);
-    let bytes = |grains: u64, tables: u64| {
-        let directory = (tables * 4).next_multiple_of(SECTOR);
-        let ends = OVER_HEAD.checked_add(4 * SECTOR + directory)?;
-        grains.checked_mul(MOST_GRAIN)?.checked_add(tables * (SECTOR + GT_BYTES))?.checked_add(ends)
-    };
-    bytes(grains, tables).filter(|&bytes| bytes / SECTOR < 1 << 32).ok_or_else(|| too_large(size))
+    let directory = (tables * 4).next_multiple_of(SECTOR);
+    let ends = OVER_HEAD + directory + 4 * SECTOR;
+    let most = grains * MOST_GRAIN + tables * (SECTOR + GT_BYTES) + ends;
+    if most > MOST_BYTES { Err(too_large(size)) } else { Ok(most) }
 }
 
 /// A streamOptimized image under construction.
@@ -132,7 +133,8 @@ impl StreamImage {
         let number = grain / GTES;
         if number != self.current {
             if self.entries.iter().any(|entry| entry.get() != 0) {
-                let missing = || Error::corrupt(at, format!("the stream lacks its grain table {}", self.current));
+                let missing =
+                    || Error::corrupt(at, format!("the stream lacks its grain table {}", self.current));
                 let table = self.table_at.ok_or_else(missing)?;
                 self.directory[self.current as usize] = self.sector_of(table)?;
                 self.entries.fill(Entry::new(0));
@@ -220,7 +222,7 @@ impl Pack for Zlib {
             let start = packed.bytes.len();
             // The disk ends with a whole sector, whatever its content does.
             let mut sectors = Vec::new();
-            let grain = if grain.len() as u64 % SECTOR == 0 {
+            let grain = if grain.len().is_multiple_of(SECTOR as usize) {
                 grain
             } else {
                 sectors.extend_from_slice(grain);

@@ -209,7 +209,8 @@ impl SparseImage {
         numbers.sort_unstable();
         let mut rest = &numbers[..];
         while let Some(&first) = rest.first() {
-            let adjacent = rest.iter().zip(first..).take_while(|(number, wanted)| **number == *wanted).count();
+            let adjacent =
+                rest.iter().zip(first..).take_while(|(number, wanted)| **number == *wanted).count();
             let (part, behind) = rest.split_at(adjacent.min(AT_ONCE / GT_BYTES as usize));
             let mut bytes = Vec::with_capacity(part.len() * GT_BYTES as usize);
             for number in part {
