@@ -17,6 +17,7 @@ pub mod gate;
 pub mod raw;
 pub mod vhd;
 pub mod vhdx;
+pub mod vmdk;
 
 use crate::error::{Error, Result};
 use crate::extent::{Extent, Extents};
@@ -26,7 +27,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The formats, in the order of probing. What none of them claims is raw.
-pub static FORMATS: &[&Format] = &[&vhdx::VHDX, &vhd::VHD, &raw::ISO, &raw::RAW];
+pub static FORMATS: &[&Format] = &[&vmdk::VMDK, &vhdx::VHDX, &vhd::VHD, &raw::ISO, &raw::RAW];
 
 /// A format of images: a row of the table.
 pub struct Format {

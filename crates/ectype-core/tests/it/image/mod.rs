@@ -10,6 +10,7 @@ mod corpus;
 mod raw;
 mod vhd;
 mod vhdx;
+mod vmdk;
 
 use crate::engine::Dice;
 use crate::rig::assert_same;
