@@ -14,6 +14,7 @@
 pub mod codec;
 pub mod gate;
 pub mod raw;
+pub mod zst;
 
 use crate::error::{Error, Result};
 use crate::extent::{Extent, Extents};
@@ -23,7 +24,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The formats, in the order of probing. What none of them claims is raw.
-pub static FORMATS: &[&Format] = &[&raw::ISO, &raw::RAW];
+pub static FORMATS: &[&Format] = &[&zst::ZST, &raw::ISO, &raw::RAW];
 
 /// A format of images: a row of the table.
 pub struct Format {

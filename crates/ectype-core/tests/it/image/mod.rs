@@ -7,6 +7,7 @@
 //! ```
 
 mod raw;
+mod zst;
 
 use crate::engine::Dice;
 use crate::rig::assert_same;
