@@ -6,10 +6,15 @@
 
 mod device;
 mod file;
+mod inflate;
 mod queue;
+mod stream;
+mod xz;
 
 pub use device::{DeviceReader, DeviceSource};
 pub use file::FileSource;
+pub use inflate::{Compression, Inflate};
+pub use stream::{StreamSource, count, told_size};
 
 use crate::extent::Extent;
 use crate::io::Content;
