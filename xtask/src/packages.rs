@@ -20,6 +20,7 @@ const GROUPS: &[Group] = &[("tests", TESTS), ("checks", CHECKS), ("lab", LAB), (
 const TESTS: &[(&str, &str)] = &[
     ("b3sum", "foreign BLAKE3"),
     ("btrfs-progs", "mkfs.btrfs"),
+    ("bzip2", "compressed streams by their own authors"),
     ("dosfstools", "mkfs.vfat, fsck.vfat"),
     ("e2fsprogs", "mkfs.ext4, debugfs, dumpe2fs, e2fsck"),
     ("exfat-fuse", "a target without holes, on kernels that mount no FAT"),
@@ -30,14 +31,19 @@ const TESTS: &[(&str, &str)] = &[
     ("gcc", "nbdkit compiles the bad-sector plugin"),
     ("gddrescue", "ddrescue, ddrescuelog: the mapfile's own authors"),
     ("genisoimage", "ISO 9660 with Joliet and Rock Ridge"),
+    ("gzip", "compressed streams by their own authors"),
     ("jq", "JSON read by another hand"),
     ("libc6-dev", "headers for the plugin"),
     ("libnbd-bin", "nbdfuse, for the disk with bad sectors"),
+    ("lbzip2", "bzip2 in parallel"),
+    ("lz4", "compressed streams by their own authors"),
     ("man-db", "the man pages must format"),
     ("mount", "mount, umount, losetup"),
     ("nbdkit", "serves the disk with bad sectors"),
     ("nbdkit-plugin-dev", "its C header"),
     ("ntfs-3g", "mkntfs, ntfsinfo, ntfsclone"),
+    ("pbzip2", "bzip2 of many members"),
+    ("pigz", "gzip in parallel, of many members"),
     ("python3", "the guide's recipe for the tree"),
     ("qemu-utils", "qemu-img: raw and foreign containers"),
     ("squashfs-tools", "mksquashfs"),
@@ -46,6 +52,9 @@ const TESTS: &[(&str, &str)] = &[
     ("xfsprogs", "mkfs.xfs, xfs_db"),
     ("xorriso", "ISO 9660 with several sessions, El Torito"),
     ("xxd", "bytes made readable in failures"),
+    ("xxhash", "foreign XXH64"),
+    ("xz-utils", "compressed streams by their own authors"),
+    ("zstd", "unpacks zstd images; pzstd"),
 ];
 
 /// What `cargo xtask ci` needs besides.

@@ -8,6 +8,7 @@ use ectype_core::source::{Compression, Inflate, Source, StreamSource, count, tol
 use ectype_core::{Extent, Result};
 use ectype_testkit::{MemoryDisk, need};
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -273,4 +274,44 @@ fn a_stream_that_is_not_as_told_stops_the_copy() {
     };
     assert!(ask(2 << 20) == (512, content[2 << 20..][..512].to_vec()));
     assert_eq!(ask(0).0, 0);
+}
+
+/// Compressed files of others, of every origin: a folder beside the workspace, no part of the project.
+#[test]
+fn the_corpus_is_inflated_as_the_tools_do() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/corpus");
+    let folder = std::env::var_os("ECTYPE_CORPUS").map_or(beside, PathBuf::from);
+    let Ok(manifest) = std::fs::read_to_string(folder.join("manifest.tsv")) else {
+        eprintln!("there is no corpus at {}", folder.display());
+        return;
+    };
+    let mut looked_at = 0;
+    for line in manifest.lines().skip(1) {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let (Some(path), Some(Ok(len))) = (columns.first(), columns.last().map(|len| len.parse::<u64>()))
+        else {
+            continue;
+        };
+        let path = folder.join("files").join(path);
+        let tool = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("gz") => "gzip",
+            Some("xz") => "xz",
+            Some("bz2") => "bzip2",
+            Some("zst") => "zstd",
+            _ => continue,
+        };
+        let Ok(packed) = std::fs::read(&path) else { continue };
+        // Enough of them, in a time that is worth it.
+        if len > 4 << 20 || path.to_string_lossy().ends_with(".tar.xz") || !need::tools(&[tool]) {
+            continue;
+        }
+        let told = told_size(&packed).unwrap();
+        assert!(told.is_none_or(|told| told == len), "{}", path.display());
+        let content = inflate(packed, 1 << 20).unwrap();
+        let output = need::command(tool).arg("-dc").arg(&path).output().unwrap();
+        assert!(output.status.success() && output.stdout == content, "{}", path.display());
+        assert_eq!(content.len() as u64, len, "{}", path.display());
+        looked_at += 1;
+    }
+    assert!(looked_at > 50, "only {looked_at} of the corpus");
 }
