@@ -32,7 +32,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("extent", &["error"]),
     ("io", &["error", "extent"]),
     ("os", &["error", "extent", "io"]),
-    ("source", &["error", "extent", "io", "os"]),
+    // An image can be copied too, and streams are unpacked by the codecs of images.
+    ("source", &["error", "extent", "io", "os", "image"]),
     ("volume", &["error", "extent", "io", "os", "source"]),
     ("fs", &["error", "extent", "io", "os", "source", "volume"]),
     // The policy names an image after the volumes that identify a medium.

@@ -5,6 +5,7 @@
 //! | deflate | libdeflate | flate2 with zlib-rs |
 //! | zstd | zstd | refused by name |
 //! | CRC-32C | the processor's instruction, else tables | the same |
+//! | XXH64 | twox-hash | the same |
 
 use crate::error::{Error, Kind, Result};
 
@@ -29,6 +30,22 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
 /// The CRC-32C of what `crc` is of, with `bytes` behind it.
 pub fn crc32c_append(crc: u32, bytes: &[u8]) -> u32 {
     ::crc32c::crc32c_append(crc, bytes)
+}
+
+/// XXH64 with seed 0 of what is written to it, of which zstd stores the lower half.
+#[derive(Default)]
+pub struct Xxh64(twox_hash::XxHash64);
+
+impl Xxh64 {
+    /// The bytes that follow.
+    pub fn update(&mut self, bytes: &[u8]) {
+        std::hash::Hasher::write(&mut self.0, bytes);
+    }
+
+    /// The lower half of the hash of all of them.
+    pub fn low(&self) -> u32 {
+        (std::hash::Hasher::finish(&self.0) & u64::from(u32::MAX)) as u32
+    }
 }
 
 /// A deflate compressor; making one costs more than a call, so a block's grains share it.
@@ -157,6 +174,69 @@ pub fn unzstd(_packed: &[u8], _out: &mut [u8]) -> Result<usize> {
     Err(no_zstd())
 }
 
+/// The largest window that is unpacked, as a power of two: what `zstd -d` takes without being told more, 128 MiB.
+#[cfg(feature = "assembly")]
+const MOST_WINDOW: u32 = 27;
+
+/// zstd frames that are unpacked bit by bit, however long they are.
+pub struct Unzstd {
+    #[cfg(feature = "assembly")]
+    decoder: zstd::stream::raw::Decoder<'static>,
+    #[cfg(not(feature = "assembly"))]
+    never: std::convert::Infallible,
+}
+
+/// What a step of unpacking did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// How many bytes of the input it took.
+    pub taken: usize,
+    /// How many bytes of content came.
+    pub came: usize,
+    /// Whether a frame ended here: what follows is another one.
+    pub ended: bool,
+}
+
+impl Unzstd {
+    /// Before the first byte of a frame.
+    #[cfg(feature = "assembly")]
+    pub fn new() -> Result<Unzstd> {
+        let failed = |error| Error::io("starting zstd", error);
+        let mut decoder = zstd::stream::raw::Decoder::new().map_err(failed)?;
+        decoder.set_parameter(zstd::stream::raw::DParameter::WindowLogMax(MOST_WINDOW)).map_err(failed)?;
+        Ok(Unzstd { decoder })
+    }
+
+    /// Refused: zstd is C.
+    #[cfg(not(feature = "assembly"))]
+    pub fn new() -> Result<Unzstd> {
+        Err(no_zstd())
+    }
+
+    /// Unpacks from the front of `packed` into the front of `out`, until one of them or a frame ends.
+    #[cfg(feature = "assembly")]
+    pub fn step(&mut self, packed: &[u8], out: &mut [u8]) -> Result<Step> {
+        use zstd::stream::raw::Operation;
+        let status =
+            self.decoder.run_on_buffers(packed, out).map_err(|error| broken("a zstd frame", error))?;
+        Ok(Step { taken: status.bytes_read, came: status.bytes_written, ended: status.remaining == 0 })
+    }
+
+    /// Never called: there is none.
+    #[cfg(not(feature = "assembly"))]
+    pub fn step(&mut self, _packed: &[u8], _out: &mut [u8]) -> Result<Step> {
+        match self.never {}
+    }
+}
+
+/// Whether zstd can be packed and unpacked; the error says why not.
+pub fn has_zstd() -> Result<()> {
+    #[cfg(feature = "assembly")]
+    return Ok(());
+    #[cfg(not(feature = "assembly"))]
+    return Err(no_zstd());
+}
+
 #[cfg(not(feature = "assembly"))]
 fn no_zstd() -> Error {
     Error::unsupported("zstd is not in this build, which is of Rust alone (feature \"assembly\")")
@@ -174,6 +254,12 @@ mod tests {
     fn crc32c_has_its_check_value() {
         assert_eq!(crc32c(b"123456789"), 0xe306_9283);
         assert_eq!(crc32c_append(crc32c(b"1234"), b"56789"), 0xe306_9283);
+    }
+
+    #[test]
+    fn xxh64_has_its_check_value() {
+        // XXH64 of nothing is 0xef46db3751d8e999.
+        assert_eq!(Xxh64::default().low(), 0x51d8_e999);
     }
 
     #[test]
@@ -208,5 +294,24 @@ mod tests {
         assert!(out == data);
         assert!(unzstd(&packed[2..20], &mut out).is_err());
         assert!(unzstd(&packed[2..], &mut out[..1000]).is_err());
+    }
+
+    #[cfg(feature = "assembly")]
+    #[test]
+    fn zstd_comes_back_in_steps() {
+        let (data, mut packed) = (sample(), Vec::new());
+        assert!(Zstd::new(1, true).unwrap().pack(&data, &mut packed, 65_536));
+        let (mut decoder, mut out, mut taken) = (Unzstd::new().unwrap(), Vec::new(), 0);
+        loop {
+            let mut room = [0; 1000];
+            let end = (taken + 77).min(packed.len());
+            let step = decoder.step(&packed[taken..end], &mut room).unwrap();
+            taken += step.taken;
+            out.extend_from_slice(&room[..step.came]);
+            if step.ended {
+                break;
+            }
+        }
+        assert!(out == data && taken == packed.len());
     }
 }

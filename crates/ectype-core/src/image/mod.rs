@@ -18,6 +18,7 @@ pub mod raw;
 pub mod vhd;
 pub mod vhdx;
 pub mod vmdk;
+pub mod zst;
 
 use crate::error::{Error, Result};
 use crate::extent::{Extent, Extents};
@@ -27,7 +28,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The formats, in the order of probing. What none of them claims is raw.
-pub static FORMATS: &[&Format] = &[&vmdk::VMDK, &vhdx::VHDX, &vhd::VHD, &raw::ISO, &raw::RAW];
+pub static FORMATS: &[&Format] = &[&zst::ZST, &vmdk::VMDK, &vhdx::VHDX, &vhd::VHD, &raw::ISO, &raw::RAW];
 
 /// A format of images: a row of the table.
 pub struct Format {

@@ -11,6 +11,7 @@ mod raw;
 mod vhd;
 mod vhdx;
 mod vmdk;
+mod zst;
 
 use crate::engine::Dice;
 use crate::rig::assert_same;
