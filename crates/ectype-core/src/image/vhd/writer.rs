@@ -54,6 +54,8 @@ pub(super) struct SparseImage {
     pub(super) free: Vec<u32>,
     /// Bytes of slots that nothing was written to, where gaps are no zeros by themselves.
     pub(super) unfilled: Extents,
+    /// From here on nothing was ever written to the file: where gaps are zeros, these are.
+    pub(super) fresh_from: u64,
     /// Bitmaps of a differencing image that changed since they were written, by block.
     pub(super) bitmaps: BTreeMap<u64, Vec<u8>>,
     /// Something was put since the last checkpoint.
@@ -92,6 +94,7 @@ impl SparseImage {
             end: 0,
             free: Vec::new(),
             unfilled: Extents::new(),
+            fresh_from: 0,
             bitmaps: BTreeMap::new(),
             dirty: true,
             head_changed: true,
@@ -144,7 +147,9 @@ impl SparseImage {
 
     fn write(&mut self, data: &[u8], at: u64) -> Result<()> {
         self.storage.write_at(data, at).map_err(self.failed("writing", at))?;
-        self.unfilled.remove(Extent::new(at, data.len() as u64));
+        let written = Extent::new(at, data.len() as u64);
+        self.unfilled.remove(written);
+        self.fresh_from = self.fresh_from.max(written.end());
         self.dirty = true;
         if self.unfilled.count() > MOST_UNFILLED {
             self.fill()?;
@@ -154,7 +159,8 @@ impl SparseImage {
 
     /// Makes stored bytes zeros.
     pub(super) fn clear(&mut self, at: Extent) -> Result<()> {
-        let wanted: Extents = [at].into_iter().collect();
+        let fresh = if self.storage.holds_holes() { self.fresh_from } else { u64::MAX };
+        let wanted: Extents = [at.intersect(Extent::between(0, fresh))].into_iter().collect();
         for part in wanted.subtract(&self.unfilled).iter() {
             self.storage.zero_at(part).map_err(self.failed("writing zeros to", part.offset))?;
         }
@@ -566,6 +572,8 @@ impl SparseImage {
         if self.storage.size() > at {
             self.storage.set_size(at).map_err(self.failed("cutting", at))?;
         }
+        // What an earlier run left is known to end here.
+        self.fresh_from = at;
         if self.storage.holds_holes() {
             for index in 0..self.free.len() {
                 self.clear(Extent::new(self.places.slot(self.free[index]), self.places.stride))?;
