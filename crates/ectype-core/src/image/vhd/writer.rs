@@ -101,9 +101,8 @@ impl SparseImage {
         })
     }
 
-    pub(super) fn failed(&self, doing: &str, at: u64) -> impl FnOnce(io::Error) -> Error + use<> {
-        let doing = format!("{doing} the image");
-        move |error| Error::writing(doing, error).at(at)
+    pub(super) fn failed(&self, doing: &'static str, at: u64) -> impl FnOnce(io::Error) -> Error + use<> {
+        move |error| Error::writing(format!("{doing} the image"), error).at(at)
     }
 
     /// The extent of the disk that a block is.
@@ -127,20 +126,21 @@ impl SparseImage {
         if let Some(slot) = self.slot(block) {
             return Ok(slot);
         }
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.end += 1;
-            self.end - 1
-        });
-        self.set_slot(block, slot);
+        let slot = self.free.last().copied().unwrap_or(self.end);
         let at = self.places.slot(slot);
         if !self.storage.holds_holes() {
             self.unfilled.insert(Extent::new(at, self.places.stride));
         }
-        let bitmap = vec![if self.parent.is_some() { 0 } else { 0xff }; self.places.bitmap as usize];
+        // Before the block is there: one whose bitmap could not be written would read as zeros for ever.
+        if self.parent.is_none() {
+            self.write(&vec![0xff; self.places.bitmap as usize], at)?;
+        }
+        if self.free.pop().is_none() {
+            self.end += 1;
+        }
+        self.set_slot(block, slot);
         if self.parent.is_some() {
-            self.keep_bitmap(block, bitmap)?;
-        } else {
-            self.write(&bitmap, at)?;
+            self.keep_bitmap(block, vec![0; self.places.bitmap as usize])?;
         }
         Ok(slot)
     }
@@ -179,10 +179,7 @@ impl SparseImage {
 
     fn keep_bitmap(&mut self, block: u64, bitmap: Vec<u8>) -> Result<()> {
         self.bitmaps.insert(block, bitmap);
-        if self.bitmaps.len() > MOST_BITMAPS {
-            self.write_bitmaps()?;
-        }
-        Ok(())
+        if self.bitmaps.len() > MOST_BITMAPS { self.write_bitmaps() } else { Ok(()) }
     }
 
     fn write_bitmaps(&mut self) -> Result<()> {
