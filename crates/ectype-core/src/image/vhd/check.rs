@@ -52,29 +52,31 @@ fn sparse_image(image: &VhdImage, sparse: &Sparse, findings: &mut Findings) -> R
             used.push(Extent::new(locator.platform_data_offset.get(), u64::from(space)));
         }
     }
+    if sparse.entries <= TOGETHER {
+        let there = blocks(image, sparse, 0..sparse.entries, findings)?;
+        let whole = sparse.bitmap + sparse.block;
+        let there = there.iter().map(|(entry, _)| Extent::new(u64::from(*entry) * SECTOR, whole));
+        findings.leaked = leaked(used, there, image.stored.size());
+        return Ok(());
+    }
+    let what = format!("blocks over one another were looked for among {TOGETHER} blocks at a time");
+    findings.notes.push(what);
     let mut at = 0;
     while at < sparse.entries {
         let end = (at + TOGETHER).min(sparse.entries);
-        blocks(image, sparse, at..end, &mut used, findings)?;
+        blocks(image, sparse, at..end, findings)?;
         at = end;
-    }
-    if sparse.entries > TOGETHER {
-        let what = format!("blocks over one another were looked for among {TOGETHER} blocks at a time");
-        findings.notes.push(what);
-    } else {
-        findings.leaked = leaked(used, image.stored.size());
     }
     Ok(())
 }
 
-/// The blocks of these entries: each in its place, and none over another.
+/// The blocks of these entries, by their place in the file: each where it can be, and none over another.
 fn blocks(
     image: &VhdImage,
     sparse: &Sparse,
     range: std::ops::Range<u64>,
-    used: &mut Vec<Extent>,
     findings: &mut Findings,
-) -> Result<()> {
+) -> Result<Vec<(u32, u32)>> {
     let file = InFile { image, sparse };
     let entries = sparse
         .entries(&image.stored, range.clone())
@@ -110,10 +112,7 @@ fn blocks(
             findings.fault(sparse.table_at + u64::from(other) * ENTRY, what);
         }
     }
-    if sparse.entries <= TOGETHER {
-        used.extend(there.iter().map(|(entry, _)| Extent::new(u64::from(*entry) * SECTOR, whole)));
-    }
-    Ok(())
+    Ok(there)
 }
 
 /// Sectors of a dynamic image that are marked as never written and hold something all the same: readers differ about them.
@@ -167,14 +166,23 @@ fn first_byte(file: &InFile<'_>, run: Extent) -> std::io::Result<Option<u64>> {
 }
 
 /// What lies between all that is used; less than a page is the distance that keeps blocks on pages.
-fn leaked(mut used: Vec<Extent>, size: u64) -> u64 {
-    used.sort_unstable();
+fn leaked(mut structures: Vec<Extent>, blocks: impl Iterator<Item = Extent>, size: u64) -> u64 {
+    structures.push(Extent::new(size, 0));
+    structures.sort_unstable();
+    let mut structures = structures.into_iter().peekable();
     let (mut end, mut leaked) = (0, 0);
-    for extent in used.into_iter().chain([Extent::new(size, 0)]) {
+    let mut pass = |extent: Extent| {
         let gap = extent.offset.min(size).saturating_sub(end);
         leaked += if gap < PAGE { 0 } else { gap };
         end = end.max(extent.end());
+    };
+    for block in blocks {
+        while let Some(extent) = structures.next_if(|extent| extent.offset <= block.offset) {
+            pass(extent);
+        }
+        pass(block);
     }
+    structures.for_each(pass);
     leaked
 }
 

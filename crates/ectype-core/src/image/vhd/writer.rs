@@ -54,6 +54,8 @@ pub(super) struct SparseImage {
     pub(super) free: Vec<u32>,
     /// Bytes of slots that nothing was written to, where gaps are no zeros by themselves.
     pub(super) unfilled: Extents,
+    /// From here on nothing was ever written to the file: where gaps are zeros, these are.
+    pub(super) fresh_from: u64,
     /// Bitmaps of a differencing image that changed since they were written, by block.
     pub(super) bitmaps: BTreeMap<u64, Vec<u8>>,
     /// Something was put since the last checkpoint.
@@ -92,15 +94,15 @@ impl SparseImage {
             end: 0,
             free: Vec::new(),
             unfilled: Extents::new(),
+            fresh_from: 0,
             bitmaps: BTreeMap::new(),
             dirty: true,
             head_changed: true,
         })
     }
 
-    pub(super) fn failed(&self, doing: &str, at: u64) -> impl FnOnce(io::Error) -> Error + use<> {
-        let doing = format!("{doing} the image");
-        move |error| Error::writing(doing, error).at(at)
+    pub(super) fn failed(&self, doing: &'static str, at: u64) -> impl FnOnce(io::Error) -> Error + use<> {
+        move |error| Error::writing(format!("{doing} the image"), error).at(at)
     }
 
     /// The extent of the disk that a block is.
@@ -124,27 +126,30 @@ impl SparseImage {
         if let Some(slot) = self.slot(block) {
             return Ok(slot);
         }
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.end += 1;
-            self.end - 1
-        });
-        self.set_slot(block, slot);
+        let slot = self.free.last().copied().unwrap_or(self.end);
         let at = self.places.slot(slot);
         if !self.storage.holds_holes() {
             self.unfilled.insert(Extent::new(at, self.places.stride));
         }
-        let bitmap = vec![if self.parent.is_some() { 0 } else { 0xff }; self.places.bitmap as usize];
+        // Before the block is there: one whose bitmap could not be written would read as zeros for ever.
+        if self.parent.is_none() {
+            self.write(&vec![0xff; self.places.bitmap as usize], at)?;
+        }
+        if self.free.pop().is_none() {
+            self.end += 1;
+        }
+        self.set_slot(block, slot);
         if self.parent.is_some() {
-            self.keep_bitmap(block, bitmap)?;
-        } else {
-            self.write(&bitmap, at)?;
+            self.keep_bitmap(block, vec![0; self.places.bitmap as usize])?;
         }
         Ok(slot)
     }
 
     fn write(&mut self, data: &[u8], at: u64) -> Result<()> {
         self.storage.write_at(data, at).map_err(self.failed("writing", at))?;
-        self.unfilled.remove(Extent::new(at, data.len() as u64));
+        let written = Extent::new(at, data.len() as u64);
+        self.unfilled.remove(written);
+        self.fresh_from = self.fresh_from.max(written.end());
         self.dirty = true;
         if self.unfilled.count() > MOST_UNFILLED {
             self.fill()?;
@@ -154,7 +159,8 @@ impl SparseImage {
 
     /// Makes stored bytes zeros.
     pub(super) fn clear(&mut self, at: Extent) -> Result<()> {
-        let wanted: Extents = [at].into_iter().collect();
+        let fresh = if self.storage.holds_holes() { self.fresh_from } else { u64::MAX };
+        let wanted: Extents = [at.intersect(Extent::between(0, fresh))].into_iter().collect();
         for part in wanted.subtract(&self.unfilled).iter() {
             self.storage.zero_at(part).map_err(self.failed("writing zeros to", part.offset))?;
         }
@@ -173,10 +179,7 @@ impl SparseImage {
 
     fn keep_bitmap(&mut self, block: u64, bitmap: Vec<u8>) -> Result<()> {
         self.bitmaps.insert(block, bitmap);
-        if self.bitmaps.len() > MOST_BITMAPS {
-            self.write_bitmaps()?;
-        }
-        Ok(())
+        if self.bitmaps.len() > MOST_BITMAPS { self.write_bitmaps() } else { Ok(()) }
     }
 
     fn write_bitmaps(&mut self) -> Result<()> {
@@ -566,6 +569,8 @@ impl SparseImage {
         if self.storage.size() > at {
             self.storage.set_size(at).map_err(self.failed("cutting", at))?;
         }
+        // What an earlier run left is known to end here.
+        self.fresh_from = at;
         if self.storage.holds_holes() {
             for index in 0..self.free.len() {
                 self.clear(Extent::new(self.places.slot(self.free[index]), self.places.stride))?;

@@ -150,7 +150,6 @@ fn what_a_vhd_cannot_hold_is_refused() {
     }
 }
 
-/// The footer of the largest geometry aside, a size is taken as it is by everybody.
 #[test]
 fn others_read_what_is_written_here() {
     if !need::tools(&["qemu-img", "vhdiinfo"]) {
