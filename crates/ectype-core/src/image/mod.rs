@@ -13,6 +13,7 @@
 
 pub mod codec;
 pub mod gate;
+pub mod qcow2;
 pub mod raw;
 
 use crate::error::{Error, Result};
@@ -23,7 +24,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The formats, in the order of probing. What none of them claims is raw.
-pub static FORMATS: &[&Format] = &[&raw::ISO, &raw::RAW];
+pub static FORMATS: &[&Format] = &[&qcow2::QCOW2, &raw::ISO, &raw::RAW];
 
 /// A format of images: a row of the table.
 pub struct Format {
