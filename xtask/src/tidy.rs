@@ -31,6 +31,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("error", &["extent"]),
     ("extent", &["error"]),
     ("io", &["error", "extent"]),
+    // Shared by threads: the one lock that format code may use without knowing it.
+    ("cache", &[]),
     ("os", &["error", "extent", "io"]),
     // An image can be copied too, and streams are unpacked by the codecs of images.
     ("source", &["error", "extent", "io", "os", "image"]),
@@ -43,7 +45,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     // Proof: the ledger keeps the rescue map; records are replaced as files and files are recognised by their stamp.
     ("proof", &["error", "extent", "io", "os::file", "plan::map", "watch"]),
     // Whether a failed write means a full target, os::file knows.
-    ("image", &["error", "extent", "io", "os::file"]),
+    ("image", &["error", "extent", "io", "cache", "os::file"]),
     ("copy", &["error", "extent", "io", "os", "source", "volume", "fs", "plan", "image", "proof", "watch"]),
     (
         "task",

@@ -11,6 +11,7 @@
 //!
 //! The library prints nothing and reads no environment. `ARCHITECTURE.md` has the laws.
 
+pub mod cache;
 pub mod copy;
 pub mod error;
 pub mod extent;

@@ -118,6 +118,17 @@ pub fn inflate(wrapper: Wrapper, packed: &[u8], out: &mut [u8]) -> Result<usize>
     }
 }
 
+/// As [`inflate`], for a stream that need not end: what it says before `out` is full, or `packed` is used up.
+pub fn inflate_open(wrapper: Wrapper, packed: &[u8], out: &mut [u8]) -> Result<usize> {
+    let mut decompress = flate2::Decompress::new(wrapper == Wrapper::Zlib);
+    match decompress.decompress(packed, out, flate2::FlushDecompress::Finish) {
+        Ok(_) => Ok(decompress.total_out() as usize),
+        // Output that is full is told as an error by some of the libraries behind it.
+        Err(_) if decompress.total_out() == out.len() as u64 => Ok(out.len()),
+        Err(error) => Err(broken("deflated data", error)),
+    }
+}
+
 /// A zstd compressor, shared by a block's grains.
 pub struct Zstd {
     #[cfg(feature = "assembly")]
@@ -274,6 +285,18 @@ mod tests {
             assert!(inflate(wrapper, &packed[2..20], &mut out).is_err());
             assert!(inflate(wrapper, &packed[2..], &mut out[..1000]).is_err());
         }
+    }
+
+    #[test]
+    fn a_stream_without_an_end_gives_what_it_has() {
+        let (data, mut packed) = (sample(), Vec::with_capacity(65_536));
+        let mut compress = flate2::Compress::new(flate2::Compression::new(6), false);
+        compress.compress_vec(&data, &mut packed, flate2::FlushCompress::Sync).unwrap();
+        let mut out = vec![0; data.len()];
+        assert!(inflate(Wrapper::Raw, &packed, &mut out).is_err());
+        assert_eq!(inflate_open(Wrapper::Raw, &packed, &mut out).unwrap(), data.len());
+        assert!(out == data);
+        assert!(inflate_open(Wrapper::Raw, &[0xff; 50], &mut out).is_err());
     }
 
     #[test]

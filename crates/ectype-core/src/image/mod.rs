@@ -14,6 +14,7 @@
 pub mod codec;
 pub mod differing;
 pub mod gate;
+pub mod qcow2;
 pub mod raw;
 pub mod vhd;
 pub mod vhdx;
@@ -28,7 +29,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The formats, in the order of probing. What none of them claims is raw.
-pub static FORMATS: &[&Format] = &[&zst::ZST, &vmdk::VMDK, &vhdx::VHDX, &vhd::VHD, &raw::ISO, &raw::RAW];
+pub static FORMATS: &[&Format] =
+    &[&qcow2::QCOW2, &zst::ZST, &vmdk::VMDK, &vhdx::VHDX, &vhd::VHD, &raw::ISO, &raw::RAW];
 
 /// A format of images: a row of the table.
 pub struct Format {
