@@ -17,7 +17,7 @@ use crate::extent::{Extent, Extents, PIECE};
 use crate::fs;
 use crate::image::differing::Differing;
 use crate::image::{self, Format, Image, Parent, Place, Placement, Spec};
-use crate::io::{Content, Durable, ReadAt, Storage};
+use crate::io::{Content, Durable, ReadAt, Storage, WriteAt};
 use crate::os::file::{self, PlainFile};
 use crate::os::{Device, Medium};
 use crate::plan::map::{Header, MapFile, RescueMap, Stage, Status};
@@ -898,7 +898,14 @@ impl Prepared {
             ledger.check_some(&storage)?;
         }
         self.files.discard_record()?;
-        let sink = (writing.resume)(place(storage), &self.plan.spec, &ledger.held())?;
+        let held = ledger.held();
+        let sink = if held.is_empty() && !self.plan.format.is_bytes() {
+            // A crash came before its first structure was whole, or after it: nothing of it counts.
+            storage.set_size(0).map_err(failed)?;
+            (writing.create)(place(storage), &self.plan.spec)?
+        } else {
+            (writing.resume)(place(storage), &self.plan.spec, &held)?
+        };
         if !self.plan.format.is_bytes() {
             ledger.check_some(&*sink)?;
         }

@@ -64,7 +64,8 @@ impl Unfinished {
     pub(super) fn refuse_other(&self, format: &'static Format, spec: &Spec, files: &Files) -> Result<()> {
         let image = files.image.display();
         let begun = match &self.left {
-            None if !format.is_bytes() => {
+            // A map that holds nothing takes nobody's word.
+            None if self.foreign && !format.is_bytes() => {
                 let context = format!(
                     "{} came without the state of its run, and only raw images are gone on with by a map alone",
                     files.map.display()
