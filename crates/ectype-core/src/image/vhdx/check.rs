@@ -6,7 +6,6 @@ use super::reader::Vhdx;
 use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
 use crate::image::Findings;
-use crate::io::ReadAt;
 
 /// Of a longer file it is not looked through what takes which MiB: 32 MiB of memory.
 const LONGEST: u64 = 256 << 40;
@@ -63,10 +62,10 @@ impl Taken {
 pub(super) fn check(image: &Vhdx, findings: &mut Findings) -> Result<()> {
     let geometry = &image.geometry;
     findings.notes.extend(image.notes.iter().cloned());
-    let mut taken = Taken::new(image.file.size())?;
+    let mut taken = Taken::new(image.file_size)?;
     taken.take(Extent::new(0, HEADER_SECTION));
     for at in [image.log, image.regions.bat, image.regions.metadata] {
-        taken.take(at.intersect(Extent::new(0, image.file.size())));
+        taken.take(at.intersect(Extent::new(0, image.file_size)));
     }
     let mut odd = 0_u64;
     let mut entries = Vec::new();
@@ -128,14 +127,14 @@ fn look(image: &Vhdx, index: u64, entry: BatEntry, taken: &mut Taken, findings: 
         return;
     }
     let place = entry.place();
-    if place < HEADER_SECTION || place.checked_add(len).is_none_or(|end| end > image.file.size()) {
-        let file = image.file.size();
+    if place < HEADER_SECTION || place.checked_add(len).is_none_or(|end| end > image.file_size) {
+        let file = image.file_size;
         findings.fault(at, format!("{what} is said to lie at {place}, the file has {file} bytes"));
         return;
     }
     // The rest of the last block is its own, too, as far as the file goes.
     let whole = if geometry.block_of(index).is_some() { geometry.block } else { BITMAP_BLOCK };
-    let whole = Extent::new(place, whole).intersect(Extent::new(0, image.file.size()));
+    let whole = Extent::new(place, whole).intersect(Extent::new(0, image.file_size));
     if !taken.take(whole) {
         findings.fault(at, format!("{what} at {place} overlaps another part of the file"));
     }

@@ -94,6 +94,8 @@ pub(super) struct Map<'a> {
     pub(super) geometry: &'a Geometry,
     pub(super) tables: &'a dyn Tables,
     pub(super) file: &'a dyn ReadAt,
+    /// The file's length, which is asked for often.
+    pub(super) file_size: u64,
     pub(super) parent: Option<&'a dyn ReadAt>,
 }
 
@@ -112,6 +114,7 @@ const MOST_AT_ONCE: usize = 8192;
 const BITS_AT_ONCE: u64 = 4096;
 /// A question for content looks at so many blocks before it answers with what it has.
 const MOST_BLOCKS: u64 = 1 << 20;
+const MOST_DATA_BLOCKS: u64 = 1 << 10;
 
 /// What was read of the tables last.
 #[derive(Default)]
@@ -150,12 +153,10 @@ impl Map<'_> {
             .ok_or_else(|| wrong(format!("a block's state is 0 to 3, 6 or 7, not {}", entry.state_bits())))?;
         let present = || {
             let place = entry.place();
-            let fits = place.checked_add(extent.len).is_some_and(|end| end <= self.file.size());
+            let fits = place.checked_add(extent.len).is_some_and(|end| end <= self.file_size);
             if place < HEADER_SECTION || !fits {
-                let what = format!(
-                    "block {block} is said to lie at {place}, the file has {} bytes",
-                    self.file.size()
-                );
+                let what =
+                    format!("block {block} is said to lie at {place}, the file has {} bytes", self.file_size);
                 return Err(wrong(what));
             }
             Ok(From::File(place + (offset - extent.offset)))
@@ -182,7 +183,7 @@ impl Map<'_> {
         self.tables.entries(index, &mut entry)?;
         let [entry] = entry;
         let place = entry.place();
-        let fits = place.checked_add(BITMAP_BLOCK).is_some_and(|end| end <= self.file.size());
+        let fits = place.checked_add(BITMAP_BLOCK).is_some_and(|end| end <= self.file_size);
         if entry.state_bits() != BatEntry::FULLY_PRESENT || place < HEADER_SECTION || !fits {
             let what = "a sector bitmap block in the file is expected for a block that is partially present";
             let found = format!("{what}, {:#x} is found", entry.bits());
@@ -261,31 +262,34 @@ impl Map<'_> {
         }
         let mut cursor = Cursor::default();
         let (from, mut until) = self.part(&mut cursor, offset, end)?;
-        for _ in 0..MOST_BLOCKS {
-            if until >= end {
+        let (content, known) = match (from, self.parent) {
+            (From::Zero, _) => (Content::Zero, end),
+            (From::File(place), _) => {
+                let (content, known) = self.file.content_at(place)?;
+                (content, offset.saturating_add(known.saturating_sub(place)))
+            }
+            // Behind its end nothing is known of its answer, and there are zeros.
+            (From::Parent, Some(parent)) if offset < parent.size() => {
+                let (content, known) = parent.content_at(offset)?;
+                (content, known.min(parent.size()))
+            }
+            (From::Parent, _) => (Content::Zero, end),
+        };
+        let known = known.clamp(offset + 1, end);
+        // Data is read in any case: of it there is no need to know the whole.
+        let most = if content == Content::Data { MOST_DATA_BLOCKS } else { MOST_BLOCKS };
+        for _ in 0..most {
+            if until >= known {
                 break;
             }
             // What is wrong there is told when it is asked for.
-            let Ok((next, further)) = self.part(&mut cursor, until, end) else { break };
+            let Ok((next, further)) = self.part(&mut cursor, until, known) else { break };
             if !follows(from, until - offset, next) {
                 break;
             }
             until = further;
         }
-        let (content, known) = match (from, self.parent) {
-            (From::Zero, _) => return Ok((Content::Zero, until)),
-            (From::File(place), _) => {
-                let (content, known) = self.file.content_at(place)?;
-                (content, offset.saturating_add(known.saturating_sub(place)))
-            }
-            (From::Parent, Some(parent)) if offset < parent.size() => {
-                let (content, known) = parent.content_at(offset)?;
-                // Behind the parent's end nothing is known of its answer.
-                (content, known.min(parent.size()))
-            }
-            (From::Parent, _) => (Content::Zero, until),
-        };
-        Ok((content, known.clamp(offset + 1, until)))
+        Ok((content, until.min(known)))
     }
 }
 

@@ -20,6 +20,7 @@ const HELD_BAT: u64 = 16 * MIB;
 pub(super) struct Vhdx {
     /// The stored bytes, with the log replayed over them.
     pub(super) file: Arc<dyn ReadAt>,
+    pub(super) file_size: u64,
     pub(super) geometry: Geometry,
     pub(super) regions: Regions,
     pub(super) log: Extent,
@@ -76,7 +77,8 @@ pub(super) fn open(stored: Arc<dyn ReadAt>, gate: &mut dyn Gate) -> Result<Arc<d
         }
         None => None,
     };
-    Ok(Arc::new(Vhdx { file, geometry, regions, log: log_at, held, parent, facts, notes }))
+    let file_size = file.size();
+    Ok(Arc::new(Vhdx { file, file_size, geometry, regions, log: log_at, held, parent, facts, notes }))
 }
 
 fn facts(header: &Header, metadata: &Metadata, creator: &str, replayed: usize) -> Facts {
@@ -154,6 +156,7 @@ impl Vhdx {
             geometry: &self.geometry,
             tables: self,
             file: &*self.file,
+            file_size: self.file_size,
             parent: self.parent.as_ref().map(|parent| parent as &dyn ReadAt),
         }
     }

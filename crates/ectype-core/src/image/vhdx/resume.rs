@@ -73,7 +73,7 @@ impl Writer {
         [Extent::new(0, self.layout.geometry.size)].into_iter().collect()
     }
 
-    /// Goes through the BAT: blocks that hold something are kept, their bitmaps too; all other entries are cleared.
+    /// Goes through the BAT: blocks that hold something are kept, their bitmaps too; all other entries are as in a new image.
     fn resume_blocks(&mut self, held: &Extents) -> Result<()> {
         let geometry = self.layout.geometry;
         // Behind the file's end there is no block.
@@ -88,7 +88,10 @@ impl Writer {
                 entries.resize(len as usize, BatEntry::default());
                 let read = self.entries(first, &mut entries);
                 read.map_err(|error| Error::io("reading the BAT", error).at(geometry.entry_at(first)))?;
-                for (index, entry) in (first..).zip(&entries).filter(|(_, entry)| entry.bits() != 0) {
+                for (index, entry) in (first..).zip(&entries) {
+                    if *entry == self.absent(index) {
+                        continue;
+                    }
                     let block = geometry.block_of(index);
                     if block.is_none() != bitmaps && geometry.has_parent {
                         continue;
@@ -98,7 +101,7 @@ impl Writer {
                     match (place, block) {
                         (Some(_), Some(block)) => kept.push(block),
                         (Some(_), None) => {}
-                        (None, _) => self.set_entry(index, BatEntry::default())?,
+                        (None, _) => self.set_entry(index, self.absent(index))?,
                     }
                 }
                 first += len;

@@ -50,8 +50,9 @@ pub(super) fn create(place: Place, spec: &Spec) -> Result<Writer> {
     for (index, sequence) in [1, 2].into_iter().enumerate() {
         writer.write_header(index, sequence)?;
     }
-    if spec.subformat == "fixed" {
-        writer.allocate_all()?;
+    match spec.subformat.as_str() {
+        "fixed" => writer.allocate_all()?,
+        _ => writer.enter_zeros()?,
     }
     Ok(writer)
 }
@@ -117,6 +118,30 @@ impl Writer {
             self.set_entry(geometry.index(block), BatEntry::new(BatEntry::FULLY_PRESENT, place))?;
         }
         self.file.end = self.layout.payload() + geometry.blocks() * geometry.block;
+        Ok(())
+    }
+
+    /// The entry of a block in which nothing was put. Without a parent it is said to be zeros: what is not present may
+    /// be anything (§2.5.1.1).
+    pub(super) fn absent(&self, index: u64) -> BatEntry {
+        match self.layout.geometry {
+            Geometry { has_parent: true, .. } => BatEntry::default(),
+            geometry if geometry.block_of(index).is_none() => BatEntry::default(),
+            _ => BatEntry::new(BatEntry::ZERO, 0),
+        }
+    }
+
+    /// Enters every block of a new image as zeros.
+    fn enter_zeros(&mut self) -> Result<()> {
+        const AT_ONCE: u64 = 128 << 10;
+        let geometry = self.layout.geometry;
+        let mut first = 0;
+        while first < geometry.entries() && !geometry.has_parent {
+            let last = (first + AT_ONCE).min(geometry.entries());
+            let entries: Vec<BatEntry> = (first..last).map(|index| self.absent(index)).collect();
+            self.file.write(entries.as_bytes(), geometry.entry_at(first))?;
+            first = last;
+        }
         Ok(())
     }
 
@@ -375,6 +400,7 @@ impl Writer {
             geometry: &self.layout.geometry,
             tables: self,
             file: &self.file,
+            file_size: self.file.end,
             parent: self.parent.as_ref().map(|parent| parent as &dyn ReadAt),
         }
     }

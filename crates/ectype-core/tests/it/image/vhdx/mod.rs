@@ -442,7 +442,7 @@ fn terabytes_are_walked_in_a_moment() {
     let path = dir.path().join("a.vhdx");
     for (size, block, subformat) in [
         (64 << 40, 0, "dynamic"),
-        (64 << 40, 1 << 20, "dynamic"),
+        (64 << 40, 16 << 20, "dynamic"),
         (8 << 40, 0, "dynamic"),
         (1 << 40, 0, "fixed"),
     ] {
