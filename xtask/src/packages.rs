@@ -33,6 +33,7 @@ const TESTS: &[(&str, &str)] = &[
     ("jq", "JSON read by another hand"),
     ("libc6-dev", "headers for the plugin"),
     ("libnbd-bin", "nbdfuse, for the disk with bad sectors"),
+    ("libqcow-utils", "qcowinfo: a second opinion on qcow2"),
     ("man-db", "the man pages must format"),
     ("mount", "mount, umount, losetup"),
     ("nbdkit", "serves the disk with bad sectors"),

@@ -6,6 +6,7 @@
 //!   hostile   every prefix, every header byte flipped ──► an answer or an error; no panic, no endless loop, no huge memory
 //! ```
 
+mod corpus;
 mod qcow2;
 mod raw;
 
