@@ -38,6 +38,7 @@ const TESTS: &[(&str, &str)] = &[
     ("libvhdi-utils", "vhdiinfo, vhdimount: VHD by another hand"),
     ("lbzip2", "bzip2 in parallel"),
     ("lz4", "compressed streams by their own authors"),
+    ("libqcow-utils", "qcowinfo: a second opinion on qcow2"),
     ("man-db", "the man pages must format"),
     ("mount", "mount, umount, losetup"),
     ("nbdkit", "serves the disk with bad sectors"),

@@ -66,7 +66,8 @@ impl Deflate {
             Deflate { wrapper, compressor: libdeflater::Compressor::new(level) }
         }
         #[cfg(not(feature = "assembly"))]
-        Deflate { wrapper, level: level.clamp(1, 9) as u32 }
+        // The lowest level of zlib-rs panics where the output does not fit.
+        Deflate { wrapper, level: level.clamp(2, 9) as u32 }
     }
 
     /// Appends `data` to `out`, packed into at most `most` bytes; false, with `out` as it was, where it does not fit.
@@ -78,8 +79,9 @@ impl Deflate {
         len.is_some()
     }
 
+    /// Packs `data` into the front of `room`; how many bytes that took, `None` where it does not fit.
     #[cfg(feature = "assembly")]
-    fn pack_into(&mut self, data: &[u8], room: &mut [u8]) -> Option<usize> {
+    pub fn pack_into(&mut self, data: &[u8], room: &mut [u8]) -> Option<usize> {
         match self.wrapper {
             Wrapper::Raw => self.compressor.deflate_compress(data, room),
             Wrapper::Zlib => self.compressor.zlib_compress(data, room),
@@ -87,8 +89,9 @@ impl Deflate {
         .ok()
     }
 
+    /// Packs `data` into the front of `room`; how many bytes that took, `None` where it does not fit.
     #[cfg(not(feature = "assembly"))]
-    fn pack_into(&mut self, data: &[u8], room: &mut [u8]) -> Option<usize> {
+    pub fn pack_into(&mut self, data: &[u8], room: &mut [u8]) -> Option<usize> {
         let zlib = self.wrapper == Wrapper::Zlib;
         let mut compress = flate2::Compress::new(flate2::Compression::new(self.level), zlib);
         let status = compress.compress(data, room, flate2::FlushCompress::Finish);
@@ -153,18 +156,21 @@ impl Zstd {
 
     /// Appends `data` to `out` as one frame of at most `most` bytes; false, with `out` as it was, where it does not fit.
     pub fn pack(&mut self, data: &[u8], out: &mut Vec<u8>, most: usize) -> bool {
+        let start = out.len();
+        out.resize(start + most, 0);
+        let len = self.pack_into(data, &mut out[start..]);
+        out.truncate(start + len.unwrap_or(0));
+        len.is_some()
+    }
+
+    /// Packs `data` into the front of `room`, as one frame; how many bytes that took, `None` where it does not fit.
+    pub fn pack_into(&mut self, data: &[u8], room: &mut [u8]) -> Option<usize> {
         #[cfg(feature = "assembly")]
-        {
-            let start = out.len();
-            out.resize(start + most, 0);
-            let len = self.compressor.compress_to_buffer(data, &mut out[start..]).ok();
-            out.truncate(start + len.unwrap_or(0));
-            len.is_some()
-        }
+        return self.compressor.compress_to_buffer(data, room).ok();
         #[cfg(not(feature = "assembly"))]
         {
-            let _ = (data, out, most);
-            false
+            let _ = (data, room);
+            None
         }
     }
 }
@@ -297,6 +303,26 @@ mod tests {
         assert_eq!(inflate_open(Wrapper::Raw, &packed, &mut out).unwrap(), data.len());
         assert!(out == data);
         assert!(inflate_open(Wrapper::Raw, &[0xff; 50], &mut out).is_err());
+    }
+
+    #[test]
+    fn any_room_is_enough_to_say_that_it_is_not() {
+        let mut state = 1_u64;
+        let mut data = sample();
+        for (index, byte) in data.iter_mut().enumerate() {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            if index % 3000 > 1400 {
+                *byte = (state >> 56) as u8;
+            }
+        }
+        let mut room = vec![0; data.len()];
+        for level in [1, 2, 6, 9] {
+            let mut deflate = Deflate::new(Wrapper::Raw, level);
+            let len = deflate.pack_into(&data, &mut room).unwrap();
+            for less in (1..600).chain((600..len).step_by(997)) {
+                assert_eq!(deflate.pack_into(&data, &mut room[..len - less]), None);
+            }
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::extent::Extent;
 use crate::image::codec::{self, Wrapper};
 use crate::io::{Content, ReadAt};
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Finds L2 entries.
 pub(super) trait Look {
@@ -41,10 +42,33 @@ pub(super) struct Clusters<'a> {
     pub(super) data: &'a dyn ReadAt,
     pub(super) data_size: u64,
     pub(super) parent: Option<&'a dyn ReadAt>,
+    /// What of `data` is known to be no hole.
+    pub(super) known: Option<&'a Known>,
     /// Unpacked clusters that were read in part.
     pub(super) unpacked: Option<&'a Cache<Vec<u8>>>,
     /// Whether the file still grows: what lies behind its end are zeros to be.
     pub(super) growing: bool,
+}
+
+/// Bytes of a file that are known to be no hole: to ask again for every cluster may cost a walk through its extents.
+#[derive(Default)]
+pub(super) struct Known {
+    from: AtomicU64,
+    until: AtomicU64,
+}
+
+impl Known {
+    /// Up to where data go on from `at`, if that is known.
+    fn data(&self, at: u64) -> Option<u64> {
+        let (from, until) = (self.from.load(Ordering::Relaxed), self.until.load(Ordering::Relaxed));
+        (from <= at && at < until).then_some(until)
+    }
+
+    /// Two threads may mix what they learn: then a hole is taken for data, and read.
+    fn learn(&self, from: u64, until: u64) {
+        self.from.store(from, Ordering::Relaxed);
+        self.until.store(until, Ordering::Relaxed);
+    }
 }
 
 /// A run of clusters is followed for so many steps before it is told, whatever comes behind.
@@ -101,12 +125,19 @@ impl Clusters<'_> {
             (Mapped::Packed(_), _) => return Ok((Content::Data, until)),
             (Mapped::Zero | Mapped::Unallocated, _) => return Ok((Content::Zero, until)),
         };
+        let known = self.known.filter(|_| mapped != Mapped::Unallocated);
+        if let Some(data_until) = known.and_then(|known| known.data(at)) {
+            return Ok((Content::Data, until.min(offset.saturating_add(data_until - at))));
+        }
         if at >= stored_size {
             let content = if mapped == Mapped::Unallocated { Content::Zero } else { Content::Data };
             return Ok((content, until));
         }
         // A hole in the file, or what the parent knows.
         let (content, stored_until) = stored.content_at(at)?;
+        if let Some(known) = known.filter(|_| content == Content::Data) {
+            known.learn(at, stored_until);
+        }
         Ok((content, until.min(offset.saturating_add(stored_until - at))))
     }
 

@@ -1,7 +1,7 @@
 //! An image that is read: its tables in pages, its chain, its facts.
 
 use super::check;
-use super::clusters::{Clusters, Look, Looked};
+use super::clusters::{Clusters, Known, Look, Looked};
 use super::header::{Header, read_clipped};
 use super::layout::{Geometry, OFFSET, incompatible};
 use super::snapshots;
@@ -31,6 +31,7 @@ pub(super) struct Reader {
     data: Arc<dyn ReadAt>,
     data_size: u64,
     parent: Option<Arc<dyn Opened>>,
+    known: Known,
     unpacked: Cache<Vec<u8>>,
     facts: Facts,
 }
@@ -72,7 +73,17 @@ pub(super) fn open(stored: Arc<dyn ReadAt>, gate: &mut dyn Gate) -> Result<Arc<d
     };
     let unpacked = Cache::new((UNPACKED / header.geometry.cluster()).clamp(8, 64) as usize);
     let data_size = data.size();
-    Ok(Arc::new(Reader { header, tables, stored, data, data_size, parent, unpacked, facts }))
+    Ok(Arc::new(Reader {
+        header,
+        tables,
+        stored,
+        data,
+        data_size,
+        parent,
+        known: Known::default(),
+        unpacked,
+        facts,
+    }))
 }
 
 fn open_parent(name: &str, format: Option<&str>, gate: &mut dyn Gate) -> Result<Arc<dyn Opened>> {
@@ -138,6 +149,7 @@ impl Reader {
             data: &*self.data,
             data_size: self.data_size,
             parent: self.parent.as_ref().map(|parent| parent as &dyn ReadAt),
+            known: Some(&self.known),
             unpacked: Some(&self.unpacked),
             growing: false,
         }

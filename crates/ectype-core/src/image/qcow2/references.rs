@@ -5,7 +5,7 @@
 //! ```
 
 use super::header::read_clipped;
-use super::layout::{COMPRESSED, COPIED, Geometry, OFFSET, SUBCLUSTERS};
+use super::layout::{COMPRESSED, COPIED, Geometry, OFFSET, SUBCLUSTERS, is_zero};
 use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
 use crate::io::{Content, ReadAt};
@@ -13,6 +13,9 @@ use std::cell::Cell;
 
 /// Tables are read in parts of so many bytes.
 const PART: u64 = 64 << 10;
+
+/// The first part of a table is smaller: it may be a hole.
+const FIRST_PART: u64 = 4 << 10;
 
 /// An entry of a table, and what it refers to.
 pub(super) struct Reference {
@@ -169,43 +172,33 @@ impl<'a> Walk<'a> {
         words: u64,
         each: &mut dyn FnMut(u64, [u64; 2]) -> Result<()>,
     ) -> Result<()> {
-        let mut at = table.offset;
+        let entry_len = words * 8;
         let end = table.end().min(self.stored_size);
+        let (mut at, mut len) = (table.offset, FIRST_PART);
         while at < end {
-            let known = self.stored.content_at(at).map_err(|error| Error::io("looking for holes", error))?;
-            if let (Content::Zero, until) = known {
-                // An entry that is half in a hole is read with what follows.
-                at = table.offset + (until.min(end) - table.offset) / (words * 8) * (words * 8);
-                if until >= end {
-                    break;
+            len = len.min(end - at).next_multiple_of(entry_len).min(end - at);
+            self.spend(len)?;
+            let bytes = read_clipped(self.stored, at, len as usize)?;
+            if is_zero(&bytes) {
+                // A hole, perhaps: asked for only here, since the answer may cost a walk through the file's extents.
+                let known = self.stored.content_at(at);
+                let (content, until) = known.map_err(|error| Error::io("looking for holes", error))?;
+                if content == Content::Zero && until > at + len {
+                    at += (until.min(end) - at) / entry_len * entry_len;
+                    continue;
                 }
             }
-            let data_end = if known.0 == Content::Zero { end } else { known.1.min(end) };
-            at = self.part(Extent::between(at, data_end.min(at + PART)), end, words, each)?;
+            for (index, entry) in bytes.as_chunks::<8>().0.chunks_exact(words as usize).enumerate() {
+                let first = u64::from_be_bytes(entry[0]);
+                let second = entry.get(1).map_or(0, |bytes| u64::from_be_bytes(*bytes));
+                if first | second != 0 {
+                    each(at + index as u64 * entry_len, [first, second])?;
+                }
+            }
+            at += len;
+            len = PART;
         }
         Ok(())
-    }
-
-    fn part(
-        &self,
-        part: Extent,
-        end: u64,
-        words: u64,
-        each: &mut dyn FnMut(u64, [u64; 2]) -> Result<()>,
-    ) -> Result<u64> {
-        // Whole entries, at least one.
-        let len = part.len.next_multiple_of(words * 8).min(end - part.offset);
-        self.spend(len)?;
-        let bytes = read_clipped(self.stored, part.offset, len as usize)?;
-        let numbers = bytes.as_chunks::<8>().0.chunks_exact(words as usize);
-        for (index, entry) in numbers.enumerate() {
-            let first = u64::from_be_bytes(entry[0]);
-            let second = entry.get(1).map_or(0, |bytes| u64::from_be_bytes(*bytes));
-            if first | second != 0 {
-                each(part.offset + index as u64 * words * 8, [first, second])?;
-            }
-        }
-        Ok(part.offset + len)
     }
 
     /// Takes `bytes` from what may still be read.

@@ -37,7 +37,6 @@ pub(super) fn resume(place: Place, spec: &Spec, held: &Extents) -> Result<Box<dy
     }
     let end = forget(&mut writer, &kept, plan(spec)?)?;
     writer.next = end.max(plan::first_free(&writer.header));
-    (writer.packed_at, writer.packed_end) = (writer.next, writer.next);
     let cut = writer.storage.set_size(writer.next);
     cut.map_err(|error| Error::writing("cutting the image", error))?;
     clear_rests(&mut writer, &kept)?;

@@ -11,7 +11,7 @@
 use super::clusters::Clusters;
 use super::finish;
 use super::header::NewHeader;
-use super::layout::{COMPRESSED, COPIED, Geometry, OFFSET, ZERO};
+use super::layout::{COMPRESSED, COPIED, Geometry, OFFSET, ZERO, is_zero};
 use super::pack::Packer;
 use super::plan;
 use super::tables::Tables;
@@ -33,13 +33,18 @@ pub(super) struct Writer {
     pub(super) tables: Tables,
     /// Where the next cluster is allocated: nothing was ever written from here on.
     pub(super) next: u64,
-    /// Where the next compressed bytes go, and where the clusters that are allocated for them end.
-    pub(super) packed_at: u64,
-    pub(super) packed_end: u64,
+    /// Where compressed bytes go: the rests of clusters that were begun, the last one growing as long as it is the file's.
+    pub(super) rooms: Vec<Extent>,
     pub(super) holds_holes: bool,
     /// Whether the header says another size than the file's.
     pub(super) header_changed: bool,
 }
+
+/// Who feeds an image has looked for zeros in cells of so many bytes; smaller clusters are looked at here.
+const CELL: u64 = 64 << 10;
+
+/// So many rests of clusters are kept open for compressed bytes.
+const MOST_ROOMS: usize = 16;
 
 /// A new image in empty storage.
 pub(super) fn create(place: Place, spec: &Spec) -> Result<Box<dyn Image>> {
@@ -72,8 +77,7 @@ impl Writer {
             packer,
             tables,
             next,
-            packed_at: next,
-            packed_end: next,
+            rooms: Vec::new(),
             holds_holes,
             header_changed: false,
             header,
@@ -121,6 +125,7 @@ impl Writer {
             data: &*self.storage,
             data_size: size,
             parent: self.parent.as_ref().map(|parent| parent as &dyn ReadAt),
+            known: None,
             unpacked: None,
             growing: true,
         }
@@ -189,6 +194,28 @@ impl Writer {
             match host {
                 Some(host) => self.write_at(part, host + geometry.in_cluster(at))?,
                 None => self.write_new(at, part, entry, last)?,
+            }
+            at = until;
+        }
+        Ok(())
+    }
+
+    /// Puts bytes, and takes no place for clusters that are zeros.
+    fn write_unless_zeros(&mut self, offset: u64, data: &[u8]) -> Result<()> {
+        let cluster = self.geometry().cluster();
+        let end = offset + data.len() as u64;
+        let next = |at: u64| ((at / cluster + 1) * cluster).min(end);
+        let zeros = |at: u64| is_zero(&data[(at - offset) as usize..(next(at) - offset) as usize]);
+        let mut at = offset;
+        while at < end {
+            let are_zeros = zeros(at);
+            let mut until = next(at);
+            while until < end && zeros(until) == are_zeros {
+                until = next(until);
+            }
+            match are_zeros {
+                true => self.clear(Extent::between(at, until))?,
+                false => self.write(at, &data[(at - offset) as usize..(until - offset) as usize])?,
             }
             at = until;
         }
@@ -314,23 +341,33 @@ impl Writer {
         Ok(until)
     }
 
-    /// Places compressed bytes of these lengths behind those before them.
-    fn place_packed(&mut self, lens: &[u64]) -> Vec<u64> {
+    /// A place for compressed bytes: the smallest rest of a cluster that holds them, or behind all others.
+    fn place_packed(&mut self, len: u64) -> u64 {
         let cluster = self.geometry().cluster();
-        let mut places = Vec::with_capacity(lens.len());
-        for len in lens {
-            if self.packed_at + len > self.packed_end && self.packed_end != self.next {
-                // What follows belongs to others: the rest of the cluster is left over.
-                self.packed_at = self.next;
-                self.packed_end = self.next;
+        let grows = self.rooms.last().is_some_and(|room| room.end() == self.next);
+        let fits = |room: &&mut Extent| room.len >= len;
+        let room = match self.rooms.iter_mut().filter(fits).min_by_key(|room| room.len) {
+            Some(room) => room,
+            None => {
+                if !grows {
+                    // Others were allocated behind the last one: it stays open for what is small enough.
+                    if self.rooms.len() >= MOST_ROOMS {
+                        let smallest = (0..self.rooms.len()).min_by_key(|index| self.rooms[*index].len);
+                        self.rooms.remove(smallest.expect("not empty"));
+                    }
+                    self.rooms.push(Extent::new(self.next, 0));
+                }
+                let last = self.rooms.last().expect("one was pushed").len;
+                let missing = (len - last).div_ceil(cluster);
+                self.allocate(missing);
+                let room = self.rooms.last_mut().expect("one was pushed");
+                room.len += missing * cluster;
+                room
             }
-            let missing = (self.packed_at + len).saturating_sub(self.packed_end).div_ceil(cluster);
-            self.allocate(missing);
-            self.packed_end += missing * cluster;
-            places.push(self.packed_at);
-            self.packed_at += len;
-        }
-        places
+        };
+        let place = room.offset;
+        *room = Extent::between(place + len, room.end());
+        place
     }
 
     fn put_grains(&mut self, offset: u64, data: &[u8], packed: &Packed) -> Result<()> {
@@ -348,7 +385,7 @@ impl Writer {
             })
             .collect();
         let lens: Vec<u64> = ranges.iter().map(|(_, range)| range.len() as u64).collect();
-        let places = self.place_packed(&lens);
+        let places: Vec<u64> = lens.iter().map(|len| self.place_packed(*len)).collect();
         let mut index = 0;
         while index < ranges.len() {
             // Neighbours in memory and in the file are one write.
@@ -446,6 +483,7 @@ impl Sink for Writer {
         assert!(at.len == data.len() as u64 && at.end() <= self.content, "a put within the image");
         match self.packer.clone() {
             Some(packer) => self.put_packed(offset, data, &packer.pack(at, data)?),
+            None if self.geometry().cluster() < CELL => self.write_unless_zeros(offset, data),
             None => self.write(offset, data),
         }
     }

@@ -1,4 +1,6 @@
-//! qcow2: every subformat and cluster size, parents, crashes, limits; foreign judges are in `qcow2_referees`.
+//! qcow2: every subformat and cluster size, parents, crashes, limits; QEMU judges in `referees`.
+
+mod referees;
 
 use super::{Alone, Case, content, crash, feed, hostile, model, padded, sample};
 use crate::rig::assert_same;
@@ -69,9 +71,10 @@ fn a_cut_at_any_write_is_survived() {
 
 #[test]
 fn nothing_that_is_wrong_is_more_than_an_error() {
-    let content = sample(9, 2 << 20);
-    for case in kinds(2 << 20) {
-        if [4096, 65_536].contains(&case.spec.block) {
+    let content = sample(9, 1 << 20);
+    for case in kinds(1 << 20) {
+        let is_small = case.spec.block == 65_536 && case.spec.compression != "zstd";
+        if is_small || (case.spec.block == 4096 && case.spec.subformat == "v2") {
             let stored = case.image_of(&content).into_bytes();
             let block = case.spec.block;
             let headers = [0, block, 2 * block, 3 * block].map(|offset| Extent::new(offset, 128));
@@ -136,11 +139,7 @@ fn a_child_reads_as_its_parent_where_nothing_was_put() {
             let changes: &[(u64, u64, bool)] = if packed {
                 &[(0, 1 << 20, true), (1 << 20, 1 << 20, false), (4 << 20, 512, true)]
             } else {
-                &[
-                    (5120, 70_000 * 512 / 512 / 512 * 512, true),
-                    (1 << 20, 512, false),
-                    (66_048, 1 << 20, false),
-                ]
+                &[(5120, 69_632, true), (1 << 20, 512, false), (66_048, 1 << 20, false)]
             };
             for &(offset, len, is_data) in changes {
                 let bytes = offset as usize..(offset + len) as usize;
