@@ -33,6 +33,7 @@ const TESTS: &[(&str, &str)] = &[
     ("jq", "JSON read by another hand"),
     ("libc6-dev", "headers for the plugin"),
     ("libnbd-bin", "nbdfuse, for the disk with bad sectors"),
+    ("libvmdk-utils", "vmdkinfo: VMDK descriptors by another hand"),
     ("man-db", "the man pages must format"),
     ("mount", "mount, umount, losetup"),
     ("nbdkit", "serves the disk with bad sectors"),
