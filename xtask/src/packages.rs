@@ -39,6 +39,7 @@ const TESTS: &[(&str, &str)] = &[
     ("lbzip2", "bzip2 in parallel"),
     ("lz4", "compressed streams by their own authors"),
     ("libqcow-utils", "qcowinfo: a second opinion on qcow2"),
+    ("libvmdk-utils", "vmdkinfo: VMDK descriptors by another hand"),
     ("man-db", "the man pages must format"),
     ("mount", "mount, umount, losetup"),
     ("nbdkit", "serves the disk with bad sectors"),
