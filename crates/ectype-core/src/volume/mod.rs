@@ -3,7 +3,7 @@
 //! Damaged tables are read as far as they make sense, and what is wrong is told in notes: an imager is called when disks
 //! are sick. A volume without a table (a "superfloppy") has none, although its boot sector ends in the same signature.
 
-mod gpt;
+pub(crate) mod gpt;
 mod mbr;
 
 #[cfg(test)]
