@@ -13,7 +13,9 @@ mod sink;
 mod target;
 mod writer;
 
-pub use onto::Onto;
+#[cfg(test)]
+mod tests;
+
 pub use readback::ReadBack;
 pub use sink::Counts;
 
@@ -23,6 +25,7 @@ use super::verify;
 use crate::copy::{Job, Limits, Tuning, copy};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents};
+use crate::image;
 use crate::io::{ReadAt, Window};
 use crate::os::disk::Disk;
 use crate::os::writable::WritableDisk;
@@ -30,10 +33,11 @@ use crate::os::{Device, Lock};
 use crate::plan::map::{RescueMap, Status};
 use crate::plan::rescue::{self, Rescue};
 use crate::proof::ledger::Ledger;
-use crate::source::DeviceReader;
+use crate::proof::tree::Hash;
+use crate::source::{DeviceReader, ImageSource, Source};
 use crate::volume::gpt;
 use crate::watch::{Phase, Watch};
-use onto::OntoFile;
+use onto::{Onto, OntoFile};
 use sink::Restoring;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -436,7 +440,7 @@ impl Prepared {
         if self.asks() {
             return Err(self.unconfirmed());
         }
-        let Prepared { options, mut opened, plan, target, .. } = self;
+        let Prepared { options, opened, plan, target, .. } = self;
         let name = plan.target.path.display().to_string();
         let size = opened.geometry().size;
         let (onto, device): (Arc<dyn Onto>, _) = match target {
@@ -444,7 +448,13 @@ impl Prepared {
             Held::File(path) => (Arc::new(OntoFile::open(&path, size, options.changed_only)?), None),
             Held::Nothing => return Err(Error::refused("a dry run writes nothing")),
         };
-        let mut outcome = write(&mut opened, Arc::clone(&onto), name, plan, options.tuning, watch);
+        let subject = Subject {
+            image: Arc::clone(opened.image().expect("an image was opened")),
+            size,
+            unread: opened.unread.clone(),
+            recorded: opened.record.as_ref().and_then(|record| record.tree()).map(|tree| tree.root),
+        };
+        let mut outcome = write(subject, Arc::clone(&onto), name, plan, options.tuning, watch);
         let fixes = options.fix_gpt && outcome.plan.scope == "disk" && outcome.plan.target.size > size;
         if fixes && matches!(outcome.status, Ended::Whole | Ended::Incomplete) {
             let fixed =
@@ -481,9 +491,20 @@ impl Prepared {
     }
 }
 
-/// Writes the content of `opened` onto `onto`, and reads it back.
-pub fn write(
-    opened: &mut Opened,
+/// What is restored.
+struct Subject {
+    image: Arc<dyn image::Opened>,
+    /// The length of its content.
+    size: u64,
+    /// What it is known not to hold.
+    unread: Extents,
+    /// What its record says of the content.
+    recorded: Option<Hash>,
+}
+
+/// Writes the content of an image onto `onto`, and reads it back.
+fn write(
+    subject: Subject,
     onto: Arc<dyn Onto>,
     name: String,
     plan: Plan,
@@ -491,15 +512,16 @@ pub fn write(
     watch: &Watch,
 ) -> Outcome {
     let begun = Instant::now();
-    let geometry = opened.geometry();
-    let image = Arc::clone(opened.image().expect("an image was opened"));
+    let Subject { image, size, unread, recorded } = subject;
+    let mut source = ImageSource::new(Arc::clone(&image), size);
+    let geometry = source.geometry();
     let mut sink =
         Restoring::new(Arc::clone(&onto), name, geometry.size, plan.unused, plan.changed_only, plan.verify);
     let mut ledger = Ledger::comparing(RescueMap::new(geometry.size));
     watch.enter(Phase::Copying, geometry.size);
     let copied = copy(Job {
         strategy: &mut Rescue::new(geometry, rescue::Options::default()),
-        source: &mut *opened.source,
+        source: &mut source,
         sink: &mut sink,
         ledger: &mut ledger,
         digests: &[],
@@ -521,15 +543,14 @@ pub fn write(
             sink.flush().err()
         }
     };
-    let unreadable = opened.unread.union(&ledger.map().extents(Status::Bad));
+    let unreadable = unread.union(&ledger.map().extents(Status::Bad));
     let tree = sink.tree();
-    let recorded = opened.record.as_ref().and_then(|record| record.tree());
     let mut outcome = Outcome {
         status: Ended::Whole,
         counts: sink.counts,
         unwritable: sink.bad().clone(),
         not_recorded: match (&tree, recorded) {
-            (Some(tree), Some(recorded)) => tree.root != recorded.root,
+            (Some(tree), Some(recorded)) => tree.root != recorded,
             _ => false,
         },
         tree: tree.map(|tree| tree.root.to_string()),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is written, and read back.
-pub trait Onto: Storage {
+pub(super) trait Onto: Storage {
     /// Its sizes.
     fn geometry(&self) -> Geometry;
 

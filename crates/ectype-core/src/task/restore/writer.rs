@@ -171,6 +171,8 @@ impl Writer {
         let Some((_, answer)) = self.order.pop_front() else { return Ok(()) };
         let Ok(done) = answer.recv() else { panic!("a writing thread ended without an answer") };
         self.free.push(done.buffer);
+        let lost: u64 = done.bad.iter().map(|at| at.len).sum();
+        self.written = self.written.saturating_sub(lost);
         self.take_bad(done.bad)?;
         done.failed.map_or(Ok(()), Err)
     }
@@ -178,7 +180,6 @@ impl Writer {
     fn take_bad(&mut self, bad: Vec<Extent>) -> Result<()> {
         for at in bad {
             self.bad.insert(at);
-            self.written = self.written.saturating_sub(at.len);
         }
         let sector = u64::from(self.onto.geometry().physical_sector);
         if self.bad.bytes() <= MOST_BAD * sector {
@@ -203,6 +204,7 @@ fn in_halves(onto: &dyn Onto, name: &str, data: &[u8], offset: u64, bad: &mut Ve
     // In a piece of which so many sectors failed the rest is not tried one by one: each may take half a minute.
     let sector = u64::from(onto.geometry().physical_sector);
     if bad.iter().map(|at| at.len).sum::<u64>() > MOST_BAD * sector {
+        name_bad(bad, at);
         return Ok(());
     }
     let again = match onto.write_at(data, offset) {
@@ -214,15 +216,19 @@ fn in_halves(onto: &dyn Onto, name: &str, data: &[u8], offset: u64, bad: &mut Ve
     }
     let middle = (offset + at.len / 2).next_multiple_of(sector);
     if at.len <= sector || middle >= at.end() {
-        match bad.last_mut() {
-            Some(last) if last.end() == at.offset => last.len += at.len,
-            _ => bad.push(at),
-        }
+        name_bad(bad, at);
         return Ok(());
     }
     let (head, tail) = data.split_at((middle - offset) as usize);
     in_halves(onto, name, head, offset, bad)?;
     in_halves(onto, name, tail, middle, bad)
+}
+
+fn name_bad(bad: &mut Vec<Extent>, at: Extent) {
+    match bad.last_mut() {
+        Some(last) if last.end() == at.offset => last.len += at.len,
+        _ => bad.push(at),
+    }
 }
 
 /// A failure that is not the medium's ends the writing; of what vanished no sector is bad.
