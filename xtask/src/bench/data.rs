@@ -79,7 +79,7 @@ fn clear(path: &Path) {
     }
 }
 
-/// A data set as a file and as a read-only block device; both go on drop.
+/// A data set as a file and as a block device; both go on drop.
 pub(crate) struct Disk {
     pub(crate) file: PathBuf,
     pub(crate) device: String,
@@ -89,7 +89,7 @@ impl Disk {
     pub(crate) fn make(folder: &Folder, content: Content, size: u64) -> Result<Disk> {
         let path = folder.join("disk");
         fill(&path, content, size).map_err(|error| format!("{}: {error}", path.display()))?;
-        let device = run::output(Command::new("losetup").args(["-f", "--show", "-r"]).arg(&path))?;
+        let device = run::output(Command::new("losetup").args(["-f", "--show"]).arg(&path))?;
         Ok(Disk { file: path, device: device.trim().to_owned() })
     }
 

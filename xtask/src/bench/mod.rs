@@ -22,6 +22,8 @@ Figures: raw      512 MiB random, copied
          sha256   512 MiB random, copied with SHA-256
          md5sha1  512 MiB random, copied with MD5 and SHA-1
          verify   512 MiB random, an image compared with the device
+         restore  1 GiB random, an image written onto the device
+         restored the same, and read back
 
   --quick            an eighth of the sizes
   --size SIZE        this size for every figure: 64M, 2G
