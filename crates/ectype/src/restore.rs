@@ -23,7 +23,8 @@ pub(crate) fn run(args: &RestoreArgs, output: &Output) -> Result<Code> {
         unused: args.unused,
         force_layout: args.force_layout,
         dry_run: args.dry_run,
-        tuning: Tuning::default(),
+        // Neither side is a dying disk, and the read-back has the target to itself.
+        tuning: Tuning { depth: 8, buffers: 16, ..Tuning::default() },
     })?;
     let by_name = prepared.plan().confirm.first();
     if args.yes

@@ -277,7 +277,8 @@ fn prepare_device(options: Options, opened: Opened, device: &Device) -> Result<P
     plan_gpt(&options, &opened, &mut plan)?;
     if geometry.size > opened.geometry().size {
         let rest = geometry.size - opened.geometry().size;
-        plan.why.push(format!("the target is larger: its last {rest} bytes stay as they are"));
+        let but = if options.fix_gpt { ", but for the backup of the GPT" } else { "" };
+        plan.why.push(format!("the target is larger: its last {rest} bytes stay as they are{but}"));
     }
     Ok(Prepared { options, opened, plan, target, confirmed: false })
 }
@@ -369,7 +370,7 @@ fn plan_gpt(options: &Options, opened: &Opened, plan: &mut Plan) -> Result<()> {
             plan.why.push("the backup of the GPT moves to the end of the target (--fix-gpt)".to_owned());
         }
         (false, true) if is_larger => plan.why.push(
-            "the target is larger, and the backup of the GPT stays where the image has it; --fix-gpt moves it to the end"
+            "the backup of the GPT stays where the image has it, before the end of the target; --fix-gpt moves it there"
                 .to_owned(),
         ),
         _ => {}
@@ -565,6 +566,9 @@ fn write(
             .notes
             .push("the target takes no discards: what the image left out stays as it was".to_owned());
     }
+    if let Some(error) = sink.unconfirmed() {
+        outcome.notes.push(format!("the target does not confirm that it keeps what was written: {error}"));
+    }
     let stopped = match stopped {
         None if outcome.plan.verify => {
             onto.forget();
@@ -583,6 +587,7 @@ fn write(
         stopped => stopped,
     };
     let differs = outcome.not_recorded
+        || sink.unconfirmed().is_some()
         || !outcome.unwritable.is_empty()
         || outcome
             .read_back

@@ -120,6 +120,30 @@ fn nothing_is_written_before_the_device_is_confirmed() {
 }
 
 #[test]
+fn whoever_sits_at_the_terminal_is_asked_for_the_device() {
+    if !(need::loop_devices() && need::tool("script")) {
+        return;
+    }
+    let dir = folder();
+    let image = image(dir.path(), "a.img", 84);
+    let disk = full(dir.path(), "disk", 16 * MIB);
+    let device = LoopDevice::attach(&disk, &[]).unwrap();
+    let binary = env!("CARGO_BIN_EXE_ectype");
+    let line = format!("{binary} restore {} {}", image.display(), device.path().display());
+    for (answer, status) in [("/dev/sda", 1), ("", 1), (device.path().to_str().unwrap(), 0)] {
+        let mut script = need::command("script");
+        script.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut script = script.spawn().unwrap();
+        std::io::Write::write_all(script.stdin.as_mut().unwrap(), format!("{answer}\n").as_bytes()).unwrap();
+        let said = script.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&said.stdout);
+        assert_eq!(said.status.code(), Some(status), "{text}");
+        assert!(text.contains("This overwrites") && text.contains("Type the path of the disk"), "{text}");
+    }
+    holds(&device, &image);
+}
+
+#[test]
 fn a_target_that_is_used_or_wrong_is_refused() {
     if !need::loop_devices() {
         return;

@@ -183,6 +183,11 @@ impl Restoring {
         self.writer.bad()
     }
 
+    /// Why the target does not confirm that it keeps what it was given.
+    pub(super) fn unconfirmed(&self) -> Option<&std::io::Error> {
+        self.writer.unconfirmed()
+    }
+
     /// Waits for everything, and makes it durable.
     pub(super) fn flush(&mut self) -> Result<()> {
         let flushed = self.writer.flush();

@@ -113,6 +113,7 @@ pub(super) fn refuse_device(device: &Device, options: &Options, opened: &Opened)
             used("is read-only".to_owned()).advise("a card or stick may have a switch against writing")
         );
     }
+    refuse_layout(device, options, opened)?;
     let size = opened.geometry().size;
     if size > device.size {
         return Err(Error::refused(format!(
@@ -121,7 +122,7 @@ pub(super) fn refuse_device(device: &Device, options: &Options, opened: &Opened)
         ))
         .advise("an image fits on a disk of its own size or a larger one"));
     }
-    refuse_layout(device, options, opened)
+    Ok(())
 }
 
 /// A volume's image on a whole disk, a disk's in a partition, a table that counts in other sectors: none of them would be

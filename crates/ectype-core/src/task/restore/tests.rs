@@ -25,6 +25,8 @@ struct Memory {
     writes: AtomicU64,
     written: AtomicU64,
     discards: bool,
+    /// A flush fails.
+    unsure: bool,
     /// The watch that is stopped with the first write.
     stops: Option<Arc<Watch>>,
 }
@@ -40,6 +42,7 @@ impl Memory {
             writes: AtomicU64::new(0),
             written: AtomicU64::new(0),
             discards: true,
+            unsure: false,
             stops: None,
         }
     }
@@ -82,7 +85,7 @@ impl WriteAt for Memory {
     }
 
     fn flush(&self) -> io::Result<()> {
-        Ok(())
+        if self.unsure { Err(io::Error::from_raw_os_error(EIO)) } else { Ok(()) }
     }
 
     fn set_size(&self, _size: u64) -> io::Result<()> {
@@ -275,6 +278,17 @@ fn what_cannot_be_written_is_named_and_the_rest_is_written() {
         held[..MIB] == bytes[..MIB]
             && held[MIB + 10 * 512..3 * MIB - 512] == bytes[MIB + 10 * 512..3 * MIB - 512]
     );
+}
+
+#[test]
+fn a_disk_that_does_not_flush_is_not_believed() {
+    let memory = Arc::new(Memory { unsure: true, ..Memory::new(2 * MIB, 512) });
+    for verify in [true, false] {
+        let outcome = restore(Image::of(noise(2 * MIB)), &memory, Plan { verify, ..plan() }, 2 * MIB);
+        assert!(matches!(outcome.status, Ended::Differs));
+        assert!(outcome.notes[0].contains("does not confirm"), "{:?}", outcome.notes);
+        assert_eq!(outcome.read_back.is_some(), verify);
+    }
 }
 
 #[test]

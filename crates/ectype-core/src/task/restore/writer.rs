@@ -19,8 +19,8 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-/// Writes in flight, of a piece each at most.
-const DEPTH: usize = 4;
+/// Writes in flight, of a piece each at most: what a fast device wants, and what hides that others use the machine.
+const DEPTH: usize = 16;
 
 /// So many sectors that cannot be written are named, and then nothing is written any more: such a disk is no home for data.
 const MOST_BAD: u64 = 1000;
@@ -50,6 +50,8 @@ pub(super) struct Writer {
     bad: Extents,
     /// Bytes of data that were written.
     written: u64,
+    /// Why the target does not confirm that it keeps what it was given.
+    unconfirmed: Option<io::Error>,
 }
 
 impl Writer {
@@ -65,6 +67,7 @@ impl Writer {
             order: VecDeque::new(),
             bad: Extents::new(),
             written: 0,
+            unconfirmed: None,
         }
     }
 
@@ -142,10 +145,21 @@ impl Writer {
         self.onto.discard(at).map_err(|error| failed(&self.name, error, at.offset))
     }
 
-    /// Waits for everything, and makes it durable.
+    /// Waits for everything, and makes it durable. A medium that fails in this is read back all the same.
     pub(super) fn flush(&mut self) -> Result<()> {
         self.drain()?;
-        self.onto.flush().map_err(|error| Error::writing(format!("flushing {}", self.name), error))
+        match self.onto.flush() {
+            Err(error) if blame(&error) == Blame::Medium => {
+                self.onto.alive()?;
+                self.unconfirmed = Some(error);
+                Ok(())
+            }
+            answer => answer.map_err(|error| Error::writing(format!("flushing {}", self.name), error)),
+        }
+    }
+
+    pub(super) fn unconfirmed(&self) -> Option<&io::Error> {
+        self.unconfirmed.as_ref()
     }
 
     pub(super) fn drain(&mut self) -> Result<()> {
