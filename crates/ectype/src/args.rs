@@ -7,6 +7,7 @@ use ectype_core::plan::policy;
 use ectype_core::proof::digest::Algorithm;
 use ectype_core::task::create::Compress;
 use ectype_core::task::open::{Consistency, Images};
+use ectype_core::task::restore::Unused;
 use ectype_core::{Error, Result};
 use std::ffi::OsString;
 use std::io::Write;
@@ -22,6 +23,7 @@ Examples:
   ectype create /dev/sdb stick.img        a stick, held exclusively while it is copied
   ectype verify disc.iso /dev/sr0         is that what is on the disc?
   ectype convert stick.img stick.vhdx     the same content in another format
+  ectype restore stick.img /dev/sdb       and back, read back to prove it
   ectype devices                          what can be imaged here
 
 The same command goes on with an unfinished image.";
@@ -91,6 +93,14 @@ Examples:
   ectype convert stick.img stick.vhdx          for a virtual machine
   ectype convert server.vmdk server.img.zst    compressed, and still readable at any place")]
     Convert(ConvertArgs),
+    /// Write an image to a device or a file, and read it back to prove it
+    #[command(after_help = "\
+Examples:
+  ectype restore server.img /dev/sdb           shows both sides, and asks for the disk's model or serial
+  ectype restore --changed-only a.img /dev/sdb reads first, and writes only what differs
+
+Exit status 4: the target does not hold what the image does; 5: stopped part-way, a rerun helps.")]
+    Restore(RestoreArgs),
     /// List what can be imaged here
     Devices,
     /// Tell what an image, a device or a map is
@@ -237,6 +247,40 @@ pub(crate) struct ConvertArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The image
+    pub(crate) image: PathBuf,
+    /// What is overwritten: a device (/dev/sdb, /dev/disk/by-id/…) or a file
+    pub(crate) target: PathBuf,
+    /// Overwrite the device whose serial number this is (its path, where it has none), without asking
+    #[arg(long, value_name = "SERIAL")]
+    pub(crate) confirm: Option<String>,
+    /// Overwrite a file that is there
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Read the target first, and write only what differs
+    #[arg(long)]
+    pub(crate) changed_only: bool,
+    /// Do not read back what was written
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    /// Move the backup of a GPT to the end of a larger disk
+    #[arg(long)]
+    pub(crate) fix_gpt: bool,
+    /// What becomes of the space that the image left out as unused: keep (as it is on the target), zero or discard
+    #[arg(long, value_name = "HOW", default_value = "keep", value_parser = parse_unused)]
+    pub(crate) unused: Unused,
+    /// A volume's image onto a whole disk, or the reverse, or onto a disk with other sectors
+    #[arg(long)]
+    pub(crate) force_layout: bool,
+    /// Print the plan and its reasons; touch nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) open: OpenArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// The image
     pub(crate) image: PathBuf,
@@ -355,6 +399,11 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     seconds.map(Duration::from_secs).ok_or_else(|| "a duration is 90s, 5m or 2h".to_owned())
 }
 
+fn parse_unused(text: &str) -> Result<Unused, String> {
+    let all = [Unused::Keep, Unused::Zero, Unused::Discard];
+    all.into_iter().find(|unused| unused.name() == text).ok_or("one of keep, zero, discard".to_owned())
+}
+
 fn parse_consistency(text: &str) -> Result<Choice<Consistency>, String> {
     match text {
         "auto" => Ok(Auto::Auto),
@@ -365,22 +414,9 @@ fn parse_consistency(text: &str) -> Result<Choice<Consistency>, String> {
 }
 
 /// What later versions bring, by the names that they will have: asked for now, it is refused by name and not as a slip.
-const LATER_VERBS: [&str; 12] = [
-    "restore", "clone", "list", "extract", "mount", "serve", "try", "backup", "versions", "recover",
-    "forget", "check",
-];
-const LATER_OPTIONS: [&str; 10] = [
-    "--blocks",
-    "--unmount",
-    "--preallocate",
-    "--eject",
-    "--all",
-    "--confirm",
-    "--changed-only",
-    "--no-verify",
-    "--fix-gpt",
-    "--unused",
-];
+const LATER_VERBS: [&str; 11] =
+    ["clone", "list", "extract", "mount", "serve", "try", "backup", "versions", "recover", "forget", "check"];
+const LATER_OPTIONS: [&str; 5] = ["--blocks", "--unmount", "--preallocate", "--eject", "--all"];
 
 /// Values of options that work, but not with these.
 const LATER_VALUES: [(&[&str], &[&str]); 2] =
@@ -499,11 +535,11 @@ fn words() -> Vec<String> {
     words
 }
 
-/// The same with one more option of `create`, to be run as it stands.
+/// The same with one more option of `create` or `restore`, to be run as it stands.
 pub(crate) fn command_line_with(option: &str) -> String {
     let mut words = words();
-    words.retain(|word| word != "--dry-run");
-    if let Some(verb) = words.iter().position(|word| word == "create") {
+    words.retain(|word| word != "--dry-run" && word != option);
+    if let Some(verb) = words.iter().position(|word| word == "create" || word == "restore") {
         words.insert(verb + 1, option.to_owned());
     }
     words.join(" ")
@@ -550,12 +586,13 @@ mod tests {
     #[test]
     fn later_things_are_refused_by_name_and_only_those() {
         let asked = |line: &str| asked_for_later(line.split(' ').map(OsString::from));
-        assert!(asked("restore a.img /dev/sdz").unwrap().to_string().contains("ectype restore"));
+        assert!(asked("clone /dev/sdy /dev/sdz").unwrap().to_string().contains("ectype clone"));
+        assert!(asked("restore --unused=keep a.img /dev/sdz").is_none());
         assert!(asked("create --eject=x /dev/sdz y.img").unwrap().to_string().contains("--eject"));
         assert!(asked("create --format=E01 /dev/sdz y.img").unwrap().to_string().contains("e01"));
         assert!(asked("create --consistency live /dev/sdz y.img").unwrap().to_string().contains("live"));
         assert!(asked("create --consistency lock /dev/sdz live").is_none());
-        assert!(asked("create /dev/sdz restore").is_none());
+        assert!(asked("create /dev/sdz clone").is_none());
         assert!(asked("create -- --eject y.img").is_none());
         assert!(asked("--progress json map convert --size 3 x").is_none());
         assert!(asked("--progress json create --unmount /dev/sdz map").is_some());

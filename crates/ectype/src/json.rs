@@ -6,6 +6,7 @@ use ectype_core::os::optical::Track;
 use ectype_core::plan::map::{Difference, MapFile, Status};
 use ectype_core::task::create::{Ended, Outcome, Plan};
 use ectype_core::task::devices::{Content, Partition, Seen};
+use ectype_core::task::restore;
 use ectype_core::task::verify::{Comparison, Verified};
 use ectype_core::{Error, Extent, Extents, fs};
 use serde_json::{Value, json};
@@ -94,6 +95,74 @@ pub(crate) fn planned(plan: &Plan) -> Value {
         },
         "plan": plan_facts(plan),
     })
+}
+
+fn side(side: &restore::Side) -> Value {
+    json!({
+        "path": path(&side.path),
+        "medium": side.medium,
+        "size": side.size,
+        "sector_size": side.sector_size,
+        "model": side.model,
+        "serial": side.serial,
+        "partitions": partitions(&side.content),
+        "made": side.made,
+    })
+}
+
+/// A restore that was planned.
+pub(crate) fn restoring(plan: &restore::Plan) -> Value {
+    let mut image = side(&plan.image);
+    image["format"] = plan.format.into();
+    image["virtual_size"] = plan.image.size.into();
+    json!({
+        "schema": SCHEMA,
+        "status": "planned",
+        "image": image,
+        "target": side(&plan.target),
+        "plan": {
+            "scope": plan.scope,
+            "changed_only": plan.changed_only,
+            "verify": plan.verify,
+            "unused": plan.unused.name(),
+            "confirm": plan.confirm.first(),
+            "why": plan.why,
+        },
+    })
+}
+
+/// What a restore came to.
+pub(crate) fn restored(outcome: &restore::Outcome, advice: &[String]) -> Value {
+    let mut value = restoring(&outcome.plan);
+    let (counts, found) = (&outcome.counts, outcome.read_back.as_ref());
+    value["status"] = outcome.status.name().into();
+    value["bytes"] = json!({
+        "written": counts.written,
+        "zero": counts.zeroed,
+        "same": counts.same,
+        "unused": counts.kept + counts.discarded,
+        "discarded": counts.discarded,
+        "unreadable": outcome.unreadable.bytes(),
+    });
+    value["verified"] = found.map_or(Value::Null, |found| {
+        json!({
+            "equal": found.differing == 0 && found.unreadable.is_empty(),
+            "compared": found.compared,
+            "differing": found.differing,
+            "differences": extents(&found.differences),
+            "unreadable": extents(&found.unreadable),
+        })
+    });
+    value["unreadable"] = extents(&outcome.unreadable).into();
+    value["unwritable"] = extents(&outcome.unwritable).into();
+    value["digests"] = outcome.tree.as_ref().map_or_else(|| json!({}), |tree| json!({ "tree": tree }));
+    value["as_recorded"] = (!outcome.not_recorded).into();
+    value["notes"] = outcome.notes.clone().into();
+    value["seconds"] = outcome.seconds.into();
+    if let restore::Ended::Stopped(error) = &outcome.status {
+        value["error"] = error_value(error, advice);
+    }
+    value
 }
 
 pub(crate) fn created(outcome: &Outcome, advice: &[String]) -> Value {

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   args      what may be asked           report    sizes, plans and results in words
-//!   create verify devices info map demo   json      the same as JSON
-//!                 one verb a file         progress  the moving line, or a log, or JSON lines
+//!   create restore verify devices info    json      the same as JSON
+//!   map demo      one verb a file         progress  the moving line, or a log, or JSON lines
 //! ```
 //!
 //! The library does the work and prints nothing; everything that a person or a program reads is composed here.
@@ -18,6 +18,7 @@ mod json;
 mod map;
 mod progress;
 mod report;
+mod restore;
 mod verify;
 
 use args::{Cli, Verb};
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         None => devices::overview(&output),
         Some(Verb::Create(args)) => create::run(args, &output),
         Some(Verb::Convert(args)) => create::convert(args, &output),
+        Some(Verb::Restore(args)) => restore::run(args, &output),
         Some(Verb::Verify(args)) => verify::run(args, &output),
         Some(Verb::Devices) => devices::run(&output),
         Some(Verb::Info(args)) => info::run(args, &output),

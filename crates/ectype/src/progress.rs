@@ -105,6 +105,21 @@ impl Output {
         }
     }
 
+    /// Asks the person at the terminal; `None` where nobody can be asked.
+    pub(crate) fn ask(&self, question: &str) -> Option<String> {
+        if self.json
+            || self.style == Style::Json
+            || !(std::io::stdin().is_terminal() && io::stderr().is_terminal())
+        {
+            return None;
+        }
+        err(&format!("{question} "));
+        let mut answer = String::new();
+        // The end of input is no answer.
+        let count = std::io::stdin().read_line(&mut answer).ok()?;
+        (count > 0).then_some(answer)
+    }
+
     /// The result as one object, for programs.
     pub(crate) fn result(&self, value: &Value) {
         self.out(&format!("{value}\n"));

@@ -89,7 +89,7 @@ fn clear(path: &Path) {
     }
 }
 
-/// A data set as a file and as a read-only block device; both go on drop.
+/// A data set as a file and as a block device; both go on drop.
 pub(crate) struct Disk {
     /// What can be read of the device; zeros where it is bad.
     pub(crate) file: PathBuf,
@@ -117,7 +117,7 @@ impl Disk {
             let device = disk.path().display().to_string();
             return Ok(Disk { file: path, device, damage: Some(Damage { disk, bad }) });
         }
-        let device = run::output(Command::new("losetup").args(["-f", "--show", "-r"]).arg(&path))?;
+        let device = run::output(Command::new("losetup").args(["-f", "--show"]).arg(&path))?;
         Ok(Disk { file: path, device: device.trim().to_owned(), damage: None })
     }
 

@@ -15,7 +15,8 @@ pub(crate) enum Role {
     Floor,
 }
 
-/// A command of a figure; `{source}`, `{output}`, `{image}` and `{data}` are filled in.
+/// A command of a figure; `{source}`, `{output}`, `{image}`, `{data}` and `{target}`, the source as what is overwritten, are
+/// filled in.
 #[derive(Clone, Debug)]
 pub(crate) struct Variant {
     pub(crate) role: Role,
@@ -59,6 +60,8 @@ pub(crate) struct Figure {
 
 const QEMU: &str = "qemu-img -T none -m 16 -W";
 const DDRESCUE: &str = "ddrescue -d";
+const QEMU_RESTORE: &str = "qemu-img -n -t none -m 16 -W";
+const DD_AND_CMP: &str = "dd oflag=direct && cmp";
 const NBDCOPY_SPARSE: &str = "nbdcopy -S 65536";
 
 /// The figures that were asked for. `ectype` is our binary.
@@ -220,7 +223,52 @@ fn all(ectype: &str, ours: Option<&str>) -> Vec<Figure> {
             ],
         }));
     }
+    if ours.is_none() {
+        figures.extend(restore(ectype));
+    }
     figures
+}
+
+/// The way back: an image onto the device, with and without the proof that it is there.
+fn restore(ectype: &str) -> [Figure; 2] {
+    const DD: &str = "dd if={image} of={target} bs=4M oflag=direct conv=fsync status=none";
+    let ours = format!("{ectype} restore -q --confirm {{target}} {{image}} {{target}}");
+    let then_cmp = format!("{DD} && blockdev --flushbufs {{target}} && cmp {{image}} {{target}}");
+    let shell = |name: &str, script: &str| Variant {
+        command: ["sh", "-c", script].map(str::to_owned).to_vec(),
+        ..variant(Role::Peer, name, "", false)
+    };
+    let figure = |name, what, variants, against| Figure {
+        name,
+        what,
+        content: Content::Random,
+        size: 1 << 30,
+        variants,
+        promises: vec![Promise { of: Measure::Time, ratio: 1.0, against: Some(against) }],
+    };
+    [
+        figure(
+            "restore",
+            "an image onto a device",
+            vec![
+                variant(Role::Ours, "ectype restore --no-verify", &format!("{ours} --no-verify"), false),
+                variant(
+                    Role::Peer,
+                    QEMU_RESTORE,
+                    "qemu-img convert -f raw -O raw -n -t none -m 16 -W {image} {target}",
+                    false,
+                ),
+                variant(Role::Peer, "dd bs=4M oflag=direct", DD, false),
+            ],
+            QEMU_RESTORE,
+        ),
+        figure(
+            "restored",
+            "the same, and read back",
+            vec![variant(Role::Ours, "ectype restore", &ours, false), shell(DD_AND_CMP, &then_cmp)],
+            DD_AND_CMP,
+        ),
+    ]
 }
 
 fn variant(role: Role, name: &str, command: &str, writes: bool) -> Variant {

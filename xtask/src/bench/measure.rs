@@ -76,7 +76,10 @@ pub(crate) fn figure(figure: &Figure, folder: &Folder, rounds: usize) -> Result<
 /// Runs a variant once; with `check`, what it wrote must be the source.
 fn once(variant: &Variant, disk: &Disk, folder: &Folder, check: bool) -> Result<Sample> {
     folder.remove("out.img")?;
-    if check && variant.command.iter().any(|word| word.contains("{image}")) {
+    let has = |place| variant.command.iter().any(|word| word.contains(place));
+    if has("{target}") {
+        spoil(disk)?;
+    } else if check && has("{image}") {
         must_notice(variant, disk, folder)?;
     }
     disk.flush()?;
@@ -96,6 +99,11 @@ fn once(variant: &Variant, disk: &Disk, folder: &Folder, check: bool) -> Result<
     if check && variant.writes {
         run::run(Command::new("cmp").arg(folder.join("out.img")).arg(&disk.file).stdout(Stdio::null()))
             .map_err(|error| format!("its copy differs: {error}"))?;
+    }
+    if check && has("{target}") {
+        disk.flush()?;
+        run::run(Command::new("cmp").arg(folder.join("image.img")).arg(&disk.device).stdout(Stdio::null()))
+            .map_err(|error| format!("the device does not hold the image: {error}"))?;
     }
     let said = fs::read_to_string(&times).map_err(|error| error.to_string())?;
     let mut numbers = said.lines().last().unwrap_or_default().split_whitespace();
@@ -119,9 +127,20 @@ fn words(variant: &Variant, disk: &Disk, folder: &Folder) -> Vec<String> {
         word.replace("{source}", &disk.device)
             .replace("{output}", &folder.join("out.img").display().to_string())
             .replace("{image}", &folder.join("image.img").display().to_string())
+            .replace("{target}", &disk.device)
             .replace("{data}", &disk.file.display().to_string())
     };
     variant.command.iter().map(fill).collect()
+}
+
+/// Of what a run is to bring onto the device nothing may be there before it.
+fn spoil(disk: &Disk) -> Result {
+    let zeros = vec![0; 1 << 20];
+    let spoiled = fs::OpenOptions::new().write(true).open(&disk.file).and_then(|file| {
+        let pieces = file.metadata()?.len() >> 20;
+        (0..pieces).try_for_each(|piece| file.write_all_at(&zeros, piece << 20))
+    });
+    spoiled.map_err(|error| error.to_string())
 }
 
 /// A comparison that misses a changed byte would be fast and worth nothing.

@@ -24,6 +24,8 @@ Figures: raw      512 MiB random, copied
          verify   512 MiB random, an image compared with the device
          rescue   1 GiB random with 200 bad sectors, rescued; what reaches the disk is counted
          rescue50 the same where a failed read takes 50 ms
+         restore  1 GiB random, an image written onto the device
+         restored the same, and read back
 
   --quick            an eighth of the sizes
   --size SIZE        this size for every figure: 64M, 2G

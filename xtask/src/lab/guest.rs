@@ -13,6 +13,7 @@ use crate::{Result, run};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -58,11 +59,43 @@ pub(super) fn run_in(folder: &Path, lab: &Path, binary: &Path, scenario: &Scenar
 
     let until = Instant::now() + LIMIT;
     for boot in 1.. {
-        if let Some(status) = Guest::start(folder, lab, scenario, boot)?.watch(scenario, until)? {
-            return if status == 0 { Ok(()) } else { Err(format!("the script ended with {status}")) };
+        match Guest::start(folder, lab, scenario, &boot.to_string())?.watch(scenario, until)? {
+            Ended::With(0) => return Ok(()),
+            Ended::With(status) => return Err(format!("the script ended with {status}")),
+            Ended::Cut => {}
+            Ended::Boots(drive) => return boots_from(folder, lab, scenario, &drive, until),
         }
     }
     unreachable!("boots are not counted that far")
+}
+
+/// How a guest ended.
+enum Ended {
+    /// The script did, with this status.
+    With(u32),
+    /// Without power.
+    Cut,
+    /// In favour of the machine whose disk is in this drive.
+    Boots(String),
+}
+
+/// Boots the machine whose disk is in this drive: the lab's kernel, and everything else from there. It must find all its files,
+/// and say who it is.
+fn boots_from(folder: &Path, lab: &Path, scenario: &Scenario, name: &str, until: Instant) -> Result {
+    let drives = scenario.drives.iter().enumerate();
+    let (at, drive) = drives
+        .into_iter()
+        .find(|(_, drive)| drive.name == name)
+        .ok_or_else(|| format!("no drive is called {name}"))?;
+    let boot = format!("machine lives_on={}", place(drive.kind, at));
+    let said = folder.join("host/machine");
+    match Guest::start(folder, lab, scenario, &boot)?.watch(scenario, until) {
+        Ok(Ended::With(0)) => {}
+        Ok(_) => return Err("the machine did not come to its end".into()),
+        Err(error) => return Err(format!("the machine: {error}")),
+    }
+    let said = fs::read_to_string(&said).map_err(|_| "the machine did not say who it is".to_owned())?;
+    if said.trim() == drive.medium { Ok(()) } else { Err(format!("the machine is {}", said.trim())) }
 }
 
 fn image(medium: &str) -> String {
@@ -76,6 +109,9 @@ fn make(folder: &Path, medium: &Medium, seed: u64) -> Result {
     if medium.content == Content::Ext4 {
         return run::run(Command::new("/usr/sbin/mkfs.ext4").args(["-q", "-F"]).arg(&path));
     }
+    if medium.content == Content::Machine {
+        return make_machine(folder, medium, seed);
+    }
     let mut bytes = vec![0; medium.size as usize];
     Random(seed).fill(&mut bytes);
     if medium.content == Content::Random {
@@ -87,6 +123,52 @@ fn make(folder: &Path, medium: &Medium, seed: u64) -> Result {
     let mut iso = Command::new("genisoimage");
     iso.args(["-quiet", "-J", "-R", "-V", &medium.name.to_uppercase(), "-o"]).arg(&path);
     run::run(iso.arg(&tree))
+}
+
+/// The first process of a machine: it proves its files, and tells the host who it is.
+const MACHINE_INIT: &str = "\
+#!/bin/busybox sh
+cd /
+echo 'machine: its own init runs'
+/bin/busybox sha256sum -c sums && /bin/busybox cp name host/machine
+echo $? >host/status
+/bin/busybox poweroff -f
+";
+
+/// A disk with an MBR, and from 1 MiB on an ext4 with a system in it.
+fn make_machine(folder: &Path, medium: &Medium, seed: u64) -> Result {
+    const START: u64 = 1 << 20;
+    let path = folder.join(image(&medium.name));
+    let tree = folder.join(format!("{}.tree", medium.name));
+    fresh(&tree)?;
+    for name in ["bin", "sbin", "proc", "dev", "host"] {
+        said(&tree, fs::create_dir(tree.join(name)))?;
+    }
+    let mut data = vec![0; (medium.size / 4) as usize];
+    Random(seed).fill(&mut data);
+    said(&tree, fs::copy("/bin/busybox", tree.join("bin/busybox")))?;
+    said(&tree, fs::write(tree.join("data"), data))?;
+    said(&tree, fs::write(tree.join("name"), &medium.name))?;
+    let init = tree.join("sbin/init");
+    said(&init, fs::write(&init, MACHINE_INIT))?;
+    said(&init, fs::set_permissions(&init, fs::Permissions::from_mode(0o755)))?;
+    let listed = ["bin/busybox", "data", "name", "sbin/init"];
+    let sums = run::output(Command::new("sha256sum").args(listed).current_dir(&tree))?;
+    said(&tree, fs::write(tree.join("sums"), sums))?;
+
+    let kib = (medium.size - 2 * START) / 1024;
+    let mut mkfs = Command::new("/usr/sbin/mkfs.ext4");
+    mkfs.args(["-q", "-F", "-d"]).arg(&tree).args(["-E", &format!("offset={START}")]).arg(&path);
+    run::run(mkfs.arg(format!("{kib}k")))?;
+    // One entry of type Linux, in sectors of 512 bytes.
+    let mut mbr = [0; 512];
+    mbr[446..451].copy_from_slice(&[0x80, 0, 0, 0, 0x83]);
+    mbr[454..458].copy_from_slice(&((START / 512) as u32).to_le_bytes());
+    mbr[458..462].copy_from_slice(&((kib * 2) as u32).to_le_bytes());
+    mbr[510..].copy_from_slice(&[0x55, 0xaa]);
+    let mut disk = said(&path, File::options().write(true).open(&path))?;
+    said(&path, disk.write_all(&mbr))?;
+    said(&tree, fs::remove_dir_all(&tree))
 }
 
 /// Where the guest's sysfs has a drive: a pattern of its shell.
@@ -163,7 +245,8 @@ impl Drop for Guest {
 }
 
 impl Guest {
-    fn start(folder: &Path, lab: &Path, scenario: &Scenario, boot: u32) -> Result<Guest> {
+    /// `boot` is told to the guest's init: which boot it is, and what else there is to say.
+    fn start(folder: &Path, lab: &Path, scenario: &Scenario, boot: &str) -> Result<Guest> {
         let lab = said(lab, lab.canonicalize())?;
         // No guest outlives the lab, however that ends.
         let mut qemu = Command::new("setpriv");
@@ -207,13 +290,16 @@ impl Guest {
     }
 
     /// Does what the guest asks for until it ends, with its status, or its power is cut.
-    fn watch(mut self, scenario: &Scenario, until: Instant) -> Result<Option<u32>> {
+    fn watch(mut self, scenario: &Scenario, until: Instant) -> Result<Ended> {
         let host = self.folder.join("host");
         loop {
             if let Ok(wish) = fs::read_to_string(host.join("ask")) {
                 said(&host, fs::remove_file(host.join("ask")))?;
                 if wish.trim() == "cut" {
-                    return Ok(None);
+                    return Ok(Ended::Cut);
+                }
+                if let Some(drive) = wish.trim().strip_prefix("boots ") {
+                    return Ok(Ended::Boots(drive.into()));
                 }
                 let answer = self.obey(scenario, wish.trim()).err().unwrap_or_default();
                 said(&host, fs::write(host.join("answer.new"), answer))?;
@@ -221,7 +307,7 @@ impl Guest {
             }
             if self.qemu.try_wait().map_err(|error| error.to_string())?.is_some() {
                 let status = fs::read_to_string(host.join("status")).unwrap_or_default();
-                return status.trim().parse().map(Some).map_err(|_| "the guest died".into());
+                return status.trim().parse().map(Ended::With).map_err(|_| "the guest died".into());
             }
             if Instant::now() > until {
                 return Err(format!("not done after {} s", LIMIT.as_secs()));

@@ -35,6 +35,8 @@ pub(super) enum Content {
     Random,
     /// A file system without a file.
     Ext4,
+    /// A disk that a machine boots from: a partition table, and a file system with an `init`.
+    Machine,
 }
 
 /// What the guest finds when it starts; what the host puts in later is neither bad nor slow.
@@ -98,7 +100,8 @@ fn medium(name: &str, content: &str, text: &str) -> Result<Medium> {
         "iso" => Content::Iso,
         "random" => Content::Random,
         "ext4" => Content::Ext4,
-        _ => return Err("a medium is iso, random or ext4".into()),
+        "machine" => Content::Machine,
+        _ => return Err("a medium is iso, random, ext4 or machine".into()),
     };
     Ok(Medium { name: plain(name)?, content, size: size(text)? })
 }

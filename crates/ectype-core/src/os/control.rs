@@ -5,8 +5,11 @@
 //!                            └──▶ Recorded, in tests    answers as real drives once did
 //! ```
 //!
-//! The gate lets nothing through that writes: the requests are a closed list, and SCSI commands are those that read.
+//! The gate lets nothing through that writes: the requests are a closed list, and SCSI commands are those that read. What
+//! changes a medium is another list behind another gate, [`Change`] and [`Changing`], and only [`super::writable`], which
+//! `restore` alone opens, has that one.
 
+use crate::extent::Extent;
 pub use crate::os::disc::Sense;
 use std::io;
 use std::time::Duration;
@@ -116,6 +119,32 @@ pub fn only_reads(cdb: &[u8]) -> bool {
     cdb.len() <= 16 && cdb.first().is_some_and(|opcode| known.contains(opcode))
 }
 
+/// A request that changes a medium, or what the system knows of its parts. The ranges are of whole sectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// These bytes become zeros that are kept, by the device itself where it can.
+    ZeroOut(Extent),
+    /// These bytes are used no more; what they read as is the device's business.
+    Discard(Extent),
+    /// The system reads the partition table again.
+    RereadPartitions,
+}
+
+/// A device that is open for being changed.
+pub trait Changing {
+    /// One request that changes it.
+    ///
+    /// # Errors
+    /// What the system answered, with its `raw_os_error`.
+    fn change(&self, change: Change) -> io::Result<()>;
+
+    /// Makes the bytes of `at` zeros and lets the device free what held them, or fails without having done anything.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` and its like where the device has no such command; what it answered otherwise.
+    fn punch(&self, at: Extent) -> io::Result<()>;
+}
+
 /// A request, the first byte of its argument where that matters, and the answer: argument and result, or errno.
 #[cfg(test)]
 pub(crate) type RecordedIoctl = (Request, Option<u8>, Result<(Vec<u8>, u32), i32>);
@@ -156,6 +185,34 @@ impl Control for Recorded {
             }
             None => Err(io::ErrorKind::Unsupported.into()),
         }
+    }
+}
+
+/// The answers of a device that is changed, by the order of asking; what was asked is kept.
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct RecordedChanges {
+    pub(crate) punches: Option<i32>,
+    pub(crate) changes: Option<i32>,
+    pub(crate) asked: std::sync::Mutex<Vec<String>>,
+}
+
+#[cfg(test)]
+impl RecordedChanges {
+    fn answer(&self, asked: String, errno: Option<i32>) -> io::Result<()> {
+        self.asked.lock().unwrap().push(asked);
+        errno.map_or(Ok(()), |errno| Err(io::Error::from_raw_os_error(errno)))
+    }
+}
+
+#[cfg(test)]
+impl Changing for RecordedChanges {
+    fn change(&self, change: Change) -> io::Result<()> {
+        self.answer(format!("{change:?}"), self.changes)
+    }
+
+    fn punch(&self, at: Extent) -> io::Result<()> {
+        self.answer(format!("Punch({at:?})"), self.punches)
     }
 }
 

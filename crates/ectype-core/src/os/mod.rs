@@ -5,7 +5,7 @@
 //!   buffer.rs   memory aligned for direct I/O
 //!   control.rs  the one gate to a device's controls (ioctl, SCSI), which a test answers from a recording
 //!   disc.rs     what an optical disc tells about itself, as data
-//!   linux/      file  disk  optical  host  memory      every system's folder exports the same names
+//!   linux/      file  disk  writable  optical  host  memory      every system's folder exports the same names
 //!   other/      plain files only: Windows and macOS until their rooms are built
 //! ```
 
@@ -18,14 +18,14 @@ mod linux;
 #[cfg(target_os = "linux")]
 use linux::memory;
 #[cfg(target_os = "linux")]
-pub use linux::{disk, file, host, optical};
+pub use linux::{disk, file, host, optical, writable};
 
 #[cfg(not(target_os = "linux"))]
 mod other;
 #[cfg(not(target_os = "linux"))]
 use other::memory;
 #[cfg(not(target_os = "linux"))]
-pub use other::{disk, file, host, optical};
+pub use other::{disk, file, host, optical, writable};
 
 use std::path::{Path, PathBuf};
 

@@ -5,11 +5,13 @@
 //!   target   what stands where an image is to be made
 //!   create   source → image, with map, ledger, record and proof
 //!   devices  what is there, and what is on it
+//!   restore  image → device or file, read back
 //!   verify   image → nothing: against its record, or against a source
 //! ```
 
 pub mod create;
 pub mod devices;
 pub mod open;
+pub mod restore;
 mod target;
 pub mod verify;

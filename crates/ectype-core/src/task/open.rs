@@ -136,6 +136,21 @@ impl Opened {
         }
     }
 
+    /// The files of an image: its own, and those that it needs.
+    pub(super) fn image_files(&self) -> impl Iterator<Item = &Path> {
+        let (path, files) = match &self.probe {
+            Probe::Image { path, files, .. } => (Some(path), &files[..]),
+            _ => (None, &[][..]),
+        };
+        path.into_iter().chain(files).map(PathBuf::as_path)
+    }
+
+    /// Whether the files below are as they were when it was opened.
+    pub(super) fn is_unchanged(&self) -> bool {
+        let now = self.moment_now();
+        self.moment.file == now.file && self.moment.others == now.others
+    }
+
     /// Sizes of the medium.
     pub fn geometry(&self) -> Geometry {
         self.source.geometry()

@@ -324,7 +324,7 @@ fn unless_written(path: &Path, opened: &Opened) -> Result<()> {
 }
 
 /// Opening a pipe would wait for its other end, and a device has no record.
-fn refuse_no_file(path: &Path) -> Result<()> {
+pub(super) fn refuse_no_file(path: &Path) -> Result<()> {
     let failed = |error| Error::io(format!("opening {}", path.display()), error);
     if std::fs::metadata(path).map_err(failed)?.is_file() {
         return Ok(());
@@ -334,7 +334,7 @@ fn refuse_no_file(path: &Path) -> Result<()> {
 }
 
 /// An image that a run has not finished cannot be judged.
-fn refuse_unfinished(path: &Path, record: Option<&Record>) -> Result<()> {
+pub(super) fn refuse_unfinished(path: &Path, record: Option<&Record>) -> Result<()> {
     if record.is_some() {
         return Ok(());
     }

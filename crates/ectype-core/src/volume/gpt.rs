@@ -7,6 +7,7 @@
 //! UEFI Specification 2.10 §5.3.2 header, §5.3.3 entries, §5.2.3 protective MBR.
 
 use super::{Partition, Table, mbr, read};
+use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
 use crate::io::ReadAt;
 use std::io;
@@ -25,7 +26,7 @@ struct Header {
     my_lba: U64<LittleEndian>,
     alternate_lba: U64<LittleEndian>,
     _first_usable_lba: U64<LittleEndian>,
-    _last_usable_lba: U64<LittleEndian>,
+    last_usable_lba: U64<LittleEndian>,
     disk_guid: [u8; 16],
     partition_entry_lba: U64<LittleEndian>,
     number_of_entries: U32<LittleEndian>,
@@ -140,6 +141,79 @@ fn find(disk: &dyn ReadAt, unit: u64, lba: u64) -> io::Result<Option<Found>> {
     let entries = at.and_then(|at| read(disk, at, len as usize).ok().flatten()).unwrap_or_default();
     let entries_good = entries.len() as u64 == len && crc32(&entries) == header.entries_crc32.get();
     Ok(Some(Found { header, entries, entries_good }))
+}
+
+/// Part of a disk: where it lies, and its bytes.
+pub(crate) type Part = (u64, Vec<u8>);
+
+/// The least that the entries have, whatever their number (§5.3.1), in bytes.
+const LEAST_ENTRIES: u64 = 16 << 10;
+
+/// What has to be written, in this order, so that the GPT of `disk` has its backup at the end of a larger disk of `size`
+/// bytes with the same content: the backup first, then what leads to it, then the old backup is no header any more.
+pub(crate) fn moved(disk: &dyn ReadAt, sector_size: u32, size: u64) -> Result<Vec<Part>> {
+    let unit = u64::from(sector_size);
+    let damaged = || {
+        Error::new(Kind::Corrupt, "the GPT of the image is damaged, and is not moved")
+            .advise("leave out --fix-gpt, and repair it on the target:  sgdisk, gdisk")
+    };
+    let failed = |error| Error::io("reading the partition table of the image", error);
+    let found =
+        find(disk, unit, 1).map_err(failed)?.filter(|found| found.entries_good).ok_or_else(damaged)?;
+    let last = (size / unit).checked_sub(1).ok_or_else(damaged)?;
+    let end_of_partitions = partitions(&found, unit).iter().map(|one| one.extent.end().div_ceil(unit)).max();
+    let sectors = |bytes: u64| bytes.div_ceil(unit);
+    let len = found.entries.len() as u64;
+    // Where there is room for the usual table there will be one.
+    let room = [len.max(LEAST_ENTRIES), len].map(sectors).into_iter().find_map(|count| {
+        let table = last.checked_sub(count)?;
+        (table > end_of_partitions.unwrap_or(0).max(found.header.last_usable_lba.get())).then_some(table)
+    });
+    let table = room.ok_or_else(|| {
+        Error::refused("the target is not large enough to move the backup of the GPT behind all partitions")
+            .advise("leave out --fix-gpt")
+    })?;
+    let primary = read(disk, unit, unit as usize).map_err(failed)?.ok_or_else(damaged)?;
+    let header = |my_lba: u64, alternate: u64, entries: u64| {
+        let mut sector = primary.clone();
+        sector[24..32].copy_from_slice(&my_lba.to_le_bytes());
+        sector[32..40].copy_from_slice(&alternate.to_le_bytes());
+        sector[48..56].copy_from_slice(&(table - 1).to_le_bytes());
+        sector[72..80].copy_from_slice(&entries.to_le_bytes());
+        sector[16..20].fill(0);
+        let crc = crc32(&sector[..found.header.header_size.get() as usize]);
+        sector[16..20].copy_from_slice(&crc.to_le_bytes());
+        sector
+    };
+    let mut entries = found.entries.clone();
+    entries.resize((sectors(len) * unit) as usize, 0);
+    let mut parts = vec![
+        (table * unit, entries),
+        (last * unit, header(last, 1, table)),
+        (unit, header(1, last, found.header.partition_entry_lba.get())),
+    ];
+    parts.extend(protective(disk, unit, last).map_err(failed)?);
+    let old = found.header.alternate_lba.get();
+    if old > 1 && old < table && old != last && find(disk, unit, old).map_err(failed)?.is_some() {
+        parts.push((old * unit, vec![0; unit as usize]));
+    }
+    Ok(parts)
+}
+
+/// The protective MBR over the whole of a disk that ends with sector `last`, where it covered the whole of `disk`.
+fn protective(disk: &dyn ReadAt, unit: u64, last: u64) -> io::Result<Option<Part>> {
+    let Some(mut sector) = read(disk, 0, 512)? else { return Ok(None) };
+    let covers = u32::try_from(disk.size() / unit - 1).unwrap_or(u32::MAX);
+    let entry = (446..510).step_by(16).find(|&at| {
+        let number =
+            |at: usize| u32::from_le_bytes([sector[at], sector[at + 1], sector[at + 2], sector[at + 3]]);
+        sector[at + 4] == 0xee && number(at + 8) == 1 && number(at + 12) == covers
+    });
+    Ok(entry.filter(|_| is_protected(disk)).map(|at| {
+        let len = u32::try_from(last).unwrap_or(u32::MAX);
+        sector[at + 12..at + 16].copy_from_slice(&len.to_le_bytes());
+        (0, sector)
+    }))
 }
 
 fn partitions(found: &Found, unit: u64) -> Vec<Partition> {

@@ -39,7 +39,7 @@ pub(super) struct Record {
 const _: () = assert!(size_of::<Record>() == 512);
 
 /// A table of one partition, `part`, on a disk of sectors of `unit` bytes; `None` where its 32 bits do not reach.
-pub fn around(part: Extent, unit: u32, filesystem: &str, signature: [u8; 4]) -> Option<[u8; 512]> {
+pub(crate) fn around(part: Extent, unit: u32, filesystem: &str, signature: [u8; 4]) -> Option<[u8; 512]> {
     let sectors = |bytes: u64| u32::try_from(bytes / u64::from(unit)).ok();
     let (start, len) = (sectors(part.offset)?, sectors(part.len)?);
     start.checked_add(len)?;

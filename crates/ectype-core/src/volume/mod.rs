@@ -3,8 +3,8 @@
 //! Damaged tables are read as far as they make sense, and what is wrong is told in notes: an imager is called when disks
 //! are sick. A volume without a table (a "superfloppy") has none, although its boot sector ends in the same signature.
 
-mod gpt;
-pub mod mbr;
+pub(crate) mod gpt;
+pub(crate) mod mbr;
 
 #[cfg(test)]
 mod tests;

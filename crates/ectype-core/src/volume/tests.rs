@@ -65,6 +65,36 @@ fn a_whole_gpt_needs_no_notes() {
 }
 
 #[test]
+fn on_a_larger_disk_the_backup_moves_to_the_end() {
+    let disk = gpt_disk();
+    for larger in [129, 160, 161, 200, 5000] {
+        let mut target = disk.clone();
+        target.resize(larger * SECTOR, 0);
+        assert!(!scan(&target, 512).unwrap().unwrap().notes.is_empty());
+        let parts = gpt::moved(&disk, 512, (larger * SECTOR) as u64).unwrap();
+        for (offset, bytes) in &parts {
+            target[*offset as usize..][..bytes.len()].copy_from_slice(bytes);
+        }
+        let table = scan(&target, 512).unwrap().unwrap();
+        assert_eq!((table.partitions.len(), &table.notes[..]), (1, &[][..]), "{larger}");
+        assert_eq!(table.partitions[0].extent, Extent::new(40 * 512, 40 * 512));
+        // Either copy alone will do, and of the old backup nothing is left.
+        for lba in [1, larger - 1] {
+            let mut hurt = target.clone();
+            hurt[lba * SECTOR] ^= 1;
+            assert_eq!(scan(&hurt, 512).unwrap().unwrap().partitions, table.partitions);
+        }
+        assert!(!target[127 * SECTOR..].starts_with(b"EFI PART") || larger == 128);
+        let protects = u32::from_le_bytes(target[446 + 12..][..4].try_into().unwrap());
+        assert_eq!(protects as usize, larger - 1);
+    }
+    // A damaged table is not spread.
+    let mut hurt = gpt_disk();
+    hurt[2 * SECTOR] ^= 1;
+    assert!(gpt::moved(&hurt, 512, 200 * 512).is_err());
+}
+
+#[test]
 fn any_damage_to_one_copy_leaves_the_partitions() {
     let whole = scan(&gpt_disk(), 512).unwrap().unwrap();
     for at in (512..2 * 512 + 512).chain(126 * 512..128 * 512) {

@@ -10,6 +10,7 @@ mod limits;
 mod look;
 mod map;
 mod rescue;
+mod restore;
 mod resume;
 mod run;
 mod sick;

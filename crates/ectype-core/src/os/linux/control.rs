@@ -1,7 +1,11 @@
-//! The gate to real devices: the only ioctl call of the library.
+//! The gates to real devices: the only ioctl calls of the library.
 #![expect(unsafe_code, reason = "ioctl")]
 
-use crate::os::control::{Argument, Control, Request, ScsiReply, only_reads};
+use super::writable::Node;
+use crate::extent::Extent;
+use crate::os::control::{Argument, Change, Changing, Control, Request, ScsiReply, only_reads};
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, opcode};
 use std::ffi::c_void;
 use std::io;
@@ -80,6 +84,43 @@ impl Control for OwnedFd {
             sense: sense[..sense_len].to_vec(),
             residual: u32::try_from(header.residual).unwrap_or(0).min(len),
         })
+    }
+}
+
+impl Changing for Node {
+    fn change(&self, change: Change) -> io::Result<()> {
+        // BLKDISCARD and BLKZEROOUT take the start and the length.
+        let mut range = match change {
+            Change::ZeroOut(at) | Change::Discard(at) => [at.offset, at.len],
+            Change::RereadPartitions => [0, 0],
+        };
+        let pointer = match change {
+            Change::RereadPartitions => std::ptr::null_mut(),
+            _ => range.as_mut_ptr().cast(),
+        };
+        // SAFETY: both requests with a range read two numbers of 64 bits, which `range` holds during the call; the one
+        // without touches no memory.
+        unsafe { rustix::ioctl::ioctl(self.as_fd(), Call { number: change_number(change), pointer }) }?;
+        Ok(())
+    }
+
+    fn punch(&self, at: Extent) -> io::Result<()> {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        loop {
+            match rustix::fs::fallocate(self.as_fd(), flags, at.offset, at.len) {
+                Err(Errno::INTR) => {}
+                answer => return Ok(answer?),
+            }
+        }
+    }
+}
+
+/// The numbers of linux/fs.h.
+fn change_number(change: Change) -> Opcode {
+    match change {
+        Change::Discard(_) => opcode::none(0x12, 119),
+        Change::ZeroOut(_) => opcode::none(0x12, 127),
+        Change::RereadPartitions => opcode::none(0x12, 95),
     }
 }
 
@@ -171,6 +212,15 @@ mod tests {
         ];
         for (request, value) in known {
             assert_eq!(number(request), value, "{request:?}");
+        }
+        let at = Extent::new(0, 512);
+        let changes: [(Change, Opcode); 3] = [
+            (Change::Discard(at), 0x1277),
+            (Change::ZeroOut(at), 0x127f),
+            (Change::RereadPartitions, 0x125f),
+        ];
+        for (change, value) in changes {
+            assert_eq!(change_number(change), value, "{change:?}");
         }
     }
 

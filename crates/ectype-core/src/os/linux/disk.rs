@@ -174,8 +174,13 @@ impl Disk {
     /// its sizes make no sense; `Changed` when it is no longer the one that was found; `Gone` when it is not there;
     /// `Io` otherwise, the cause `PermissionDenied` among them.
     pub fn open(device: &Device, lock: Lock) -> Result<Disk> {
+        Disk::open_for(device, lock, OFlags::RDONLY)
+    }
+
+    /// The same for reading, or for [`super::writable`] to write.
+    pub(super) fn open_for(device: &Device, lock: Lock, access: OFlags) -> Result<Disk> {
         let shown = device.path.display().to_string();
-        let mut flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let mut flags = access | OFlags::CLOEXEC;
         if lock == Lock::Exclusive {
             // On a block device, and without CREATE, this is a claim that a mount also makes.
             flags |= OFlags::EXCL;
@@ -299,6 +304,13 @@ impl Disk {
     pub fn drop_caches(&self) {
         let _ = self.node.ioctl(Request::DropCaches, &mut []);
         let _ = rustix::fs::fadvise(&self.node, 0, None, rustix::fs::Advice::DontNeed);
+    }
+}
+
+impl Disk {
+    /// The descriptor once more, with whatever right it was opened with.
+    pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.node.try_clone()
     }
 }
 

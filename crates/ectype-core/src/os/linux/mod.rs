@@ -9,4 +9,5 @@ pub mod optical;
 mod scsi;
 mod sysfs;
 mod volume;
+pub mod writable;
 mod writeback;

@@ -5,3 +5,4 @@ pub mod file;
 pub mod host;
 pub(super) mod memory;
 pub mod optical;
+pub mod writable;

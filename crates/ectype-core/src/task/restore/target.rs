@@ -1,0 +1,235 @@
+//! TARGET by its name: what it is, and why it may not be overwritten.
+
+use super::{Options, Scope};
+use crate::error::{Error, Kind, Result, word};
+use crate::os::disk::{self, Found};
+use crate::os::file::{self, PlainFile};
+use crate::os::{Device, Medium};
+use crate::task::open::Opened;
+use std::path::{Path, PathBuf};
+
+/// What TARGET names.
+pub(super) enum Target {
+    Device(Box<Device>),
+    /// A file, and whether it is there.
+    File(PathBuf, bool),
+}
+
+pub(super) fn find(path: &Path) -> Result<Target> {
+    let about = match std::fs::metadata(path) {
+        Ok(about) => about,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            refuse_new_file(path)?;
+            return Ok(Target::File(path.to_owned(), false));
+        }
+        Err(error) => return Err(Error::io(format!("looking for the target {}", path.display()), error)),
+    };
+    if about.is_dir() && !is_device_name(path) {
+        return Err(Error::refused(format!(
+            "{} is a folder, and an image is restored to a device or a file",
+            path.display()
+        ))
+        .advise("`ectype devices` lists the devices; one that is mounted must be unmounted first"));
+    }
+    match disk::find(path)? {
+        Found::Device { device, .. } => Ok(Target::Device(device)),
+        Found::File(path) => Ok(Target::File(path, true)),
+    }
+}
+
+/// A name of Windows's devices, which has no metadata that would tell.
+fn is_device_name(path: &Path) -> bool {
+    path.to_string_lossy().starts_with(r"\\")
+}
+
+/// A slip in a device's name must not fill the memory that /dev lies in.
+fn refuse_new_file(path: &Path) -> Result<()> {
+    let shown = path.display();
+    let folder = file::folder(path);
+    let real = std::fs::canonicalize(folder)
+        .map_err(|error| Error::io(format!("looking for the folder of {shown}"), error))?;
+    if real.starts_with("/dev") && !real.starts_with("/dev/shm") {
+        return Err(Error::new(Kind::Gone, format!("there is no device {shown}"))
+            .advise("`ectype devices` lists what is here"));
+    }
+    Ok(())
+}
+
+/// Refuses a device that is used, that is the source, or that the image does not fit on.
+pub(super) fn refuse_device(device: &Device, options: &Options, opened: &Opened) -> Result<()> {
+    let name = device.path.display();
+    if device.medium == Medium::Optical {
+        return Err(Error::refused(format!(
+            "{name} is an optical drive, and discs are not burnt in this version"
+        )));
+    }
+    if device.size == 0 {
+        return Err(Error::refused(format!("no medium in {name}")).advise("insert a medium"));
+    }
+    for path in opened.image_files() {
+        if let Some(mount) = device.mounts.iter().find(|mount| lies_on(path, &mount.target)) {
+            return Err(Error::refused(format!(
+                "the image {} lies on {name} itself, mounted on {}",
+                path.display(),
+                mount.target.display()
+            ))
+            .advise("copy it to another disk first"));
+        }
+        if let Some(over) = loop_over(path)
+            && (over.path == device.path
+                || device.whole.as_ref() == Some(&over.path)
+                || is_below(&over, device))
+        {
+            return Err(Error::refused(format!(
+                "{name} is the source itself: {} over {}",
+                over.name,
+                path.display()
+            )));
+        }
+    }
+    if device.system {
+        return Err(Error::refused(format!("the running system lives on {name}"))
+            .advise("boot another system, from a stick or the network, and restore from there"));
+    }
+    let used = |what: String| Error::refused(format!("{name} {what}"));
+    if let Some(mount) = device.mounts.first() {
+        let error = used(format!("is mounted on {} ({})", mount.target.display(), mount.node.display()));
+        let unmount = |error: Error, mount: &crate::os::Mount| {
+            error.advise(format!("unmount it:  umount {}", word(&mount.target)))
+        };
+        return Err(device.mounts.iter().fold(error, unmount));
+    }
+    if let Some(holder) = device.holders.first() {
+        let free = |error: Error, holder: &String| {
+            error.advise(match holder.strip_prefix("swap on ") {
+                Some(node) => format!("end the swapping:  swapoff {node}"),
+                None => format!("free it from {holder}"),
+            })
+        };
+        return Err(device.holders.iter().fold(used(format!("is in use by {holder}")), free));
+    }
+    if device.read_only {
+        return Err(
+            used("is read-only".to_owned()).advise("a card or stick may have a switch against writing")
+        );
+    }
+    refuse_layout(device, options, opened)?;
+    let size = opened.geometry().size;
+    if size > device.size {
+        return Err(Error::refused(format!(
+            "{name} is too small: it has {} bytes, the image {size}",
+            device.size
+        ))
+        .advise("an image fits on a disk of its own size or a larger one"));
+    }
+    Ok(())
+}
+
+/// A volume's image on a whole disk, a disk's in a partition, a table that counts in other sectors: none of them would be
+/// understood.
+fn refuse_layout(device: &Device, options: &Options, opened: &Opened) -> Result<()> {
+    if options.force_layout {
+        return Ok(());
+    }
+    let name = device.path.display();
+    let force = "it is meant so:  --force-layout";
+    match (scope_of_image(opened), scope_of_device(device)) {
+        (Scope::Volume, Scope::Disk) => {
+            let error = Error::refused(format!("the image is of a volume, and {name} is a whole disk"));
+            let part = device.parts.first();
+            let error = match part {
+                Some(part) => error.advise(format!("name a partition of it, as {}", part.node.display())),
+                None => error.advise("name a partition, or divide the disk first"),
+            };
+            Err(error.advise(force))
+        }
+        (Scope::Disk, Scope::Volume) => {
+            let error = Error::refused(format!("the image is of a whole disk, and {name} is a part of one"));
+            let error = match &device.whole {
+                Some(whole) => error.advise(format!("the whole disk is {}", whole.display())),
+                None => error,
+            };
+            Err(error.advise(force))
+        }
+        _ => match &opened.table {
+            Some(table) if table.sector_size != device.sector_size => Err(Error::refused(format!(
+                "the partition table of the image counts in sectors of {} bytes, {name} has {}: no system would find the partitions",
+                table.sector_size, device.sector_size
+            ))
+            .advise("restore it onto a disk with the same sectors")
+            .advise(force)),
+            _ => Ok(()),
+        },
+    }
+}
+
+/// What the image is of, by its record or by its content.
+pub(super) fn scope_of_image(opened: &Opened) -> Scope {
+    let recorded = opened.record.as_ref().map(|record| record.plan.scope.as_str());
+    let is_disc = opened.volumes.iter().any(|facts| matches!(facts.kind, "iso9660" | "udf"));
+    match recorded {
+        Some("disk") => Scope::Disk,
+        Some("volume") => Scope::Volume,
+        _ if opened.table.is_some() || is_disc => Scope::Disk,
+        _ if !opened.volumes.is_empty() => Scope::Volume,
+        _ => Scope::Any,
+    }
+}
+
+/// What may lie on a device: logical volumes and arrays hold either.
+fn scope_of_device(device: &Device) -> Scope {
+    match () {
+        () if device.whole.is_some() => Scope::Volume,
+        () if matches!(device.bus.as_str(), "dm" | "md") => Scope::Any,
+        () => Scope::Disk,
+    }
+}
+
+/// Refuses a file that is there unless the user said yes, that is the image, or that a device is made of.
+pub(super) fn refuse_file(path: &Path, exists: bool, options: &Options, opened: &Opened) -> Result<()> {
+    let name = path.display();
+    if !exists {
+        return Ok(());
+    }
+    if opened.image_files().any(|image| is_same(image, path)) {
+        return Err(Error::refused(format!("{name} is the image itself")));
+    }
+    if let Some(over) = loop_over(path) {
+        return Err(Error::refused(format!("{} is made of {name}", over.path.display()))
+            .advise(format!("restore onto the device:  {}", over.path.display()))
+            .advise(format!("or free the file:         losetup -d {}", over.path.display())));
+    }
+    if crate::proof::record::path_of(path).exists() {
+        return Err(Error::refused(format!("{name} is an image that has a record")).advise(
+            "to make an image of another one, with a record:  ectype convert --overwrite IMAGE IMAGE",
+        ));
+    }
+    if options.yes || options.dry_run {
+        return Ok(());
+    }
+    Err(Error::refused(format!("{name} exists")).advise("overwrite it:  --yes"))
+}
+
+fn is_same(a: &Path, b: &Path) -> bool {
+    let stamp = |path: &Path| PlainFile::open(path).and_then(|file| file.stamp()).ok();
+    let place = |path: &Path| stamp(path).map(|stamp| (stamp.device, stamp.inode));
+    place(a).is_some_and(|file| Some(file) == place(b))
+}
+
+/// Whether the file lies on the file system that is mounted there.
+fn lies_on(path: &Path, mounted: &Path) -> bool {
+    let device =
+        |path: &Path| PlainFile::open(path).and_then(|file| file.stamp()).ok().map(|stamp| stamp.device);
+    device(path).is_some_and(|number| Some(number) == device(mounted))
+}
+
+/// The loop device over this file.
+fn loop_over(path: &Path) -> Option<Device> {
+    let loops = disk::devices().unwrap_or_default().into_iter().filter(|device| device.bus == "loop");
+    loops.into_iter().find(|device| is_same(Path::new(&device.model), path))
+}
+
+/// Whether `device` is stacked on `lower`: its holders begin with its name.
+fn is_below(lower: &Device, device: &Device) -> bool {
+    lower.holders.iter().any(|holder| holder.split(' ').next() == Some(&device.name))
+}
