@@ -324,12 +324,7 @@ pub fn probe(stored: &dyn ReadAt) -> Option<&'static Format> {
 /// The name of an image format that `reader` begins like and that is not in the table; such bytes are never taken for raw.
 pub fn foreign(reader: &dyn ReadAt) -> Option<&'static str> {
     // First bytes of each format, by its own specification.
-    const MAGIC: [(&[u8], &str); 8] = [
-        (b"QFI\xfb", "qcow2"),
-        (b"vhdxfile", "VHDX"),
-        (b"conectix", "VHD"),
-        (b"KDMV", "VMDK"),
-        (b"# Disk DescriptorFile", "VMDK"),
+    const MAGIC: [(&[u8], &str); 3] = [
         (b"EVF\x09\x0d\x0a\xff\x00", "E01"),
         (b"<<< Oracle VM VirtualBox Disk Image >>>", "VDI"),
         (b"MComprHD", "CHD"),

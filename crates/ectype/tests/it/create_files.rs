@@ -160,7 +160,7 @@ fn the_extension_is_obeyed_or_refused_by_name() {
     let dir = folder();
     noisy(dir.path(), "source", 4096, 11);
     let before = contents(dir.path());
-    for later in ["vhd", "vhdx", "qcow2", "vmdk", "E01", "cue", "zst"] {
+    for later in ["E01", "cue"] {
         let name = format!("copy.{later}");
         ectype(dir.path(), ["create", "source", &name])
             .ends_with(1)

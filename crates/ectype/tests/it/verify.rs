@@ -174,9 +174,13 @@ fn an_image_without_a_record_shows_its_digests_and_foreign_formats_are_named() {
         .ends_with(0)
         .says("no record")
         .says(&tool("sha256sum", [&plain])[..64]);
-    for (magic, name) in
-        [(&b"QFI\xfb"[..], "qcow2"), (b"vhdxfile", "VHDX"), (b"KDMV", "VMDK"), (b"conectix", "VHD")]
-    {
+    // Some are read in this version, so this one contradicts its name; some are not.
+    for (magic, name) in [
+        (&b"QFI\xfb"[..], "qcow2"),
+        (b"vhdxfile", "vhdx"),
+        (b"KDMV", "vmdk"),
+        (b"EVF\x09\x0d\x0a\xff\x00", "E01"),
+    ] {
         let path = noisy(dir.path(), "foreign.img", MIB, 86);
         write(&path, magic, 0);
         ectype(dir.path(), ["verify", "foreign.img"]).ends_with(1).says(name);
@@ -185,7 +189,7 @@ fn an_image_without_a_record_shows_its_digests_and_foreign_formats_are_named() {
     }
     if need::tool("qemu-img") {
         tool("qemu-img", args!["create", "-q", "-f", "qcow2", dir.path().join("real.qcow2"), "1M"]);
-        ectype(dir.path(), ["verify", "real.qcow2"]).ends_with(1).says("qcow2");
+        ectype(dir.path(), ["verify", "real.qcow2"]).ends_with(0).says("structure is sound");
     }
     // As a source its bytes are bytes.
     ectype(dir.path(), ["create", "foreign.img", "copy.img"]).ends_with(0);
