@@ -22,9 +22,8 @@ use std::io;
 use std::sync::Arc;
 use zerocopy::IntoBytes;
 
-/// The level of zlib where none is asked for: with libdeflate the fastest that is no larger than what qemu-img makes; in Rust
-/// alone only the slowest would be, and is not worth a hundredth of the size.
-pub(super) const LEVEL: i32 = if cfg!(feature = "assembly") { 5 } else { 6 };
+/// The level of zlib where none is asked for: with libdeflate the fastest that is never larger than what qemu-img makes.
+pub(super) const LEVEL: i32 = 6;
 /// Where libdeflate is there; elsewhere 9 stands for all above.
 pub(super) const MOST_LEVEL: i32 = 12;
 /// A grain takes no more with its marker, in bytes: deflate makes of what it cannot pack a little more.

@@ -67,6 +67,7 @@ impl SparseImage {
 
     /// An image without grains, of which nothing is written yet.
     pub(super) fn over(place: image::Place, spec: &Spec) -> Result<SparseImage> {
+        assert!(spec.parent.is_some() == place.parent.is_some(), "a child is given its parent");
         let layout = Layout::of(spec.size)?;
         Ok(SparseImage {
             storage: place.storage,

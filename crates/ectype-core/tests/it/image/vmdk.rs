@@ -252,10 +252,24 @@ fn damage_is_an_error_at_worst() {
         let stored = case.image_of(&original).into_bytes();
         let end = stored.len() as u64;
         let headers = match subformat {
-            // Header; descriptor; directory and the beginning of its table.
-            "sparse" => vec![Extent::new(0, 128), Extent::new(512, 300), Extent::new(26 * 512, 600)],
-            // Header; a marker; all from the grain directory's marker on.
-            _ => vec![Extent::new(0, 128), Extent::new(GRAIN, 32), Extent::between(end - 2560, end)],
+            // Header; descriptor; directory, and the beginning of its table.
+            "sparse" => vec![
+                Extent::new(0, 80),
+                Extent::new(512, 150),
+                Extent::new(26 * 512, 4),
+                Extent::new(27 * 512, 16),
+            ],
+            // Header; a grain's marker.
+            _ => vec![
+                Extent::new(0, 80),
+                Extent::new(GRAIN, 32),
+                // The markers of directory, footer and end, and what follows them.
+                Extent::new(end - 2560, 16),
+                Extent::new(end - 2048, 16),
+                Extent::new(end - 1536, 16),
+                Extent::new(end - 1024, 80),
+                Extent::new(end - 512, 16),
+            ],
         };
         hostile(&case, &stored, &headers);
     }
