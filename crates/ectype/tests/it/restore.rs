@@ -385,8 +385,8 @@ fn an_interrupted_run_says_so_and_the_next_one_writes_the_rest() {
         return;
     }
     let dir = folder();
-    let image = noisy(dir.path(), "a.img", 24 * MIB, 79);
-    let disk = full(dir.path(), "disk", 24 * MIB);
+    let image = noisy(dir.path(), "a.img", 64 * MIB, 79);
+    let disk = full(dir.path(), "disk", 64 * MIB);
     {
         let slow = Slow::attach(dir.path(), &disk, &["wdelay=20ms"]);
         let before = sectors_written(slow.path());
@@ -403,7 +403,7 @@ fn an_interrupted_run_says_so_and_the_next_one_writes_the_rest() {
         let done: Vec<Value> = said.events().into_iter().filter(|event| event["event"] == "done").collect();
         assert_eq!(done[0]["status"], "stopped");
         assert_eq!(done[0]["error"]["kind"], "cancelled");
-        assert!(done[0]["bytes"]["written"].as_u64().unwrap() < 24 * MIB as u64);
+        assert!(done[0]["bytes"]["written"].as_u64().unwrap() < 64 * MIB as u64);
     }
     let device = LoopDevice::attach(&disk, &[]).unwrap();
     let json = onto(dir.path(), &image, device.path(), &["--json", "--changed-only"]).ends_with(0).json();

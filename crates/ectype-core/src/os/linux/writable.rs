@@ -176,7 +176,7 @@ impl ReadAt for WritableDisk {
         if all.end() > self.size() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if all.align_out(sector) == all && buf.as_ptr() as usize % ALIGNMENT == 0 {
+        if all.align_out(sector) == all && (buf.as_ptr() as usize).is_multiple_of(ALIGNMENT) {
             return self.read_whole(buf, offset);
         }
         let mut rest = buf;
@@ -198,7 +198,7 @@ impl WriteAt for WritableDisk {
         let all = Extent::new(offset, data.len() as u64);
         self.refuse_beyond(all)?;
         let is_whole = all.align_out(self.geometry().sector.into()) == all;
-        if is_whole && data.as_ptr() as usize % ALIGNMENT == 0 {
+        if is_whole && (data.as_ptr() as usize).is_multiple_of(ALIGNMENT) {
             return self.write_whole(data, offset);
         }
         let mut rest = data;
