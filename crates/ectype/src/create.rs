@@ -65,7 +65,11 @@ pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
 /// Tells the result and chooses the exit status.
 pub(crate) fn tell(outcome: &Outcome, output: &Output) -> Code {
     let advice = match &outcome.status {
-        Ended::Stopped(error) => exit::advice(error),
+        Ended::Stopped(error) => {
+            // What the library cannot know: with --restart the same command would begin anew.
+            let same = args::same_command(&[]);
+            exit::advice(error).iter().map(|line| line.replace("the same command", &same)).collect()
+        }
         Ended::Whole | Ended::Incomplete => Vec::new(),
     };
     report::created(outcome, output);
