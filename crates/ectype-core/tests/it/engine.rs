@@ -322,6 +322,25 @@ fn a_drive_that_loses_all_it_gave_is_gone_and_one_that_lies_is_no_witness() {
 }
 
 #[test]
+fn a_drive_that_lies_after_a_reset_is_caught_by_what_it_gave_before_it() {
+    let content = bytes(&SparseRandom::full(35, SIZE));
+    let tuning = Tuning { depth: 1, ..CALM };
+    // The read itself, then the last sector, the first one, and others anywhere.
+    for failing in 1..=6 {
+        let mut source = SickDrive::new(content.clone()).resets(sectors(9000, 1), failing).lies(usize::MAX);
+        let mut open = fresh().begin(SIZE).unwrap();
+        let stopped = open.copy(&mut source, tuning).unwrap().stopped.expect("it gave other data");
+        assert_eq!(stopped.kind(), Kind::Changed, "{failing}");
+        assert!(open.bad().is_empty() && open.ledger.map().bytes(Status::NonTrimmed) == 0, "{failing}");
+    }
+    // One that is well afterwards, and gives all of it.
+    let mut source = SickDrive::new(content.clone()).resets(sectors(9000, 1), 5);
+    let mut open = fresh().begin(SIZE).unwrap();
+    assert!(open.copy(&mut source, tuning).unwrap().stopped.is_none());
+    assert_eq!(open.finish(), plain_root(&content));
+}
+
+#[test]
 fn a_target_that_is_full_in_the_middle_of_scraping_loses_nothing() {
     let content = bytes(&SparseRandom::full(33, SIZE));
     let bad: Extents = (0..40).map(|index| sectors(6000 + 3 * index, 1)).collect();
