@@ -321,7 +321,8 @@ impl<'a> Reader<'a> {
         for answer in std::mem::take(&mut self.suspended) {
             self.take(answer)?;
         }
-        self.failures += failed.len() as u64;
+        let is_damage = |read: &Read| !matches!(read.outcome, Outcome::Medium { unwritten: true, .. });
+        self.failures += failed.iter().filter(|(_, read)| is_damage(read)).count() as u64;
         if let Some(most) = self.limits.errors.filter(|most| self.failures > *most) {
             return Err(limit(format!("more than {most} reads failed")).into());
         }
