@@ -245,7 +245,7 @@ impl Show {
                     "unreadable": progress.unreadable,
                     "pass": (progress.pass > 0).then_some(progress.pass),
                     "passes": (progress.pass > 0).then_some(progress.passes),
-                    "backwards": progress.backwards,
+                    "backwards": (progress.pass > 0).then_some(progress.backwards),
                     "areas": progress.walked.map(|walked| walked.0),
                     "areas_total": progress.walked.map(|walked| walked.1),
                     "last_success_s": progress.last_success.map(|last| last.elapsed().as_secs()),

@@ -249,7 +249,10 @@ impl Source for DeviceSource {
             return Err(gone(format!("{name} has another medium now")));
         }
         let Some(at) = known_good.map(|known| known.at).or_else(|| some_good(&self.disk)) else {
-            return Err(gone(format!("{name} gives no sector at all: it is broken, or gone")));
+            return Err(gone(format!(
+                "{name} gives no sector, wherever it was tried: it is broken, or gone"
+            ))
+            .advise("where other parts of it can be read, begin with them:  --reverse, or --offset"));
         };
         self.disk.drop_caches();
         let mut buffer = Buffer::new(at.len as usize);
