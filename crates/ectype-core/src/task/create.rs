@@ -20,7 +20,7 @@ use crate::image::raw::RawSink;
 use crate::io::{Content, ReadAt};
 use crate::os::file::{self, PlainFile};
 use crate::os::{Device, Medium};
-use crate::plan::map::{Header, MapFile, RescueMap, Stage, Status};
+use crate::plan::map::{END_OF_SPACE, Header, MapFile, RescueMap, Stage, Status};
 use crate::plan::policy::{self, Format};
 use crate::plan::rescue::{self, Rescue};
 use crate::proof::digest::Algorithm;
@@ -102,7 +102,7 @@ impl Parts {
             let wanted = map.extents(Status::Finished);
             let end = wanted.iter().next_back().map_or(0, Extent::end);
             // A map that knows no end claims all that there is.
-            if end > size.next_multiple_of(sector.max(512)) && end < MapFile::END_OF_SPACE {
+            if end > size.next_multiple_of(sector.max(512)) && end < END_OF_SPACE {
                 let context = format!(
                     "{} is the map of another medium: it has bytes up to {end}, and the source only {size}",
                     path.display()
@@ -183,7 +183,7 @@ pub struct Outcome {
     pub digests: BTreeMap<String, String>,
     /// Whether it went on with an earlier run.
     pub resumed: bool,
-    /// Whether the same command would read a damaged medium again from the start, as nothing proves that it did not change.
+    /// Whether the same command may read a damaged medium again from the start, as nothing may prove that it did not change.
     pub rereads: bool,
     /// How long this run took.
     pub seconds: f64,
@@ -694,7 +694,7 @@ impl Prepared {
         !self.opened.immutable && (differs(before.writes, now.writes) || before.file != now.file)
     }
 
-    /// Whether nothing will prove to the same command that nothing was written meanwhile.
+    /// Whether nothing may prove to the same command that nothing was written meanwhile.
     fn rereads(&self, status: &Ended) -> bool {
         let of_now = || self.opened.moment_now();
         !self.opened.immutable

@@ -25,7 +25,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// A longer map is none that any medium yields, in bytes.
-pub(super) const LONGEST_MAP: u64 = 64 << 20;
+const LONGEST_MAP: u64 = 64 << 20;
 
 /// The image and what lies beside it.
 #[derive(Clone, Debug)]
