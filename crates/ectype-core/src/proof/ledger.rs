@@ -185,6 +185,11 @@ impl Ledger {
         !matches!(self.leaves, Leaves::Unwanted)
     }
 
+    /// Whether those of pieces in parts are, too.
+    pub(crate) fn keeps_leaves(&self) -> bool {
+        matches!(self.leaves, Leaves::Stored { .. })
+    }
+
     /// The ledger of a new image; returns once it is durable.
     pub fn create<F: Serialize>(
         state: Box<dyn Storage>,
@@ -236,8 +241,7 @@ impl Ledger {
             list.iter().map(|&(offset, len)| Extent::new(offset, len)).collect()
         };
         let held_before = extents(&slot.held_before);
-        // Another program may have read them since.
-        let unwritten = extents(&slot.unwritten).intersect(&map.extents(Status::Bad));
+        let unwritten = extents(&slot.unwritten);
         let intent = slot.intent.map_or(Extent::new(0, 0), |(offset, len)| Extent::new(offset, len));
         let fresh_from = state.size().saturating_sub(LEAVES).div_ceil(HASH);
         let leaves_valid = (known == slot.map || known == slot.map_before) && fresh_from >= slot.leaves;
@@ -282,6 +286,7 @@ impl Ledger {
                 held_before = Extents::new();
             }
         }
+        // Another program may have read them since.
         let unwritten = before.unwritten.intersect(&map.extents(Status::Bad));
         // Until the emptied map is durable, the facts of the earlier run stand: they say why it was emptied.
         let new_facts = to_value(facts)?;
@@ -491,13 +496,15 @@ impl Ledger {
     }
 
     /// The content ends at `size` after all.
-    pub(crate) fn set_end(&mut self, size: u64) {
+    pub(crate) fn set_end(&mut self, size: u64) -> Result<()> {
         let mut map = RescueMap::new(size);
         for (at, status) in self.map.runs() {
             map.set(at.intersect(Extent::new(0, size)), status);
         }
         self.map = map;
         self.unwritten.remove(Extent::between(size, u64::MAX));
+        // Its last piece may have the leaf of a longer one, from a run that was cut off before its map told.
+        self.set_stale(Extent::between(size - size % PIECE, size))
     }
 
     /// Makes what is held durable knowledge. The image must have been flushed before.
@@ -557,7 +564,7 @@ impl Ledger {
         let Some(kept) = &mut self.kept else { return Ok(()) };
         let kept_zeros = kept.zeros;
         let pair = |extent: Extent| (extent.offset, extent.len);
-        let slot = Slot {
+        let mut slot = Slot {
             size: self.map.size(),
             map,
             map_before,
@@ -573,8 +580,15 @@ impl Ledger {
             facts: &kept.facts,
         };
         let room = BALLAST.offset as usize - HEAD;
-        let json = serde_json::to_vec(&slot)
-            .map_err(|error| Error::new(Kind::Io, "writing the state").because(error))?;
+        let json = loop {
+            let json = serde_json::to_vec(&slot)
+                .map_err(|error| Error::new(Kind::Io, "writing the state").because(error))?;
+            if json.len() <= room || slot.unwritten.is_empty() {
+                break json;
+            }
+            // What is held goes before what may be forgotten.
+            slot.unwritten.truncate(slot.unwritten.len() / 2);
+        };
         if json.len() > room {
             let many = self.held_before.count();
             let context =
@@ -636,6 +650,8 @@ impl Ledger {
             }
             Leaves::Stored { fresh_from } => {
                 *fresh_from = (*fresh_from).max(index + 1);
+                // Zeros that came in parts are zeros as any others.
+                let leaf = if leaf == tree::zero_leaf() { ZERO_SLOT } else { leaf };
                 self.state().write_at(&leaf.0, LEAVES + index * HASH).map_err(writing)
             }
         }
@@ -872,3 +888,6 @@ fn map_hash(map: &RescueMap) -> String {
     }
     hasher.finalize().to_hex().to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -543,7 +543,7 @@ impl Prepared {
         let run_out = self.run_out(run.ledger.map());
         if let Some(run_out) = run_out {
             run.image.set_end(run_out.offset).map_err(Failed::Resumable)?;
-            run.ledger.set_end(run_out.offset);
+            run.ledger.set_end(run_out.offset).map_err(Failed::Resumable)?;
         }
         let mut digests: BTreeMap<String, String> = BTreeMap::new();
         let mut missing = self.plan.hashes.clone();
