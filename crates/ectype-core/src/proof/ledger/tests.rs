@@ -1,3 +1,5 @@
+//! What a run leaves in its state, and what may be believed of it.
+
 use super::*;
 use crate::os::file::PlainFile;
 
