@@ -396,12 +396,13 @@ impl Prepared {
     pub fn run(mut self, watch: &Watch) -> Result<Outcome> {
         let begun = Instant::now();
         let state = self.files.lock_state()?;
+        let is_new = state.size() == 0;
         // Between plan and lock another run may have been at work.
         let target = match survey(&self.files, &self.options, &self.opened) {
             Ok(target) => target,
             Err(error) => {
-                if state.size() == 0 {
-                    let _ = std::fs::remove_file(&self.files.state);
+                if is_new {
+                    self.files.remove_state();
                 }
                 return Err(error);
             }
@@ -426,7 +427,11 @@ impl Prepared {
         let resumed = map_before.is_some();
         // Keeps the lock while what could not begin is cleared away.
         let _lock = state.file().try_clone();
-        let (ledger, image) = match (self.begin(target, Box::new(state), &mut facts), map_before) {
+        let begun_with = self.begin(target, Box::new(state), &mut facts, watch);
+        if is_new && resumed && begun_with.is_err() {
+            self.files.remove_state();
+        }
+        let (ledger, image) = match (begun_with, map_before) {
             (Ok(begun), _) => begun,
             // No room even to go on: what is held stays held.
             (Err(error), Some(map)) if error.kind() == Kind::Limit => {
@@ -603,6 +608,7 @@ impl Prepared {
         target: Target,
         state: Box<PlainFile>,
         facts: &mut RunFacts,
+        watch: &Watch,
     ) -> Result<(Ledger, Box<dyn Image>)> {
         let size = self.opened.geometry().size;
         let image = &self.files.image;
@@ -629,13 +635,6 @@ impl Prepared {
             file::sync_dir(file::folder(image)).map_err(failed)?;
             storage
         };
-        // At its shortest it ends with the last byte that is held: a disc's run-out is cut off, a file without holes grows
-        // forward, and another program's ends where that stopped.
-        let held_end = unfinished.held().iter().next_back().map_or(0, Extent::end);
-        if !(held_end..=size).contains(&storage.size()) {
-            let context = format!("{} is not as long as the earlier run left it", image.display());
-            return Err(Error::new(Kind::Changed, context).advise("discard it and begin anew:  --restart"));
-        }
         let ledger = match unfinished.left {
             None => {
                 facts.unproven = true;
@@ -660,6 +659,12 @@ impl Prepared {
         // Past the system's cache: it may hold what never reached the disk.
         storage.drop_cache();
         ledger.check_some(&storage)?;
+        if let Some(record) = Record::of(image)?
+            && let Some(tree) = record.tree()
+        {
+            let lost = record.unreadable.iter().map(|&range| range.into()).collect();
+            ledger.check_recorded(&storage, &tree, &lost, watch)?;
+        }
         self.files.discard_record()?;
         let sink = RawSink::resume(storage, size, &ledger.held())?;
         Ok((ledger, Box::new(sink)))
