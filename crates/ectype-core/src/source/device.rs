@@ -258,7 +258,8 @@ impl Source for DeviceSource {
             return Err(gone(format!("{name} has another medium now")));
         }
         let Some(at) = known_good.map(|known| known.at).or_else(|| some_good(&self.disk)) else {
-            return Err(gone(format!("{name} gives no sector at all: it is broken, or gone")));
+            return Err(gone(format!("{name} gives no sector at all: it is broken, or gone"))
+                .advise("once it gives any again, the same command goes on"));
         };
         self.disk.drop_caches();
         let mut buffer = Buffer::new(at.len as usize);

@@ -119,9 +119,14 @@ pub(super) fn refuse_device(image: &Path) -> Result<()> {
 pub(super) fn map_text(path: &Path) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     // The length that a file tells may not be that of what it gives.
-    File::open(path)
-        .and_then(|file| file.take(LONGEST_MAP + 1).read_to_end(&mut text))
-        .map_err(|error| Error::io(format!("reading {}", path.display()), error))?;
+    File::open(path).and_then(|file| file.take(LONGEST_MAP + 1).read_to_end(&mut text)).map_err(|error| {
+        let is_link = std::fs::symlink_metadata(path).is_ok_and(|facts| facts.is_symlink());
+        if is_link && error.kind() == std::io::ErrorKind::NotFound {
+            let context = format!("{} is a link that leads nowhere", path.display());
+            return Error::refused(context).advise("remove it, or give the map another name");
+        }
+        Error::io(format!("reading {}", path.display()), error)
+    })?;
     if text.len() as u64 > LONGEST_MAP {
         let most = LONGEST_MAP >> 20;
         let context = format!("{} is too long for a map: {most} MiB are the most", path.display());

@@ -35,7 +35,11 @@ fn a_word_for_the_map_counts_also_after_a_reading_again_that_stopped() {
     let dir = folder();
     let (file, disk) = sick(dir.path(), &(9000..9400).collect::<Vec<_>>());
     let (image, map) = (dir.path().join("x.img"), dir.path().join("x.img.map"));
-    ectype(dir.path(), args!["create", "--max-errors", "3", disk.path(), image]).ends_with(5);
+    let stopped = ectype(dir.path(), args!["create", "--json", "--max-errors", "3", disk.path(), image]);
+    let json = stopped.ends_with(5).json();
+    // What failed at large is not yet lost.
+    assert_eq!(json["bytes"]["unreadable"], 0, "{json}");
+    assert!(json["missing"]["bytes"] == 0 && json["missing"]["unscraped"].as_u64() > Some(0), "{json}");
     let before = held(&map);
     let copied = fs::read(&image).unwrap();
     drop(disk);
@@ -140,6 +144,10 @@ fn a_map_that_holds_nothing_gives_no_file_away() {
             assert_eq!(contents(dir.path()), before, "{text:?}: {said:#?}");
         }
     }
+    std::os::unix::fs::symlink("nowhere", dir.path().join("link")).unwrap();
+    ectype(dir.path(), ["create", "--map", "link", "source", "new.img"])
+        .ends_with(1)
+        .says("link is a link that leads nowhere");
     // On the user's word, and where nothing is given away.
     fs::write(&map, BLANK).unwrap();
     ectype(dir.path(), ["create", "--map", "m", "source", "new.img"]).ends_with(0);
