@@ -32,7 +32,7 @@ use crate::source::{Geometry, Source};
 use crate::watch::{Phase, Watch};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many sectors at the end of a disc may be run-out: a track-at-once writer leaves two.
 const RUN_OUT_SECTORS: u64 = 2;
@@ -223,10 +223,13 @@ pub struct Prepared {
     opened: Opened,
     plan: Plan,
     files: Files,
+    /// How long that took: a sick medium may be slow to tell what it is.
+    took: Duration,
 }
 
 /// Opens the source, surveys the target, and makes the plan. Touches nothing.
 pub fn prepare(options: Options) -> Result<Prepared> {
+    let begun = Instant::now();
     if let Some(image) = &options.image {
         refuse_device(image)?;
     }
@@ -320,8 +323,9 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         compare,
         failed,
     };
-    let mut prepared = Prepared { options, opened, plan, files };
+    let mut prepared = Prepared { options, opened, plan, files, took: Duration::ZERO };
     prepared.check_room()?;
+    prepared.took = begun.elapsed();
     Ok(prepared)
 }
 
@@ -394,7 +398,11 @@ impl Prepared {
 
     /// Carries out the plan.
     pub fn run(mut self, watch: &Watch) -> Result<Outcome> {
-        let begun = Instant::now();
+        let called = Instant::now();
+        let begun = called.checked_sub(self.took).unwrap_or(called);
+        // The user's time runs since the medium was asked first.
+        let left = |time: Duration| time.saturating_sub(begun.elapsed());
+        self.options.limits.time = self.options.limits.time.map(left);
         let state = self.files.lock_state()?;
         let is_new = state.size() == 0;
         // Between plan and lock another run may have been at work.
@@ -725,13 +733,19 @@ impl Prepared {
 
     fn outcome(&self, status: Ended, known: &Recorded, resumed: bool, begun: Instant) -> Outcome {
         let Recorded { map, zeros, unwritten } = known;
-        let unreadable = missing_extents(map);
+        let failed = missing_extents(map);
+        let rereads = !failed.is_empty() && self.rereads(&status);
+        // Until a rescue has come to its end, what failed at large is yet to be tried sector by sector.
+        let unreadable = match status {
+            Ended::Stopped(_) => map.extents(Status::Bad),
+            _ => failed,
+        };
         let sector = u64::from(self.opened.geometry().sector);
         let finished = map.bytes(Status::Finished);
         let zero = (*zeros).min(finished);
         Outcome {
             bytes: ByteCounts { read: finished - zero, zero, unused: 0, unreadable: unreadable.bytes() },
-            rereads: !unreadable.is_empty() && self.rereads(&status),
+            rereads,
             status,
             plan: self.plan.clone(),
             size: map.size(),
