@@ -21,7 +21,7 @@ pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
     let folder =
         std::env::current_dir().map_err(|error| Error::io("asking for the current folder", error))?;
     let checkpoint_every = Duration::try_from_secs_f64(args.checkpoint).unwrap_or(Duration::from_secs(30));
-    let prepared = prepare(Options {
+    let options = Options {
         source: args.source.clone(),
         image: args.image.clone(),
         folder,
@@ -45,7 +45,9 @@ pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
             ..rescue::Options::default()
         },
         limits: Limits { errors: args.max_errors, time: args.max_time },
-    })?;
+    };
+    let watch: &'static Watch = Box::leak(Box::default());
+    let prepared = output.opening(&args.source, watch, || prepare(options))?;
     report::plan(prepared.plan(), output);
     let mut event = json::planned(prepared.plan());
     event["event"] = "plan".into();
@@ -57,7 +59,6 @@ pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
         }
         return Ok(Code::Done);
     }
-    let watch: &'static Watch = Box::leak(Box::default());
     let outcome = output.watched(watch, || prepared.run(watch))?;
     Ok(tell(&outcome, output))
 }

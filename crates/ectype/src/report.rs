@@ -13,8 +13,10 @@ use std::time::Duration;
 /// Bytes in the largest unit that leaves a number of at least one: `690.2 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if bytes < 1024 {
-        return format!("{bytes} bytes");
+    match bytes {
+        1 => return "1 byte".to_owned(),
+        0..1024 => return format!("{bytes} bytes"),
+        _ => {}
     }
     let mut value = bytes as f64 / 1024.0;
     let mut unit = 0;
@@ -178,9 +180,10 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
             let sector = u64::from(outcome.plan.source.sector_size.max(1));
             let lost = outcome.unreadable.bytes();
             output.finding(&format!(
-                "  {}   complete but for {} sectors ({}) that could not be read:",
+                "  {}   complete but for {} sector{} ({}) that could not be read:",
                 output.strong(&image),
                 count(lost.div_ceil(sector)),
+                if lost.div_ceil(sector) == 1 { "" } else { "s" },
                 size(lost)
             ));
             list(&outcome.unreadable, output);
@@ -262,8 +265,15 @@ fn what_next(outcome: &Outcome) -> String {
         return "There was nothing to read.".to_owned();
     }
     trusting(outcome, "tries those sectors again").unwrap_or_else(|| {
+        let source = &outcome.plan.source;
+        // A demonstration makes a disc of a file.
+        let is_disc = source.medium == "optical" || (source.medium == "file" && source.sector_size == 2048);
         let same = args::same_command(&[]);
-        format!("Clean the disc or try another drive, then run {same}: it tries those sectors again.")
+        if is_disc {
+            format!("Clean the disc or try another drive, then run {same}: it tries those sectors again.")
+        } else {
+            format!("To try those sectors again, run {same}; with --retries 3, three times.")
+        }
     })
 }
 
@@ -405,6 +415,7 @@ mod tests {
     fn sizes_have_one_decimal_and_the_right_unit() {
         for (bytes, text) in [
             (0, "0 bytes"),
+            (1, "1 byte"),
             (1023, "1023 bytes"),
             (1024, "1.0 KiB"),
             (1_048_575, "1.0 MiB"),

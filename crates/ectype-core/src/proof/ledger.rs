@@ -19,6 +19,7 @@
 //! its leaf, and kept if the medium gives the same. Before such a piece is overwritten the intent to do so is made durable,
 //! because after a crash in between its leaf would be a lie.
 
+mod recorded;
 mod slot;
 
 use super::digest::{Algorithm, Digester};
@@ -152,6 +153,11 @@ pub struct Left {
 }
 
 impl Left {
+    /// What an earlier run held and one that compared has not come to.
+    pub(crate) fn is_compared(&self) -> bool {
+        self.held_before.is_empty()
+    }
+
     /// What the image holds: what this map claims, and what earlier runs held that is yet to be compared.
     pub fn held(&self, map: &RescueMap) -> Extents {
         map.extents(Status::Finished).union(&self.held_before)

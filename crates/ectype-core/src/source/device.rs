@@ -252,6 +252,7 @@ impl Source for DeviceSource {
             return Err(gone(format!(
                 "{name} gives no sector, wherever it was tried: it is broken, or gone"
             ))
+            .advise("once it gives any again, the same command goes on")
             .advise("where other parts of it can be read, begin with them:  --reverse, or --offset"));
         };
         self.disk.drop_caches();

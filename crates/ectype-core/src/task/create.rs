@@ -32,7 +32,7 @@ use crate::source::{Geometry, Source};
 use crate::watch::{Phase, Watch};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many sectors at the end of a disc may be run-out: a track-at-once writer leaves two.
 const RUN_OUT_SECTORS: u64 = 2;
@@ -223,10 +223,13 @@ pub struct Prepared {
     opened: Opened,
     plan: Plan,
     files: Files,
+    /// How long that took: a sick medium may be slow to tell what it is.
+    took: Duration,
 }
 
 /// Opens the source, surveys the target, and makes the plan. Touches nothing.
 pub fn prepare(options: Options) -> Result<Prepared> {
+    let begun = Instant::now();
     if let Some(image) = &options.image {
         refuse_device(image)?;
     }
@@ -320,8 +323,9 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         compare,
         failed,
     };
-    let mut prepared = Prepared { options, opened, plan, files };
+    let mut prepared = Prepared { options, opened, plan, files, took: Duration::ZERO };
     prepared.check_room()?;
+    prepared.took = begun.elapsed();
     Ok(prepared)
 }
 
@@ -394,14 +398,19 @@ impl Prepared {
 
     /// Carries out the plan.
     pub fn run(mut self, watch: &Watch) -> Result<Outcome> {
-        let begun = Instant::now();
+        let called = Instant::now();
+        let begun = called.checked_sub(self.took).unwrap_or(called);
+        // The user's time runs since the medium was asked first.
+        let left = |time: Duration| time.saturating_sub(begun.elapsed());
+        self.options.limits.time = self.options.limits.time.map(left);
         let state = self.files.lock_state()?;
+        let is_new = state.size() == 0;
         // Between plan and lock another run may have been at work.
         let target = match survey(&self.files, &self.options, &self.opened) {
             Ok(target) => target,
             Err(error) => {
-                if state.size() == 0 {
-                    let _ = std::fs::remove_file(&self.files.state);
+                if is_new {
+                    self.files.remove_state();
                 }
                 return Err(error);
             }
@@ -426,7 +435,11 @@ impl Prepared {
         let resumed = map_before.is_some();
         // Keeps the lock while what could not begin is cleared away.
         let _lock = state.file().try_clone();
-        let (ledger, image) = match (self.begin(target, Box::new(state), &mut facts), map_before) {
+        let begun_with = self.begin(target, Box::new(state), &mut facts, watch);
+        if is_new && resumed && begun_with.is_err() {
+            self.files.remove_state();
+        }
+        let (ledger, image) = match (begun_with, map_before) {
             (Ok(begun), _) => begun,
             // No room even to go on: what is held stays held.
             (Err(error), Some(map)) if error.kind() == Kind::Limit => {
@@ -603,6 +616,7 @@ impl Prepared {
         target: Target,
         state: Box<PlainFile>,
         facts: &mut RunFacts,
+        watch: &Watch,
     ) -> Result<(Ledger, Box<dyn Image>)> {
         let size = self.opened.geometry().size;
         let image = &self.files.image;
@@ -629,13 +643,6 @@ impl Prepared {
             file::sync_dir(file::folder(image)).map_err(failed)?;
             storage
         };
-        // At its shortest it ends with the last byte that is held: a disc's run-out is cut off, a file without holes grows
-        // forward, and another program's ends where that stopped.
-        let held_end = unfinished.held().iter().next_back().map_or(0, Extent::end);
-        if !(held_end..=size).contains(&storage.size()) {
-            let context = format!("{} is not as long as the earlier run left it", image.display());
-            return Err(Error::new(Kind::Changed, context).advise("discard it and begin anew:  --restart"));
-        }
         let ledger = match unfinished.left {
             None => {
                 facts.unproven = true;
@@ -660,6 +667,12 @@ impl Prepared {
         // Past the system's cache: it may hold what never reached the disk.
         storage.drop_cache();
         ledger.check_some(&storage)?;
+        if let Some(record) = Record::of(image)?
+            && let Some(tree) = record.tree()
+        {
+            let lost = record.unreadable.iter().map(|&range| range.into()).collect();
+            ledger.check_recorded(&storage, &tree, &lost, watch)?;
+        }
         self.files.discard_record()?;
         let sink = RawSink::resume(storage, size, &ledger.held())?;
         Ok((ledger, Box::new(sink)))
@@ -720,13 +733,19 @@ impl Prepared {
 
     fn outcome(&self, status: Ended, known: &Recorded, resumed: bool, begun: Instant) -> Outcome {
         let Recorded { map, zeros, unwritten } = known;
-        let unreadable = missing_extents(map);
+        let failed = missing_extents(map);
+        let rereads = !failed.is_empty() && self.rereads(&status);
+        // Until a rescue has come to its end, what failed at large is yet to be tried sector by sector.
+        let unreadable = match status {
+            Ended::Stopped(_) => map.extents(Status::Bad),
+            _ => failed,
+        };
         let sector = u64::from(self.opened.geometry().sector);
         let finished = map.bytes(Status::Finished);
         let zero = (*zeros).min(finished);
         Outcome {
             bytes: ByteCounts { read: finished - zero, zero, unused: 0, unreadable: unreadable.bytes() },
-            rereads: !unreadable.is_empty() && self.rereads(&status),
+            rereads,
             status,
             plan: self.plan.clone(),
             size: map.size(),

@@ -5,6 +5,7 @@
 mod create_files;
 mod devices;
 mod hostile;
+mod kept;
 mod limits;
 mod look;
 mod map;
