@@ -45,6 +45,9 @@ struct State {
     dies_at: Option<usize>,
     dead: bool,
     flaky: Vec<(Extent, usize)>,
+    /// A read that touches this resets it, and with that so many reads fail.
+    resets: Option<(Extent, usize)>,
+    resetting: usize,
     lies: usize,
     /// So many bytes before a sector that fails never read again, and which those are by now.
     eats: u64,
@@ -142,6 +145,12 @@ impl SickDrive {
         self
     }
 
+    /// The first read that touches `at` resets the drive: that and what else is read meanwhile fails, `reads` in all.
+    pub fn resets(self, at: Extent, reads: usize) -> Self {
+        self.state().resets = Some((at, reads));
+        self
+    }
+
     /// The first `times` good reads after an error give wrong data, and say nothing of it.
     pub fn lies(self, times: usize) -> Self {
         self.state().lies = times;
@@ -175,6 +184,13 @@ impl SickDrive {
                 *times -= 1;
                 failing.insert(touched);
             }
+        }
+        if let Some((_, reads)) = state.resets.take_if(|(area, _)| !area.intersect(at).is_empty()) {
+            state.resetting = reads;
+        }
+        if state.resetting > 0 {
+            state.resetting -= 1;
+            failing.insert(at);
         }
         failing.iter().next().map(|extent| extent.offset)
     }

@@ -535,14 +535,59 @@ fn words() -> Vec<String> {
     words
 }
 
-/// The same with one more option of `create` or `restore`, to be run as it stands.
+/// What gives up what the run before left.
+const ANEW: [&str; 2] = ["--restart", "--overwrite"];
+
+/// The command line that goes on and takes the map on its word, to be run as it stands; `None` where this one did so already.
+pub(crate) fn command_line_trusting() -> Option<String> {
+    trusting(words())
+}
+
+fn trusting(mut words: Vec<String>) -> Option<String> {
+    const TRUST: &str = "--trust-map";
+    if options(&words).any(|word| word == TRUST) {
+        return None;
+    }
+    let mut is_option = true;
+    words.retain(|word| {
+        is_option &= word != "--";
+        !(is_option && (ANEW.contains(&word.as_str()) || word == "--dry-run"))
+    });
+    let verb = words.iter().position(|word| word == "create")?;
+    words.insert(verb + 1, TRUST.to_owned());
+    Some(words.join(" "))
+}
+
+/// The command line with one more option of `restore`, to be run as it stands.
 pub(crate) fn command_line_with(option: &str) -> String {
     let mut words = words();
     words.retain(|word| word != "--dry-run" && word != option);
-    if let Some(verb) = words.iter().position(|word| word == "create" || word == "restore") {
+    if let Some(verb) = words.iter().position(|word| word == "restore") {
         words.insert(verb + 1, option.to_owned());
     }
     words.join(" ")
+}
+
+/// How the command is called that goes on with what this one left, which `but` says to leave out something more.
+pub(crate) fn same_command(but: &[&str]) -> String {
+    same(&words(), but)
+}
+
+fn same(words: &[String], but: &[&str]) -> String {
+    let left_out: Vec<_> =
+        ANEW.iter().chain(but).filter(|out| options(words).any(|word| word == *out)).collect();
+    match left_out.split_last() {
+        None => "the same command".to_owned(),
+        Some((last, [])) => format!("the same command without {last}"),
+        Some((last, before)) => {
+            let before: Vec<&str> = before.iter().map(|option| **option).collect();
+            format!("the same command without {} and {last}", before.join(", "))
+        }
+    }
+}
+
+fn options(words: &[String]) -> impl Iterator<Item = &String> {
+    words.iter().take_while(|word| *word != "--")
 }
 
 #[cfg(test)]
@@ -552,6 +597,26 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_command_that_goes_on_gives_up_nothing() {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let again = |line: &str| trusting(words(line));
+        for option in ["", "--overwrite ", "--restart ", "--restart --dry-run "] {
+            let line = format!("ectype -q create {option}--hash md5 /dev/x d.img");
+            assert_eq!(again(&line).unwrap(), "ectype -q create --trust-map --hash md5 /dev/x d.img");
+        }
+        assert_eq!(again("ectype create --trust-map /dev/x d.img"), None);
+        let odd = "ectype create --restart -- --restart --trust-map";
+        assert_eq!(again(odd).unwrap(), "ectype create --trust-map -- --restart --trust-map");
+        let same = |line: &str, but: &[&str]| same(&words(line), but);
+        assert_eq!(same("ectype create x -- --restart", &["--no-scrape"]), "the same command");
+        assert_eq!(same("ectype create --overwrite x", &[]), "the same command without --overwrite");
+        assert_eq!(
+            same("ectype create --no-scrape --restart x", &["--no-scrape"]),
+            "the same command without --restart and --no-scrape"
+        );
     }
 
     #[test]

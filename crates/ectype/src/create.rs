@@ -125,7 +125,9 @@ fn of_target(args: &TargetArgs) -> Options {
 /// Prints the plan, carries it out, and tells the result.
 fn carry_out(options: Options, output: &Output) -> Result<Code> {
     let dry_run = options.dry_run;
-    let prepared = prepare(options)?;
+    let watch: &'static Watch = Box::leak(Box::default());
+    let source = options.source.clone();
+    let prepared = output.opening(&source, watch, || prepare(options))?;
     report::plan(prepared.plan(), output);
     let mut event = json::planned(prepared.plan());
     event["event"] = "plan".into();
@@ -137,7 +139,6 @@ fn carry_out(options: Options, output: &Output) -> Result<Code> {
         }
         return Ok(Code::Done);
     }
-    let watch: &'static Watch = Box::leak(Box::default());
     let outcome = output.watched(watch, || prepared.run(watch))?;
     Ok(tell(&outcome, output))
 }
@@ -145,7 +146,11 @@ fn carry_out(options: Options, output: &Output) -> Result<Code> {
 /// Tells the result and chooses the exit status.
 pub(crate) fn tell(outcome: &Outcome, output: &Output) -> Code {
     let advice = match &outcome.status {
-        Ended::Stopped(error) => exit::advice(error),
+        Ended::Stopped(error) => {
+            // What the library cannot know: with --restart the same command would begin anew.
+            let same = args::same_command(&[]);
+            exit::advice(error).iter().map(|line| line.replace("the same command", &same)).collect()
+        }
         Ended::Whole | Ended::Incomplete => Vec::new(),
     };
     report::created(outcome, output);

@@ -51,6 +51,11 @@ fn main() -> ExitCode {
     let code = code.unwrap_or_else(|error| exit::failed(&error, &output));
     match output.lost() {
         Some(error) if code == exit::Code::Done => exit::failed(&error, &output).into(),
-        _ => code.into(),
+        // What happened stays the answer.
+        Some(error) => {
+            output.error(&error, &[]);
+            code.into()
+        }
+        None => code.into(),
     }
 }

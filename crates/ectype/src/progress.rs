@@ -1,15 +1,16 @@
 //! Where output goes, and how a running copy is shown: a moving line on a terminal, a line now and then in a log, or JSON.
 
 use crate::args::{Common, ProgressKind, When};
-use crate::report;
-use ectype_core::Error;
+use crate::{exit, report};
 use ectype_core::plan::map::Cell;
 use ectype_core::watch::{Phase, Progress, Watch};
+use ectype_core::{Error, Kind};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often the moving line moves.
@@ -20,6 +21,10 @@ const JSON_TICK: Duration = Duration::from_secs(1);
 const LOG_TICK: Duration = Duration::from_secs(30);
 /// The speed shown is that of the last so many seconds.
 const WINDOW: Duration = Duration::from_secs(8);
+/// Opening a medium for longer is worth a word.
+const LONG: Duration = Duration::from_secs(1);
+/// Whom an interrupt is told to while nothing is made yet.
+static OPENING: Mutex<Option<Output>> = Mutex::new(None);
 /// How many cells the picture has.
 const WIDEST: usize = 40;
 const NARROWEST: usize = 8;
@@ -137,7 +142,7 @@ impl Output {
     pub(crate) fn lost(&self) -> Option<Error> {
         let cause = self.lost.get()?;
         let cause = cause.raw_os_error().map_or_else(|| cause.kind().into(), io::Error::from_raw_os_error);
-        Some(Error::io("the work is done, but its result could not be printed", cause))
+        Some(Error::io("the result could not be printed", cause))
     }
 
     /// Bold on a terminal.
@@ -165,15 +170,41 @@ impl Output {
         }
     }
 
+    /// Opens a medium, which takes a sick one its time: then it is said. Nothing is made yet, so an interrupt ends it all at
+    /// once, and is told as the result.
+    pub(crate) fn opening<T: Send>(
+        &self,
+        source: &Path,
+        watch: &'static Watch,
+        work: impl FnOnce() -> T + Send,
+    ) -> T {
+        heed(watch);
+        let meanwhile = |output| *OPENING.lock().unwrap_or_else(PoisonError::into_inner) = output;
+        meanwhile(Some(self.clone()));
+        let result = std::thread::scope(|scope| {
+            let (done, ended) = channel::<()>();
+            let telling = move || {
+                if ended.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
+                    self.event(&json!({ "event": "phase", "phase": "opening", "total": null }));
+                    if matches!(self.style, Style::Bar | Style::Log) {
+                        let source = report::printable(&source.display().to_string());
+                        err(&format!("looking at {source} …\n"));
+                    }
+                }
+            };
+            // Without a thread for it that goes untold.
+            let _ = std::thread::Builder::new().name("ectype-show".into()).spawn_scoped(scope, telling);
+            let result = work();
+            drop(done);
+            result
+        });
+        meanwhile(None);
+        result
+    }
+
     /// Runs `work` while its progress is shown, with the interrupt key wired to an ordered stop.
     pub(crate) fn watched<T: Send>(&self, watch: &'static Watch, work: impl FnOnce() -> T + Send) -> T {
-        // A second handler cannot be set; the first one watches the same run.
-        let _ = ctrlc::set_handler(move || {
-            if watch.stop_asked() {
-                std::process::exit(130);
-            }
-            watch.stop();
-        });
+        heed(watch);
         std::thread::scope(|scope| {
             let (done, ended) = channel::<()>();
             let style = self.style;
@@ -202,6 +233,22 @@ impl Output {
             result
         })
     }
+}
+
+/// Wires the interrupt key to an ordered stop.
+fn heed(watch: &'static Watch) {
+    // A second handler cannot be set; the first one watches the same run.
+    let _ = ctrlc::set_handler(move || {
+        let opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(output) = &*opening {
+            let code = exit::failed(&Error::new(Kind::Cancelled, "interrupted"), output);
+            std::process::exit(code as i32);
+        }
+        if watch.stop_asked() {
+            std::process::exit(130);
+        }
+        watch.stop();
+    });
 }
 
 /// What is told on the way may get lost.
@@ -260,7 +307,7 @@ impl Show {
                     "unreadable": progress.unreadable,
                     "pass": (progress.pass > 0).then_some(progress.pass),
                     "passes": (progress.pass > 0).then_some(progress.passes),
-                    "backwards": progress.backwards,
+                    "backwards": (progress.pass > 0).then_some(progress.backwards),
                     "areas": progress.walked.map(|walked| walked.0),
                     "areas_total": progress.walked.map(|walked| walked.1),
                     "last_success_s": progress.last_success.map(|last| last.elapsed().as_secs()),

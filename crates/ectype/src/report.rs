@@ -13,8 +13,10 @@ use std::time::Duration;
 /// Bytes in the largest unit that leaves a number of at least one: `690.2 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if bytes < 1024 {
-        return format!("{bytes} bytes");
+    match bytes {
+        1 => return "1 byte".to_owned(),
+        0..1024 => return format!("{bytes} bytes"),
+        _ => {}
     }
     let mut value = bytes as f64 / 1024.0;
     let mut unit = 0;
@@ -156,12 +158,15 @@ pub(crate) fn plan(plan: &Plan, output: &Output) {
     if let Some(held) = plan.held {
         output.line(&format!("  goes on with an unfinished image: {} of it are held", size(held)));
     }
-    if plan.compare && plan.failed > 0 {
+    if plan.compare
+        && plan.failed > 0
+        && let Some(command) = args::command_line_trusting()
+    {
         output.line(&format!(
-            "  {} of it could not be read. If the drive is dying and nothing wrote to it, stop this, and run:",
+            "  {} of it could not be read. If the drive is dying and nothing wrote to it, run this instead:",
             size(plan.failed)
         ));
-        output.line(&format!("    {}", printable(&args::command_line_with("--trust-map"))));
+        output.line(&format!("    {}", printable(&command)));
     }
 }
 
@@ -189,9 +194,10 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
             let sector = u64::from(outcome.plan.source.sector_size.max(1));
             let lost = outcome.unreadable.bytes();
             output.finding(&format!(
-                "  {}   complete but for {} sectors ({}) that could not be read:",
+                "  {}   complete but for {} sector{} ({}) that could not be read:",
                 output.strong(&image),
                 count(lost.div_ceil(sector)),
+                if lost.div_ceil(sector) == 1 { "" } else { "s" },
                 size(lost)
             ));
             list(&outcome.unreadable, output);
@@ -200,21 +206,23 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
             }
             if outcome.missing.unscraped > 0 {
                 output.finding(&format!(
-                    "  {} of it was not tried sector by sector; the same command without --no-scrape does that.",
-                    size(outcome.missing.unscraped)
+                    "  {} of it was not tried sector by sector; {} does that.",
+                    size(outcome.missing.unscraped),
+                    args::same_command(&["--no-scrape"])
                 ));
             }
         }
         Ended::Stopped(_) => {
             let held = outcome.bytes.read + outcome.bytes.zero;
             output.finding(&format!(
-                "  {}   unfinished: {} of {} are held; the same command goes on with it",
+                "  {}   unfinished: {} of {} are held; {} goes on with it",
                 output.strong(&image),
                 size(held),
-                size(outcome.size)
+                size(outcome.size),
+                args::same_command(&[])
             ));
-            if outcome.rereads {
-                output.finding(&format!("  {}", trusting("goes on")));
+            if let Some(how) = trusting(outcome, "goes on") {
+                output.finding(&format!("  {how}"));
             }
         }
     }
@@ -271,18 +279,25 @@ fn what_next(outcome: &Outcome) -> String {
     if outcome.missing.unwritten_bytes == outcome.missing.bytes {
         return "There was nothing to read.".to_owned();
     }
-    if outcome.rereads {
-        return trusting("tries those sectors again");
-    }
-    "Clean the disc or try another drive, then run the same command: it tries those sectors again.".to_owned()
+    trusting(outcome, "tries those sectors again").unwrap_or_else(|| {
+        let source = &outcome.plan.source;
+        // A demonstration makes a disc of a file.
+        let is_disc = source.medium == "optical" || (source.medium == "file" && source.sector_size == 2048);
+        let same = args::same_command(&[]);
+        if is_disc {
+            format!("Clean the disc or try another drive, then run {same}: it tries those sectors again.")
+        } else {
+            format!("To try those sectors again, run {same}; with --retries 3, three times.")
+        }
+    })
 }
 
-/// Of a medium of which nothing proves that it did not change: the command that a dying one bears.
-fn trusting(does: &str) -> String {
-    let command = printable(&args::command_line_with("--trust-map"));
-    format!(
-        "If nothing writes to the source, this {does} (without --trust-map all of it is read again first, which a dying drive may not bear):\n    {command}"
-    )
+/// Of a medium of which nothing may prove that it did not change: the command that a dying one bears, where it is another.
+fn trusting(outcome: &Outcome, does: &str) -> Option<String> {
+    let command = printable(&args::command_line_trusting().filter(|_| outcome.rereads)?);
+    Some(format!(
+        "If nothing writes to the source, this {does} (without --trust-map all of it may be read again first, which a dying drive may not bear):\n    {command}"
+    ))
 }
 
 /// A rescue map: a picture of all of it, and the numbers of `domain`.
@@ -415,6 +430,7 @@ mod tests {
     fn sizes_have_one_decimal_and_the_right_unit() {
         for (bytes, text) in [
             (0, "0 bytes"),
+            (1, "1 byte"),
             (1023, "1023 bytes"),
             (1024, "1.0 KiB"),
             (1_048_575, "1.0 MiB"),

@@ -40,7 +40,7 @@ pub(super) fn commit(
             Ok(Step::Data(packed)) => {
                 let mut packed = packed.recv().expect("a packer answers for every block");
                 let leaf =
-                    if ledger.wants_leaves() { parts.leaf(&packed, ledger.map().size()) } else { None };
+                    if ledger.keeps_leaves() { parts.leaf(&packed, ledger.map().size()) } else { None };
                 put(sink, ledger, &mut packed, leaf)?;
                 digests.data(&packed.block);
             }

@@ -339,7 +339,8 @@ impl<'a> Reader<'a> {
         for answer in std::mem::take(&mut self.suspended) {
             self.take(answer)?;
         }
-        self.failures += failed.len() as u64;
+        let is_damage = |read: &Read| !matches!(read.outcome, Outcome::Medium { unwritten: true, .. });
+        self.failures += failed.iter().filter(|(_, read)| is_damage(read)).count() as u64;
         if let Some(most) = self.limits.errors.filter(|most| self.failures > *most) {
             return Err(limit(format!("more than {most} reads failed")).into());
         }
@@ -350,11 +351,29 @@ impl<'a> Reader<'a> {
     /// Whether the device lives. A dying drive eats what lies beside its damage: that a known sector is lost proves no death
     /// as long as another one, or in the end any, is given. What is given must be what it was.
     fn alive(&mut self) -> Result<(), Error> {
-        loop {
-            match self.source.alive(self.known_good.last()) {
-                Err(error) if error.kind() == Kind::Gone && self.known_good.pop().is_some() => {}
-                answer => return answer,
+        let mut lost = Vec::new();
+        while let Some(known) = self.known_good.pop() {
+            if self.gives(&known)? {
+                self.known_good.push(known);
+                return Ok(());
             }
+            lost.push(known);
+        }
+        self.source.alive(None)?;
+        // It may have been a reset, after which it lies: that shows only in what was read before.
+        for known in lost.into_iter().rev() {
+            if self.gives(&known)? {
+                self.known_good.push(known);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the device gives this again; an error where it is not what it was.
+    fn gives(&mut self, known: &KnownGood) -> Result<bool, Error> {
+        match self.source.alive(Some(known)) {
+            Err(error) if error.kind() == Kind::Gone => Ok(false),
+            answer => answer.map(|()| true),
         }
     }
 

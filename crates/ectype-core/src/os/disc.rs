@@ -203,18 +203,19 @@ impl Sense {
 
     /// Whether the medium itself is at fault: it cannot be read there, or is blank.
     pub fn medium_error(&self) -> bool {
-        matches!(self.key, 3 | 8)
+        matches!(self.key, 3 | 8) || self.no_such_sector()
     }
 
     /// Whether nothing was ever written there: a gap between recordings, which is no damage.
     pub fn unwritten(&self) -> bool {
-        // BLANK CHECK; ILLEGAL MODE FOR THIS TRACK, as drives answer for a sector that belongs to no track.
-        self.key == 8 || (self.key, self.asc, self.ascq) == (5, 0x64, 0)
+        self.key == 8
     }
 
-    /// Whether the drive knows no such sector: the medium ends before it, or it lies in a gap.
-    pub fn out_of_range(&self) -> bool {
-        (self.key, self.asc, self.ascq) == (5, 0x21, 0)
+    /// Whether the drive finds no such sector. In a gap it may say so, but ATA drives say it (ID not found) where the head of a
+    /// sector is damaged, and optical drives of audio and mode 2: that nothing was written there it does not mean.
+    pub fn no_such_sector(&self) -> bool {
+        // LOGICAL BLOCK ADDRESS OUT OF RANGE, ILLEGAL MODE FOR THIS TRACK.
+        matches!((self.key, self.asc, self.ascq), (5, 0x21 | 0x64, 0))
     }
 
     /// The copy protection that made the drive refuse the sector, if it was that: not damage, and no retry helps.
@@ -281,13 +282,16 @@ mod tests {
     #[test]
     fn what_was_never_written_is_told_from_damage() {
         let sense = |key, asc, ascq| Sense { key, asc, ascq, information: None };
-        for blank in [sense(8, 0, 0), sense(8, 0x64, 0), sense(5, 0x64, 0)] {
-            assert!(blank.unwritten() && !blank.out_of_range() && blank.protected().is_none(), "{blank:?}");
+        for blank in [sense(8, 0, 0), sense(8, 0x64, 0)] {
+            assert!(blank.unwritten() && blank.medium_error() && blank.protected().is_none(), "{blank:?}");
         }
-        assert!(sense(5, 0x21, 0).out_of_range() && !sense(5, 0x21, 0).unwritten());
-        // Unreadable, protected, an unknown command, a wrong field.
-        for other in [sense(3, 0x11, 0), sense(5, 0x6f, 3), sense(5, 0x20, 0), sense(5, 0x24, 0)] {
-            assert!(!other.unwritten() && !other.out_of_range(), "{other:?}");
+        // Unreadable, as ATA drives and as optical ones say it; ID not found; a track of another kind.
+        for bad in [sense(3, 0x11, 0), sense(3, 0x14, 1), sense(5, 0x21, 0), sense(5, 0x64, 0)] {
+            assert!(bad.medium_error() && !bad.unwritten(), "{bad:?}");
+        }
+        // Protected, an unknown command, a wrong field, broken hardware.
+        for other in [sense(5, 0x6f, 3), sense(5, 0x20, 0), sense(5, 0x24, 0), sense(4, 0x44, 0)] {
+            assert!(!other.medium_error() && !other.unwritten(), "{other:?}");
         }
     }
 

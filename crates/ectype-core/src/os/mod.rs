@@ -11,7 +11,7 @@
 
 pub mod buffer;
 pub mod control;
-pub(crate) mod disc;
+mod disc;
 
 #[cfg(target_os = "linux")]
 mod linux;

@@ -19,6 +19,7 @@ mod text;
 
 pub use algebra::Difference;
 pub use blocks::{BitOrder, Bitmap, Listed, numbers, read_bitmap, read_numbers};
+pub(crate) use text::END_OF_SPACE;
 pub use text::{Header, MapFile, Phase, Stage};
 
 use crate::error::{Error, Kind, Result};

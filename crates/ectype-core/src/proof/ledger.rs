@@ -19,6 +19,7 @@
 //! its leaf, and kept if the medium gives the same. Before such a piece is overwritten the intent to do so is made durable,
 //! because after a crash in between its leaf would be a lie.
 
+mod recorded;
 mod slot;
 
 use super::digest::{Algorithm, Digester};
@@ -150,6 +151,11 @@ pub struct Left {
 }
 
 impl Left {
+    /// What an earlier run held and one that compared has not come to.
+    pub(crate) fn is_compared(&self) -> bool {
+        self.held_before.is_empty()
+    }
+
     /// What the image holds: what this map claims, and what earlier runs held that is yet to be compared.
     pub fn held(&self, map: &RescueMap) -> Extents {
         map.extents(Status::Finished).union(&self.held_before)
@@ -181,6 +187,11 @@ impl Ledger {
     /// Whether the leaves of whole pieces are of use.
     pub(crate) fn wants_leaves(&self) -> bool {
         !matches!(self.leaves, Leaves::Unwanted)
+    }
+
+    /// Whether those of pieces in parts are, too.
+    pub(crate) fn keeps_leaves(&self) -> bool {
+        matches!(self.leaves, Leaves::Stored { .. })
     }
 
     /// The ledger of a new image; returns once it is durable.
@@ -234,8 +245,7 @@ impl Ledger {
             list.iter().map(|&(offset, len)| Extent::new(offset, len)).collect()
         };
         let held_before = extents(&slot.held_before);
-        // Another program may have read them since.
-        let unwritten = extents(&slot.unwritten).intersect(&map.extents(Status::Bad));
+        let unwritten = extents(&slot.unwritten);
         let intent = slot.intent.map_or(Extent::new(0, 0), |(offset, len)| Extent::new(offset, len));
         let fresh_from = state.size().saturating_sub(LEAVES).div_ceil(HASH);
         let leaves_valid = (known == slot.map || known == slot.map_before) && fresh_from >= slot.leaves;
@@ -280,6 +290,7 @@ impl Ledger {
                 held_before = Extents::new();
             }
         }
+        // Another program may have read them since.
         let unwritten = before.unwritten.intersect(&map.extents(Status::Bad));
         // Until the emptied map is durable, the facts of the earlier run stand: they say why it was emptied.
         let new_facts = to_value(facts)?;
@@ -489,13 +500,15 @@ impl Ledger {
     }
 
     /// The content ends at `size` after all.
-    pub(crate) fn set_end(&mut self, size: u64) {
+    pub(crate) fn set_end(&mut self, size: u64) -> Result<()> {
         let mut map = RescueMap::new(size);
         for (at, status) in self.map.runs() {
             map.set(at.intersect(Extent::new(0, size)), status);
         }
         self.map = map;
         self.unwritten.remove(Extent::between(size, u64::MAX));
+        // Its last piece may have the leaf of a longer one, from a run that was cut off before its map told.
+        self.set_stale(Extent::between(size - size % PIECE, size))
     }
 
     /// Makes what is held durable knowledge. The image must have been flushed before.
@@ -544,7 +557,7 @@ impl Ledger {
         let Some(kept) = &mut self.kept else { return Ok(()) };
         let kept_zeros = kept.zeros;
         let pair = |extent: Extent| (extent.offset, extent.len);
-        let slot = Slot {
+        let mut slot = Slot {
             size: self.map.size(),
             map,
             map_before,
@@ -560,8 +573,15 @@ impl Ledger {
             facts: &kept.facts,
         };
         let room = BALLAST.offset as usize - HEAD;
-        let json = serde_json::to_vec(&slot)
-            .map_err(|error| Error::new(Kind::Io, "writing the state").because(error))?;
+        let json = loop {
+            let json = serde_json::to_vec(&slot)
+                .map_err(|error| Error::new(Kind::Io, "writing the state").because(error))?;
+            if json.len() <= room || slot.unwritten.is_empty() {
+                break json;
+            }
+            // What is held goes before what may be forgotten.
+            slot.unwritten.truncate(slot.unwritten.len() / 2);
+        };
         if json.len() > room {
             let many = self.held_before.count();
             let context =
@@ -623,6 +643,8 @@ impl Ledger {
             }
             Leaves::Stored { fresh_from } => {
                 *fresh_from = (*fresh_from).max(index + 1);
+                // Zeros that came in parts are zeros as any others.
+                let leaf = if leaf == tree::zero_leaf() { ZERO_SLOT } else { leaf };
                 self.state().write_at(&leaf.0, LEAVES + index * HASH).map_err(writing)
             }
         }
@@ -859,3 +881,6 @@ fn map_hash(map: &RescueMap) -> String {
     }
     hasher.finalize().to_hex().to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use crate::extent::{Extent, PIECE};
 use crate::io::ReadAt;
 use crate::os::Blame;
 use crate::os::buffer::Buffer;
-use crate::os::control::{Asked, Sense};
+use crate::os::control::Asked;
 use crate::os::disk::Disk;
 use crate::os::file::blame;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,7 +41,6 @@ impl DeviceSource {
                 disk: Arc::clone(&disk),
                 suspect: AtomicU64::new(0),
                 commands_agree: OnceLock::new(),
-                knows_last: OnceLock::new(),
                 names_truly: OnceLock::new(),
             })),
             geometry: disk.geometry(),
@@ -75,8 +74,6 @@ struct OpenDevice {
     suspect: AtomicU64,
     /// Whether commands and block reads give the same; found out with the first failure.
     commands_agree: OnceLock<bool>,
-    /// Whether the drive knows the last sector; found out with the first that it does not know.
-    knows_last: OnceLock<bool>,
     /// Whether the sector that the drive names is the one that failed; found out with the first name.
     names_truly: OnceLock<bool>,
 }
@@ -122,40 +119,11 @@ impl OpenDevice {
         let filled = filled - filled % sector;
         let asked = self.disk.ask(&mut buffer[filled..], at.offset + filled as u64).ok()?;
         let good = (filled + asked.good) as u64;
-        let outcome = match asked.sense {
-            None => Outcome::Ok,
-            Some(sense) => match sense.protected() {
-                Some(reason) => Outcome::Protected(reason.to_owned()),
-                None if sense.other_medium() => {
-                    Outcome::Gone(std::io::Error::other("the drive says that its medium was taken out"))
-                }
-                None if sense.medium_error() || self.is_gap(sense) => {
-                    let unwritten = self.is_gap(sense);
-                    let named = asked.is_bad_next.then_some(at.offset + good);
-                    // Where nothing was written the drive searched for nothing: the name is that of the sector.
-                    let first_bad = named.filter(|place| unwritten || self.is_bad(*place));
-                    Outcome::Medium { first_bad, unwritten }
-                }
-                // Not ready, broken hardware …: the system waits and tries again where we do not.
-                None => return None,
-            },
-        };
+        let outcome = meant(&asked, at.offset + good, |place| self.is_bad(place))?;
         let left = self.suspect.load(Ordering::Relaxed);
         let left = if matches!(outcome, Outcome::Ok) { left.saturating_sub(at.len) } else { SUSPICION };
         self.suspect.store(left, Ordering::Relaxed);
         Some((good, outcome))
-    }
-
-    /// Whether nothing was ever written there. A sector that the drive does not know is in a gap only if it knows the last one:
-    /// otherwise the medium has another end than the system believes, and the system shall say what it makes of that.
-    fn is_gap(&self, sense: Sense) -> bool {
-        let knows_last = || {
-            let Geometry { size, sector, .. } = self.disk.geometry();
-            let mut buffer = Buffer::new(sector as usize);
-            let asked = self.disk.ask(&mut buffer, size - u64::from(sector));
-            asked.is_ok_and(|asked| !asked.sense.is_some_and(|sense| sense.out_of_range()))
-        };
-        sense.unwritten() || (sense.out_of_range() && *self.knows_last.get_or_init(knows_last))
     }
 
     /// Whether the sector at `place`, which the drive named as bad, is to be believed so.
@@ -184,6 +152,10 @@ impl OpenDevice {
         for place in [0, sectors / 2, sectors - 1].map(|place| place * u64::from(sector)) {
             let read = self.disk.read_at(by_block, place).is_ok_and(|count| count == sector as usize);
             let Ok(asked) = self.disk.ask(by_command, place) else { return false };
+            // A command that does not reach as far as block reads do would make damage of good sectors.
+            if read && asked.sense.is_some_and(|sense| sense.no_such_sector()) {
+                return false;
+            }
             if read && asked.sense.is_none() {
                 if by_block[..] != by_command[..] {
                     return false;
@@ -193,6 +165,23 @@ impl OpenDevice {
         }
         equal > 0
     }
+}
+
+/// What a drive's answer to a command means; `next` lies directly behind what it gave, and `is_bad` says whether a sector that it
+/// names is to be believed bad. `None` where the answer is none.
+fn meant(asked: &Asked, next: u64, is_bad: impl FnOnce(u64) -> bool) -> Option<Outcome> {
+    let Some(sense) = asked.sense else { return Some(Outcome::Ok) };
+    if let Some(reason) = sense.protected() {
+        return Some(Outcome::Protected(reason.to_owned()));
+    }
+    if sense.other_medium() {
+        return Some(Outcome::Gone(std::io::Error::other("the drive says that its medium was taken out")));
+    }
+    // Not ready, broken hardware …: the system waits and tries again where we do not.
+    sense.medium_error().then(|| Outcome::Medium {
+        first_bad: asked.is_bad_next.then_some(next).filter(|place| is_bad(*place)),
+        unwritten: sense.unwritten(),
+    })
 }
 
 /// Whether the sector at `place` is bad as the drive says, and whether the drive names sectors truly, where that shows. Some
@@ -210,8 +199,10 @@ fn examine(
     };
     match ask(Extent::between(before.offset, size.min(place + 2 * sector))) {
         Some(asked) if is_medium(&asked) => {
-            let truly = asked.is_bad_next && asked.good as u64 == sector;
-            (truly, Some(truly))
+            let is_named = asked.is_bad_next && asked.good as u64 == sector;
+            // Where the one before it is weak, it may have been the one that failed.
+            let mut is_false = || ask(before).is_some_and(|asked| asked.sense.is_none());
+            (is_named, (is_named || is_false()).then_some(is_named))
         }
         // It may have been weak, or it is a false name: the sectors will be read one by one.
         _ => (false, None),
@@ -258,7 +249,11 @@ impl Source for DeviceSource {
             return Err(gone(format!("{name} has another medium now")));
         }
         let Some(at) = known_good.map(|known| known.at).or_else(|| some_good(&self.disk)) else {
-            return Err(gone(format!("{name} gives no sector at all: it is broken, or gone")));
+            return Err(gone(format!(
+                "{name} gives no sector, wherever it was tried: it is broken, or gone"
+            ))
+            .advise("once it gives any again, the same command goes on")
+            .advise("where other parts of it can be read, begin with them:  --reverse, or --offset"));
         };
         self.disk.drop_caches();
         let mut buffer = Buffer::new(at.len as usize);
@@ -348,19 +343,32 @@ impl ReadAt for DeviceReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::os::disc::Sense;
+    use crate::os::control::Sense;
 
     const SECTOR: u64 = 512;
 
+    const UNREADABLE: (u8, u8, u8) = (3, 0x11, 0);
+    const BLANK: (u8, u8, u8) = (8, 0, 0);
+    const ID_NOT_FOUND: (u8, u8, u8) = (5, 0x21, 0);
+    const OTHER_TRACK: (u8, u8, u8) = (5, 0x64, 0);
+
     /// What a drive of 100 sectors answers; `first` is one that names the first sector of every command.
     fn drive(bad: &[u64], first: bool) -> impl FnMut(Extent) -> Option<Asked> {
+        drive_saying(UNREADABLE, bad, first)
+    }
+
+    fn drive_saying(
+        (key, asc, ascq): (u8, u8, u8),
+        bad: &[u64],
+        first: bool,
+    ) -> impl FnMut(Extent) -> Option<Asked> {
         move |at| {
             let sectors = at.offset / SECTOR..at.end() / SECTOR;
             let Some(failed) = bad.iter().find(|bad| sectors.contains(bad)) else {
                 return Some(Asked { good: at.len as usize, sense: None, is_bad_next: false });
             };
             let named = if first { sectors.start } else { *failed };
-            let sense = Some(Sense { key: 3, asc: 0x11, ascq: 0, information: Some(named) });
+            let sense = Some(Sense { key, asc, ascq, information: Some(named) });
             Some(Asked { good: (named * SECTOR - at.offset) as usize, sense, is_bad_next: true })
         }
     }
@@ -387,6 +395,57 @@ mod tests {
             assert_eq!(examined(0, drive(&[5], first)), (false, None));
             assert_eq!(examined(7, drive(&[30], first)), (false, None));
         }
+    }
+
+    /// What a read of eight sectors from sector 40 on means, whose sector 42 is none.
+    fn read_of(says: (u8, u8, u8), first: bool) -> (Option<u64>, bool) {
+        let mut ask = drive_saying(says, &[42], first);
+        let asked = ask(Extent::new(40 * SECTOR, 8 * SECTOR)).unwrap();
+        let next = 40 * SECTOR + asked.good as u64;
+        let outcome = meant(&asked, next, |place| examine(place, 100 * SECTOR, SECTOR, &mut ask).0);
+        match outcome {
+            Some(Outcome::Medium { first_bad, unwritten }) => (first_bad.map(|at| at / SECTOR), unwritten),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_a_blank_sector_is_no_damage() {
+        assert_eq!(read_of(BLANK, false), (Some(42), true));
+        for damage in [UNREADABLE, ID_NOT_FOUND, OTHER_TRACK] {
+            assert_eq!(read_of(damage, false), (Some(42), false), "{damage:?}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_blank_sector_is_examined_as_any_other() {
+        for says in [UNREADABLE, BLANK, ID_NOT_FOUND, OTHER_TRACK] {
+            assert_eq!(read_of(says, true).0, None, "sector 40 is good, {says:?}");
+            let truly = |first| examined(42, drive_saying(says, &[42], first));
+            assert_eq!((truly(false), truly(true)), ((true, Some(true)), (false, Some(false))), "{says:?}");
+        }
+    }
+
+    #[test]
+    fn a_weak_sector_before_it_condemns_no_drive() {
+        let mut asked = 0;
+        let weak = |at: Extent| {
+            asked += 1;
+            let bad: &[u64] = if asked == 1 { &[7] } else { &[6, 7] };
+            drive(bad, false)(at)
+        };
+        assert_eq!(examined(7, weak), (false, None));
+    }
+
+    #[test]
+    fn answers_that_say_nothing_of_the_sector_are_none() {
+        let meant = |key, asc, ascq| {
+            let sense = Some(Sense { key, asc, ascq, information: None });
+            meant(&Asked { good: 0, sense, is_bad_next: false }, 0, |_| unreachable!())
+        };
+        assert!(meant(2, 4, 1).is_none() && meant(4, 0x44, 0).is_none() && meant(5, 0x24, 0).is_none());
+        assert!(matches!(meant(2, 0x3a, 0), Some(Outcome::Gone(_))));
+        assert!(matches!(meant(5, 0x6f, 3), Some(Outcome::Protected(_))));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::image::{self, Format, Image, Parent, Place, Placement, Spec};
 use crate::io::{Content, Durable, ReadAt, Storage, WriteAt};
 use crate::os::file::{self, PlainFile};
 use crate::os::{Device, Medium};
-use crate::plan::map::{Header, MapFile, RescueMap, Stage, Status};
+use crate::plan::map::{END_OF_SPACE, Header, MapFile, RescueMap, Stage, Status};
 use crate::plan::policy;
 use crate::plan::rescue::{self, Rescue};
 use crate::proof::digest::Algorithm;
@@ -34,7 +34,7 @@ use crate::watch::{Phase, Watch};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many sectors at the end of a disc may be run-out: a track-at-once writer leaves two.
 const RUN_OUT_SECTORS: u64 = 2;
@@ -123,7 +123,7 @@ impl Parts {
             let wanted = map.extents(Status::Finished);
             let end = wanted.iter().next_back().map_or(0, Extent::end);
             // A map that knows no end claims all that there is.
-            if end > size.next_multiple_of(sector.max(512)) && end < MapFile::END_OF_SPACE {
+            if end > size.next_multiple_of(sector.max(512)) && end < END_OF_SPACE {
                 let context = format!(
                     "{} is the map of another medium: it has bytes up to {end}, and the source only {size}",
                     path.display()
@@ -210,7 +210,7 @@ pub struct Outcome {
     pub digests: BTreeMap<String, String>,
     /// Whether it went on with an earlier run.
     pub resumed: bool,
-    /// Whether the same command would read a damaged medium again from the start, as nothing proves that it did not change.
+    /// Whether the same command may read a damaged medium again from the start, as nothing may prove that it did not change.
     pub rereads: bool,
     /// How long this run took.
     pub seconds: f64,
@@ -251,10 +251,13 @@ pub struct Prepared {
     base: Option<Arc<dyn image::Opened>>,
     plan: Plan,
     files: Files,
+    /// How long that took: a sick medium may be slow to tell what it is.
+    took: Duration,
 }
 
 /// Opens the source, surveys the target, and makes the plan. Touches nothing.
 pub fn prepare(options: Options) -> Result<Prepared> {
+    let begun = Instant::now();
     if let Some(image) = &options.image {
         refuse_device(image)?;
     }
@@ -376,8 +379,9 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         compare,
         failed,
     };
-    let mut prepared = Prepared { options, opened, base, plan, files };
+    let mut prepared = Prepared { options, opened, base, plan, files, took: Duration::ZERO };
     prepared.check_room()?;
+    prepared.took = begun.elapsed();
     Ok(prepared)
 }
 
@@ -593,14 +597,19 @@ impl Prepared {
 
     /// Carries out the plan.
     pub fn run(mut self, watch: &Watch) -> Result<Outcome> {
-        let begun = Instant::now();
+        let called = Instant::now();
+        let begun = called.checked_sub(self.took).unwrap_or(called);
+        // The user's time runs since the medium was asked first.
+        let left = |time: Duration| time.saturating_sub(begun.elapsed());
+        self.options.limits.time = self.options.limits.time.map(left);
         let state = self.files.lock_state()?;
+        let is_new = state.size() == 0;
         // Between plan and lock another run may have been at work.
         let target = match survey(&self.files, &self.options, &self.opened) {
             Ok(target) => target,
             Err(error) => {
-                if state.size() == 0 {
-                    let _ = std::fs::remove_file(&self.files.state);
+                if is_new {
+                    self.files.remove_state();
                 }
                 return Err(error);
             }
@@ -631,7 +640,11 @@ impl Prepared {
         let resumed = map_before.is_some();
         // Keeps the lock while what could not begin is cleared away.
         let _lock = state.file().try_clone();
-        let (ledger, image) = match (self.begin(target, Box::new(state), &mut facts), map_before) {
+        let begun_with = self.begin(target, Box::new(state), &mut facts, watch);
+        if is_new && resumed && begun_with.is_err() {
+            self.files.remove_state();
+        }
+        let (ledger, image) = match (begun_with, map_before) {
             (Ok(begun), _) => begun,
             // No room even to go on: what is held stays held.
             (Err(error), Some(map)) if error.kind() == Kind::Limit => {
@@ -766,7 +779,7 @@ impl Prepared {
         let run_out = self.run_out(run.ledger.map());
         if let Some(run_out) = run_out {
             run.image.set_end(run_out.offset).map_err(Failed::Resumable)?;
-            run.ledger.set_end(run_out.offset);
+            run.ledger.set_end(run_out.offset).map_err(Failed::Resumable)?;
         }
         let mut digests: BTreeMap<String, String> = BTreeMap::new();
         let mut missing = self.plan.hashes.clone();
@@ -828,6 +841,7 @@ impl Prepared {
         target: Target,
         state: Box<PlainFile>,
         facts: &mut RunFacts,
+        watch: &Watch,
     ) -> Result<(Ledger, Box<dyn Image>)> {
         let size = self.opened.geometry().size;
         let image = &self.files.image;
@@ -859,13 +873,6 @@ impl Prepared {
             file::sync_dir(file::folder(image)).map_err(failed)?;
             storage
         };
-        // At its shortest it ends with the last byte that is held: a disc's run-out is cut off, a file without holes grows
-        // forward, and another program's ends where that stopped.
-        let held_end = unfinished.held().iter().next_back().map_or(0, Extent::end);
-        if self.plan.format.is_bytes() && !(held_end..=size).contains(&storage.size()) {
-            let context = format!("{} is not as long as the earlier run left it", image.display());
-            return Err(Error::new(Kind::Changed, context).advise("discard it and begin anew:  --restart"));
-        }
         let ledger = match unfinished.left {
             None => {
                 facts.unproven = true;
@@ -894,8 +901,9 @@ impl Prepared {
         };
         // Past the system's cache: it may hold what never reached the disk.
         storage.drop_cache();
+        let record = Record::of(image)?;
         if self.plan.format.is_bytes() {
-            ledger.check_some(&storage)?;
+            self.check_held(&ledger, record.as_ref(), &storage, watch)?;
         }
         self.files.discard_record()?;
         let held = ledger.held();
@@ -907,9 +915,27 @@ impl Prepared {
             (writing.resume)(place(storage), &self.plan.spec, &held)?
         };
         if !self.plan.format.is_bytes() {
-            ledger.check_some(&*sink)?;
+            self.check_held(&ledger, record.as_ref(), &*sink, watch)?;
         }
         Ok((ledger, self.fed(sink)))
+    }
+
+    /// Whether the image still is what its leaves and its record say.
+    fn check_held(
+        &self,
+        ledger: &Ledger,
+        record: Option<&Record>,
+        image: &dyn ReadAt,
+        watch: &Watch,
+    ) -> Result<()> {
+        ledger.check_some(image)?;
+        if let Some(record) = record
+            && let Some(tree) = record.tree()
+        {
+            let lost = record.unreadable.iter().map(|&range| range.into()).collect();
+            ledger.check_recorded(image, &tree, &lost, watch)?;
+        }
+        Ok(())
     }
 
     /// Over a base only what differs from it is put.
@@ -947,7 +973,7 @@ impl Prepared {
             && (differs(before.writes, now.writes) || before.file != now.file || before.others != now.others)
     }
 
-    /// Whether nothing will prove to the same command that nothing was written meanwhile.
+    /// Whether nothing may prove to the same command that nothing was written meanwhile.
     fn rereads(&self, status: &Ended) -> bool {
         let of_now = || self.opened.moment_now();
         !self.opened.immutable
@@ -973,13 +999,20 @@ impl Prepared {
 
     fn outcome(&self, status: Ended, known: &Recorded, resumed: bool, begun: Instant) -> Outcome {
         let Recorded { map, zeros, unwritten } = known;
-        let unreadable = missing_extents(map).union(&self.opened.unread);
+        let failed = missing_extents(map);
+        let rereads = !failed.is_empty() && self.rereads(&status);
+        // Until a rescue has come to its end, what failed at large is yet to be tried sector by sector.
+        let unreadable = match status {
+            Ended::Stopped(_) => map.extents(Status::Bad),
+            _ => failed,
+        };
+        let unreadable = unreadable.union(&self.opened.unread);
         let sector = u64::from(self.opened.geometry().sector);
         let finished = map.extents(Status::Finished).subtract(&self.opened.unread).bytes();
         let zero = (*zeros).min(finished);
         Outcome {
             bytes: ByteCounts { read: finished - zero, zero, unused: 0, unreadable: unreadable.bytes() },
-            rereads: !unreadable.is_empty() && self.rereads(&status),
+            rereads,
             status,
             plan: self.plan.clone(),
             size: map.size(),

@@ -12,8 +12,8 @@
 use super::create::Options;
 use super::open::Opened;
 use crate::error::{Error, Kind, Result, word};
-use crate::extent::Extents;
-use crate::image::{Format, Spec};
+use crate::extent::{Extent, Extents};
+use crate::image::{self, Format, Spec};
 use crate::io::ReadAt;
 use crate::os::file::{self, FileStamp, PlainFile};
 use crate::plan::map::{MapFile, RescueMap, Stage, Status};
@@ -25,8 +25,11 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+/// Advice of an image of which only a map tells.
+const NOT_ITS_MAP: &str = "the map of another image?  move it away, or name the right one:  --map FILE";
+
 /// A longer map is none that any medium yields, in bytes.
-pub(super) const LONGEST_MAP: u64 = 64 << 20;
+const LONGEST_MAP: u64 = 64 << 20;
 
 /// The image and what lies beside it.
 #[derive(Clone, Debug)]
@@ -60,6 +63,12 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
+    /// Whether byte n of the disk is byte n of the image, as far as is known.
+    fn is_bytes(&self) -> bool {
+        let format = self.left.as_ref().and_then(|(_, facts)| image::named(&facts.format));
+        format.is_none_or(|format| format.is_bytes())
+    }
+
     /// An image that was begun in one format is not gone on with in another.
     pub(super) fn refuse_other(&self, format: &'static Format, spec: &Spec, files: &Files) -> Result<()> {
         let image = files.image.display();
@@ -148,9 +157,14 @@ pub(super) fn refuse_device(image: &Path) -> Result<()> {
 pub(super) fn map_text(path: &Path) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     // The length that a file tells may not be that of what it gives.
-    File::open(path)
-        .and_then(|file| file.take(LONGEST_MAP + 1).read_to_end(&mut text))
-        .map_err(|error| Error::io(format!("reading {}", path.display()), error))?;
+    File::open(path).and_then(|file| file.take(LONGEST_MAP + 1).read_to_end(&mut text)).map_err(|error| {
+        let is_link = std::fs::symlink_metadata(path).is_ok_and(|facts| facts.is_symlink());
+        if is_link && error.kind() == std::io::ErrorKind::NotFound {
+            let context = format!("{} is a link that leads nowhere", path.display());
+            return Error::refused(context).advise("remove it, or give the map another name");
+        }
+        Error::io(format!("reading {}", path.display()), error)
+    })?;
     if text.len() as u64 > LONGEST_MAP {
         let most = LONGEST_MAP >> 20;
         let context = format!("{} is too long for a map: {most} MiB are the most", path.display());
@@ -168,17 +182,22 @@ pub(super) fn survey(files: &Files, options: &Options, opened: &Opened) -> Resul
     let record = if exists(&files.image)? { record } else { None };
     let is_finished = record.is_some();
     let is_recorded_whole = record.is_some_and(|record| record.status == "whole");
+    let is_begun = files.was_begun()?;
     // A map that the user named stays when the image is whole.
-    let is_whole = is_recorded_whole && !exists(&files.state)?;
+    let is_whole = is_recorded_whole && !is_begun;
     let anew = options.restart || (options.overwrite && is_finished);
-    if exists(&files.map)? && !is_whole && !anew {
-        if options.overwrite && exists(&files.image)? && !exists(&files.state)? {
+    // A map of nothing makes no file an image to go on with.
+    let is_claimed = exists(&files.map)? && map_claims(&files.map)?;
+    let is_replaced = options.overwrite && exists(&files.image)? && !is_begun;
+    if exists(&files.map)? && !is_whole && !anew && (is_claimed || !is_replaced) {
+        if is_replaced {
             let context = format!("{} says that {image} is an image to go on with", files.map.display());
             return Err(Error::refused(context)
-                .advise("replace it all the same:  --restart")
-                .advise("go on with it:            leave out --overwrite"));
+                .advise("go on with it:  leave out --overwrite")
+                .advise(NOT_ITS_MAP));
         }
-        return Ok(Target::Unfinished(Box::new(unfinished(files, options, opened)?)));
+        let known = Known { is_begun, is_recorded: is_finished };
+        return Ok(Target::Unfinished(Box::new(unfinished(files, options, opened, known)?)));
     }
     if !exists(&files.image)? || options.overwrite {
         return Ok(Target::Nothing);
@@ -186,13 +205,13 @@ pub(super) fn survey(files: &Files, options: &Options, opened: &Opened) -> Resul
     if options.restart {
         // Only what is known to be unfinished is discarded.
         let is_incomplete = is_finished && !is_recorded_whole;
-        if !is_whole && (exists(&files.map)? || exists(&files.state)? || is_incomplete) {
+        if !is_whole && (is_claimed || is_begun || is_incomplete) {
             return Ok(Target::Nothing);
         }
         return Err(Error::refused(format!("{image} exists and is no unfinished image"))
             .advise("replace it:  --overwrite"));
     }
-    if !is_finished && exists(&files.state)? {
+    if !is_finished && is_begun {
         let context = format!("{image} is unfinished, and its map {} is missing", files.map.display());
         return Err(Error::refused(context)
             .advise("it has another name:  --map FILE")
@@ -204,6 +223,13 @@ pub(super) fn survey(files: &Files, options: &Options, opened: &Opened) -> Resul
             .advise("replace it:  --overwrite"));
     }
     Err(Error::refused(format!("{image} exists")).advise("replace it:  --overwrite"))
+}
+
+/// Whether a map says that anything of an image is held. One that cannot be read as a map may.
+fn map_claims(path: &Path) -> Result<bool> {
+    let text = map_text(path)?;
+    let holds = |file: MapFile| file.map.bytes(Status::Finished) > 0;
+    Ok(!text.trim_ascii().is_empty() && MapFile::parse(&text).map_or(true, holds))
 }
 
 /// Whether something has this name, be it a link to nowhere.
@@ -248,15 +274,26 @@ impl Files {
         Ok(state)
     }
 
+    /// Whether an earlier run recorded anything in the state. An empty one says nothing of the image.
+    pub(super) fn was_begun(&self) -> Result<bool> {
+        let failed = |error| Error::io(format!("reading {}", self.state.display()), error);
+        Ok(exists(&self.state)? && Ledger::was_begun(&PlainFile::open(&self.state).map_err(failed)?))
+    }
+
     /// What a run made that could not begin goes; a map that was there before was emptied first, and stays.
     pub(super) fn abandon(&self, had_map: bool) {
-        let _ = remove(&self.state);
+        self.remove_state();
         if !had_map {
             let _ = remove(&self.map);
         }
         if std::fs::symlink_metadata(&self.image).is_ok_and(|facts| facts.is_file() && facts.len() == 0) {
             let _ = remove(&self.image);
         }
+    }
+
+    /// The state of a run that could not begin goes: it would call the image unfinished, whosever it is.
+    pub(super) fn remove_state(&self) {
+        let _ = remove(&self.state);
     }
 
     /// Removes the image that stands here, and its record, on the user's word.
@@ -384,8 +421,7 @@ fn refuse_bystanders(files: &Files) -> Result<Option<Record>> {
         let held = PlainFile::open(path).and_then(|file| file.read_some(&mut head, 0)).map_err(failed)?;
         Ok(held == 0 || heads.iter().any(|start| head[..held].starts_with(start)))
     };
-    let has_state = exists(&files.state)?;
-    if has_state {
+    if exists(&files.state)? {
         // A link here would send the writes elsewhere.
         let is_file = std::fs::symlink_metadata(&files.state).is_ok_and(|facts| facts.is_file());
         if !is_file || !begins(&files.state, &[crate::proof::ledger::MAGIC, &[0; 16]])? {
@@ -399,7 +435,7 @@ fn refuse_bystanders(files: &Files) -> Result<Option<Record>> {
     }
     if files.map.exists() {
         let is_file = std::fs::metadata(&files.map).is_ok_and(|facts| facts.is_file());
-        let is_ours = has_state && !files.keep_map;
+        let is_ours = !files.keep_map && files.was_begun()?;
         if !is_file || !(is_ours || begins(&files.map, &[b"# Mapfile", b"# Rescue Logfile"])?) {
             return Err(refused(&files.map, "map"));
         }
@@ -407,10 +443,22 @@ fn refuse_bystanders(files: &Files) -> Result<Option<Record>> {
     Ok(known)
 }
 
-fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfinished> {
+/// How an image is known to be ours.
+#[derive(Clone, Copy)]
+struct Known {
+    /// An earlier run began it, as its state tells.
+    is_begun: bool,
+    /// It has a record.
+    is_recorded: bool,
+}
+
+fn unfinished(files: &Files, options: &Options, opened: &Opened, known: Known) -> Result<Unfinished> {
+    let Known { is_begun, is_recorded } = known;
+    let is_known = is_begun || is_recorded;
     let map_name = files.map.display();
     let text = map_text(&files.map)?;
-    let anew = "discard the unfinished image and begin anew:  --restart";
+    // Of somebody's file a map proves too little to have it discarded.
+    let anew = if is_known { "discard the unfinished image and begin anew:  --restart" } else { NOT_ITS_MAP };
     let wrong = |error: Error| {
         let advice = error.advice().to_vec();
         let wrong = Error::new(error.kind(), format!("{map_name} is not the map of this image"));
@@ -434,25 +482,50 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
             return Ok(());
         }
         let context = format!("{map_name} speaks of an image that is not there: {}", files.image.display());
+        let anew = "discard what is left of it and begin anew:  --restart";
         Err(Error::new(Kind::Changed, context).advise(anew))
     };
-    if map.bytes(Status::Finished) > 0 {
-        image_is_there()?;
-    }
     // A map that holds nothing takes nobody's word.
     let claims = map.bytes(Status::Finished) > 0;
-    let foreign =
-        |map| Ok(Unfinished { map, left: None, compare: false, trusted: false, foreign: claims, stage });
-    let has_state = std::fs::metadata(&files.state).is_ok_and(|facts| facts.len() > 0);
-    if !has_state {
-        return foreign(map);
+    if claims {
+        image_is_there()?;
+    }
+    // Nor does it give away what an earlier run has read, or somebody's file.
+    let unless_given_away = || {
+        if claims || std::fs::metadata(&files.image).map_or(true, |facts| facts.len() == 0) {
+            return Ok(());
+        }
+        let context = format!("{map_name} holds nothing of {}, which is not empty", files.image.display());
+        let refused = Error::refused(context);
+        Err(if is_known {
+            refused.advise("go on with its own map, or make one:  ectype map").advise(anew)
+        } else {
+            refused.advise("replace it:  --overwrite")
+        })
+    };
+    // At its shortest it ends with the last byte that is held: a disc's run-out is cut off, a file without holes grows
+    // forward, and another program's ends where that stopped.
+    let is_as_long = |unfinished: Unfinished| {
+        let held_end = unfinished.held().iter().next_back().map_or(0, Extent::end);
+        let size = unfinished.map.size();
+        match std::fs::metadata(&files.image) {
+            Ok(facts) if unfinished.is_bytes() && !(held_end..=size).contains(&facts.len()) => {
+                let said =
+                    if is_known { "the earlier run left it".to_owned() } else { format!("{map_name} says") };
+                let context = format!("{} is not as long as {said}", files.image.display());
+                Err(Error::new(Kind::Changed, context).advise(anew))
+            }
+            _ => Ok(unfinished),
+        }
+    };
+    if !is_begun {
+        unless_given_away()?;
+        let left = None;
+        return is_as_long(Unfinished { map, left, compare: false, trusted: false, foreign: claims, stage });
     }
     let state_name = files.state.display();
     let state =
         PlainFile::open(&files.state).map_err(|error| Error::io(format!("reading {state_name}"), error))?;
-    if !Ledger::was_begun(&state) {
-        return foreign(map);
-    }
     let (left, facts) = Ledger::load::<RunFacts>(&state, &map).map_err(|error| {
         let kind = error.kind();
         if kind == Kind::Changed {
@@ -466,14 +539,18 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened) -> Result<Unfin
         .map_err(|reason| other(&reason))?;
     if !left.held(&map).is_empty() {
         image_is_there()?;
+    } else if is_recorded || !left.leaves_valid {
+        unless_given_away()?;
     }
     // A moment proves something of the map that it was recorded with; of another, nothing.
     let same_moment = left.leaves_valid && facts.moment.proves_unchanged(&opened.moment);
-    let proven = opened.immutable || same_moment;
+    // What a run that compared has not come to is proven by nothing, and only the user's word settles it.
+    let is_settled = left.is_compared() || !options.trust_map;
+    let proven = opened.immutable || (same_moment && is_settled);
     let trusted = !proven && options.trust_map;
     let compare = !proven && !trusted;
     let foreign = claims && !compare && !left.leaves_valid;
-    Ok(Unfinished { map, left: Some((left, facts)), compare, trusted, foreign, stage })
+    is_as_long(Unfinished { map, left: Some((left, facts)), compare, trusted, foreign, stage })
 }
 
 /// Removes a file, if it is there.

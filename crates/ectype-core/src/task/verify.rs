@@ -4,7 +4,7 @@
 //! with the record, the second compares what the source gives with what the image holds.
 
 use super::open::{self, How, Images, Opened, Purpose};
-use super::target::LONGEST_MAP;
+use super::target::map_text;
 use crate::copy::{Job, Limits, Tuning, copy};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
@@ -341,9 +341,9 @@ pub(super) fn refuse_unfinished(path: &Path, record: Option<&Record>) -> Result<
     // The map may have been given another name; the state never has.
     let map = record::beside(path, ".map");
     let is_part = || {
-        let facts = std::fs::metadata(&map).ok()?;
-        let text = (facts.is_file() && facts.len() <= LONGEST_MAP).then(|| std::fs::read(&map).ok())??;
-        let map = MapFile::parse(&text).ok()?.map;
+        // Opening a pipe would wait for its other end.
+        let is_file = std::fs::metadata(&map).ok()?.is_file();
+        let map = MapFile::parse(&is_file.then(|| map_text(&map).ok())??).ok()?.map;
         let untried = [Status::NonTried, Status::NonTrimmed, Status::NonScraped];
         Some(untried.iter().any(|status| map.bytes(*status) > 0))
     };

@@ -322,6 +322,42 @@ fn a_drive_that_loses_all_it_gave_is_gone_and_one_that_lies_is_no_witness() {
 }
 
 #[test]
+fn a_drive_that_lies_after_a_reset_is_caught_by_what_it_gave_before_it() {
+    let content = bytes(&SparseRandom::full(35, SIZE));
+    let tuning = Tuning { depth: 1, ..CALM };
+    // The read itself, then the last sector, the first one, and others anywhere.
+    for failing in 1..=6 {
+        let mut source = SickDrive::new(content.clone()).resets(sectors(9000, 1), failing).lies(usize::MAX);
+        let mut open = fresh().begin(SIZE).unwrap();
+        let stopped = open.copy(&mut source, tuning).unwrap().stopped.expect("it gave other data");
+        assert_eq!(stopped.kind(), Kind::Changed, "{failing}");
+        assert!(open.bad().is_empty() && open.ledger.map().bytes(Status::NonTrimmed) == 0, "{failing}");
+    }
+    // One that is well afterwards, and gives all of it.
+    let mut source = SickDrive::new(content.clone()).resets(sectors(9000, 1), 5);
+    let mut open = fresh().begin(SIZE).unwrap();
+    assert!(open.copy(&mut source, tuning).unwrap().stopped.is_none());
+    assert_eq!(open.finish(), plain_root(&content));
+}
+
+#[test]
+fn zeros_that_come_in_parts_have_the_leaf_of_zeros() {
+    let mut content = bytes(&SparseRandom::full(36, 4 * PIECE as u64));
+    content[2 * PIECE..3 * PIECE].fill(0);
+    let bad = sectors(1000, 1);
+    let rig = fresh();
+    let mut open = rig.begin(content.len() as u64).unwrap();
+    let mut source = SickDrive::new(content.clone()).bad([bad]);
+    let tuning = Tuning { depth: 1, ..CALM };
+    assert!(open.copy(&mut source, tuning).unwrap().stopped.is_none());
+    let in_parts = |read: &(Extent, bool)| read.0.offset / PIECE as u64 == 2 && read.0.len < PIECE as u64;
+    assert!(source.probe().log().iter().any(in_parts), "the test reads it in parts");
+    let leaves = bytes(&rig.state)[2 * PIECE..][..4 * 32].to_vec();
+    assert!(leaves[64..96] == [0; 32] && leaves[96..] != [0; 32], "{leaves:02x?}");
+    assert_eq!(open.finish(), plain_root(&without(content, &[bad].into_iter().collect())));
+}
+
+#[test]
 fn a_target_that_is_full_in_the_middle_of_scraping_loses_nothing() {
     let content = bytes(&SparseRandom::full(33, SIZE));
     let bad: Extents = (0..40).map(|index| sectors(6000 + 3 * index, 1)).collect();
@@ -373,6 +409,11 @@ fn limits_end_a_run_in_order() {
         assert!(open.copy(&mut source, CALM).unwrap().stopped.is_none());
         assert_eq!(open.bad(), bad);
     }
+    let mut open = fresh().begin(SIZE).unwrap();
+    // What was never written is no error.
+    let limits = Limits { errors: Some(0), ..Limits::default() };
+    let gap = SickDrive::new(content.clone()).unwritten([sectors(9000, 40)]);
+    assert!(open.limited(&mut { gap }, limits).stopped.is_none());
     let mut open = fresh().begin(SIZE).unwrap();
     let limits = Limits { time: Some(Duration::ZERO), ..Limits::default() };
     let stopped = open.limited(&mut SickDrive::new(content), limits).stopped.unwrap();

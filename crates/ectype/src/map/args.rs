@@ -184,7 +184,7 @@ pub(crate) struct CompleteArgs {
     #[arg(long, value_name = "STATUS", value_parser = parse_status, default_value = "non-tried", allow_hyphen_values = true)]
     pub(crate) fill: Status,
     /// How many bytes the medium has [default: where the last block ends]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_length)]
     pub(crate) size: Option<u64>,
     /// Cut off what lies behind --size
     #[arg(long, requires = "size")]
@@ -226,7 +226,7 @@ pub(crate) struct ConvertArgs {
     #[arg(short, long, value_name = "SIZE", value_parser = parse_block_size, default_value = "512")]
     pub(crate) block_size: u64,
     /// How many bytes the medium has [default for bitmaps: as many as they have bits]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, required_if_eq("from", "blocks"))]
+    #[arg(long, value_name = "SIZE", value_parser = parse_length, required_if_eq("from", "blocks"))]
     pub(crate) size: Option<u64>,
     /// What the listed blocks are: a name or a sign
     #[arg(long, value_name = "STATUS", value_parser = parse_status, default_value = "finished", allow_hyphen_values = true)]
@@ -318,7 +318,15 @@ fn parse_signed(text: &str) -> Result<i64, String> {
         Some(size) => (-1, size),
         None => (1, text.strip_prefix('+').unwrap_or(text)),
     };
-    i64::try_from(parse_size(size)?).map(|size| sign * size).map_err(|_| "too far".to_owned())
+    parse_length(size).map(|size| sign * size as i64)
+}
+
+/// A size that a map can tell: what reads maps counts with a sign.
+fn parse_length(text: &str) -> Result<u64, String> {
+    parse_size(text).and_then(|size| match i64::try_from(size) {
+        Ok(_) => Ok(size),
+        Err(_) => Err("too far".to_owned()),
+    })
 }
 
 #[cfg(test)]

@@ -106,6 +106,13 @@ fn a_result_that_cannot_be_printed_is_no_success() {
         assert!(err.contains("could not be printed"), "{args:?} {err}");
     }
     same(&dir.path().join("source"), &dir.path().join("x.img"));
+    // Any other status stays what it is.
+    noisy(dir.path(), "x.img", MIB, 44);
+    let mut command = command(dir.path());
+    command.args(["verify", "--json", "x.img"]).stdout(File::create("/dev/full").unwrap());
+    let said = command.output().unwrap();
+    assert_eq!(said.status.code(), Some(4), "{said:?}");
+    assert!(String::from_utf8_lossy(&said.stderr).contains("could not be printed"), "{said:?}");
 }
 
 #[test]

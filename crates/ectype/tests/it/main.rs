@@ -6,6 +6,7 @@ mod convert;
 mod create_files;
 mod devices;
 mod hostile;
+mod kept;
 mod limits;
 mod look;
 mod map;

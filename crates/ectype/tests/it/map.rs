@@ -324,7 +324,13 @@ fn what_is_no_map_is_refused_in_one_clear_sentence() {
     ectype(dir.path(), ["map", "change", "--shift", "7E", "end"]).ends_with(0);
     ectype(dir.path(), ["map", "change", "--shift", "0xFFFFFFFFFFFFFFFF", "end"]).ends_with(2);
     ectype(dir.path(), ["map", "list", "--offset", "0xFFFFFFFFFFFFFFFF", "--relative", "end"]).ends_with(0);
-    ectype(dir.path(), ["map", "complete", "--size", "0xFFFFFFFFFFFFFFFF", "gap"]).ends_with(0);
+    for size in ["0xFFFFFFFFFFFFFFFF", "15E", "8E"] {
+        ectype(dir.path(), ["map", "complete", "--size", size, "gap"]).ends_with(2).says("too far");
+        let convert = ["map", "convert", "--from", "bitmap", "--size", size, "gap"];
+        ectype(dir.path(), convert).ends_with(2).says("too far");
+    }
+    let far = ectype(dir.path(), ["map", "complete", "--size", "0x7FFFFFFFFFFFFFFF", "gap"]).ends_with(0).out;
+    fed(dir.path(), &["map", "-"], far.as_bytes()).ends_with(0).says("8.0 EiB");
     ectype(dir.path(), ["map", "gap", "--json", "list", "end"]).ends_with(1).says("stands before the verb");
     ectype(dir.path(), ["map"]).ends_with(2);
 }

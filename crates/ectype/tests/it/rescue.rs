@@ -147,13 +147,27 @@ fn where_a_dying_disk_would_be_read_again_the_command_that_it_bears_is_named() {
     assert_eq!((&json["plan"]["compare"], &json["rereads"]), (&false.into(), &true.into()));
     assert!(json["plan"]["failed"].as_u64() > Some(0), "{json}");
 
-    let limited = args!["create", "--max-errors", "3", above.path(), "z.img"];
-    ectype(dir.path(), limited).ends_with(5).says("--trust-map").says("goes on");
+    // The command can be run as it stands, as often as one likes.
+    let again = ectype(dir.path(), args!["create", "--trust-map", above.path(), "x.img"]).ends_with(3);
+    assert!(!again.out.contains("--trust-map --trust-map"), "{again:#?}");
+    again.says("then run the same command: it tries");
+    // Nor does it give up what this run made.
+    let anew = ectype(dir.path(), args!["create", "--overwrite", above.path(), "x.img"]).ends_with(3);
+    anew.says(&format!("\n    {named}\n"));
+    let twice = ectype(dir.path(), args!["create", "--restart", "--trust-map", above.path(), "x.img"]);
+    twice.ends_with(3).says("then run the same command without --restart: it tries");
+
+    let limited = args!["create", "--restart", "--max-errors", "3", above.path(), "z.img"];
+    ectype(dir.path(), limited)
+        .ends_with(5)
+        .says("held; the same command without --restart goes on")
+        .says("  the same command without --restart goes on, with")
+        .says(&format!("ectype create --trust-map --max-errors 3 {} z.img", above.path().display()));
     drop(above);
 
     // The device itself is known not to have been written to: the same command will do.
     let said = ectype(dir.path(), args!["create", disk.path(), "y.img"]).ends_with(3);
-    assert!(!said.out.contains("--trust-map") && said.out.contains("then run the same command"), "{said:#?}");
+    assert!(!said.out.contains("--trust-map") && said.out.contains("The same command tries"), "{said:#?}");
 }
 
 #[test]

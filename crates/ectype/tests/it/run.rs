@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read, Seek};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -86,6 +86,22 @@ impl Running {
             sent.unwrap().status.success()
                 || std::fs::metadata(format!("/proc/{}", self.child.id())).is_err()
         );
+    }
+
+    /// Waits until it has said this on stderr.
+    #[track_caller]
+    pub(crate) fn until_it_says(&mut self, what: &str) {
+        let begun = Instant::now();
+        // What it writes goes on where the shared position is: read without moving that.
+        let said = |file: &File| {
+            let mut bytes = vec![0; 1 << 16];
+            let len = file.read_at(&mut bytes, 0).unwrap();
+            String::from_utf8_lossy(&bytes[..len]).contains(what)
+        };
+        while !said(&self.err) {
+            assert!(!self.ended() && begun.elapsed() < PATIENCE, "it never said {what:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     pub(crate) fn ended(&mut self) -> bool {

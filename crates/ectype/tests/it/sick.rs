@@ -112,6 +112,34 @@ fn a_bad_disk_of_large_sectors_loses_whole_ones() {
     equal_but_for(&dir.path().join("x.img"), &disk, &lost);
 }
 
+#[test]
+fn a_medium_that_is_slow_to_be_opened_is_told_and_can_be_interrupted() {
+    if !need::bad_disk() {
+        return;
+    }
+    let dir = folder();
+    let file = noisy(dir.path(), "disk", (SECTORS * 512) as usize, 53);
+    let options = BadDiskOptions { delay: Duration::from_secs(3), ..BadDiskOptions::default() };
+    let disk = BadDisk::attach(&file, &[0, 2, 34, 64, 128, 2047], &options).unwrap();
+    // In the background of a script the interrupt is ignored to begin with.
+    for (signal, trap) in [("INT", ""), ("TERM", ""), ("INT", "trap '' INT; ")] {
+        let mut run = std::process::Command::new("sh");
+        run.current_dir(dir.path()).arg("-c").arg(format!("{trap}exec \"$@\"")).arg("sh");
+        run.arg(env!("CARGO_BIN_EXE_ectype"));
+        run.args(args!["create", "--json", "--progress", "json", disk.path(), "x.img"]);
+        let mut run = Running::start(run);
+        run.until_it_says("opening");
+        run.signal(signal);
+        let said = run.wait().ends_with(130);
+        assert_eq!(said.json()["error"]["kind"], "cancelled");
+        assert_eq!(said.events().last().unwrap()["kind"], "cancelled");
+        assert_eq!(names(dir.path()), ["disk"]);
+    }
+    // And its time counts.
+    let said = ectype(dir.path(), args!["create", "--max-time", "1", disk.path(), "x.img"]);
+    said.ends_with(5).says("looking at").says("0 bytes of 4.0 MiB").says("the time that was given is over");
+}
+
 /// A disk file that nbdkit serves through FUSE, slowly, and that may go away.
 struct Served {
     server: Child,

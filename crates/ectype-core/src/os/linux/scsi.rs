@@ -98,7 +98,7 @@ fn command(control: &dyn Control, lba: u64, sector: u32, buf: &mut [u8]) -> io::
 
 /// Whether an illegal request is one because of the sector, not of the command.
 fn of_the_sector(sense: Sense) -> bool {
-    sense.protected().is_some() || sense.unwritten() || sense.out_of_range()
+    sense.protected().is_some() || sense.no_such_sector()
 }
 
 #[cfg(test)]
@@ -238,11 +238,11 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_named_and_not_taken_for_an_unknown_command() {
+    fn an_unknown_sector_is_not_taken_for_an_unknown_command() {
         for (key, asc) in [(8, 0), (5, 0x64), (5, 0x21)] {
             let drive = Drive { sense: Some(fixed(key, asc, 0, None)), ..Drive::default() };
             let sense = asked(&drive, 0, 1).0.sense.unwrap();
-            assert!(sense.unwritten() || sense.out_of_range(), "{sense:?}");
+            assert!(sense.medium_error() && sense.unwritten() == (key == 8), "{sense:?}");
         }
     }
 

@@ -139,8 +139,8 @@ pub struct Header {
     pub remark: String,
 }
 
-/// ddrescue keeps positions in signed 64 bits; what lies behind is cut off.
-pub(super) const END_OF_SPACE: u64 = i64::MAX as u64;
+/// ddrescue keeps positions in signed 64 bits; what lies behind is cut off, and a map that knows no end ends here.
+pub(crate) const END_OF_SPACE: u64 = i64::MAX as u64;
 
 /// How many runs a mapfile may have: far more than any medium yields, and few enough for memory.
 const MAX_RUNS: usize = 1 << 24;
@@ -149,9 +149,6 @@ const MAX_RUNS: usize = 1 << 24;
 const LINE: usize = 127;
 
 impl MapFile {
-    /// Where a map ends that knows no end.
-    pub const END_OF_SPACE: u64 = END_OF_SPACE;
-
     /// A rescue of this map that is about to begin.
     pub fn new(map: RescueMap) -> Self {
         MapFile { current_pos: 0, current_status: Phase::default(), current_pass: 1, map }
