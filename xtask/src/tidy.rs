@@ -38,8 +38,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("source", &["error", "extent", "io", "os", "image"]),
     ("volume", &["error", "extent", "io", "os", "source"]),
     ("fs", &["error", "extent", "io", "os", "source", "volume"]),
-    // The policy names an image after the volumes that identify a medium.
-    ("plan", &["error", "extent", "io", "os", "source", "volume", "fs", "proof::identity"]),
+    // The policy names an image after the volumes that identify a medium, and chooses from the table of formats.
+    ("plan", &["error", "extent", "io", "os", "source", "volume", "fs", "image", "proof::identity"]),
     // What a run tells: the map is drawn.
     ("watch", &["extent", "io", "plan::map"]),
     // Proof: the ledger keeps the rescue map; records are replaced as files and files are recognised by their stamp.

@@ -261,15 +261,15 @@ impl Record {
     }
 
     /// Writes the record beside `image`, durably, and `IMAGE.sha256` where that digest was taken.
-    pub fn save(&self, image: &Path) -> Result<()> {
+    ///
+    /// `is_bytes`: the content is the bytes of the image's file, so that `sha256sum` can check its digest.
+    pub fn save(&self, image: &Path, is_bytes: bool) -> Result<()> {
         let path = path_of(image);
         let mut json = serde_json::to_vec_pretty(self)
             .map_err(|error| Error::new(Kind::Io, "composing the record").because(error))?;
         json.push(b'\n');
         let failed = |path: &Path, error| Error::writing(format!("writing {}", path.display()), error);
         crate::os::file::replace(&path, &json).map_err(|error| failed(&path, error))?;
-        // The digest is that of the content: only where that is the file's bytes can sha256sum check it.
-        let is_bytes = crate::image::named(&self.image.format).is_some_and(|format| format.is_bytes());
         if let Some(sha256) = self.digests.get("sha256").filter(|_| is_bytes) {
             let list = beside(image, ".sha256");
             let name = image.file_name().unwrap_or_default().as_encoded_bytes();

@@ -34,7 +34,7 @@ impl WrappedSource {
         WrappedSource { volume, table, asked: VecDeque::new() }
     }
 
-    fn from_table(&self, at: Extent, mut buffer: Buffer) -> Answer {
+    fn answer_of_table(&self, at: Extent, mut buffer: Buffer) -> Answer {
         let bytes = &mut buffer[..at.len as usize];
         bytes.fill(0);
         let from = (at.offset as usize).min(self.table.len());
@@ -54,7 +54,7 @@ impl Source for WrappedSource {
     fn submit(&mut self, at: Extent, buffer: Buffer) {
         if at.offset < START {
             assert!(at.end() <= START, "a request on one side of the edge");
-            let answer = self.from_table(at, buffer);
+            let answer = self.answer_of_table(at, buffer);
             self.asked.push_back(Some(answer));
         } else {
             self.volume.submit(Extent::new(at.offset - START, at.len), buffer);

@@ -8,16 +8,19 @@
 //! The order in which files appear and go is what makes the same command safe to repeat: map and state exist before the
 //! image, and the record before they go. A crash anywhere leaves something that the next run understands.
 
+mod planning;
+
+use self::planning::{open_base, plan_placement, spec, worst_case, wrap};
 use super::open::{self, Consistency, How, Images, Opened, Purpose, changed};
 use super::target::{Files, RunFacts, Target, map_text, refuse_device, survey};
 use super::verify::{self, Comparison};
 use crate::copy::{Copied, Job, Limits, Tuning, copy};
 use crate::error::{Error, Kind, Result, word};
-use crate::extent::{Extent, Extents, PIECE};
+use crate::extent::{Extent, Extents};
 use crate::fs;
 use crate::image::differing::Differing;
-use crate::image::{self, Format, Image, Parent, Place, Placement, Spec};
-use crate::io::{Content, Durable, ReadAt, Storage, WriteAt};
+use crate::image::{self, Format, Image, Place, Placement, Spec};
+use crate::io::{Durable, ReadAt, Storage, WriteAt};
 use crate::os::file::{self, PlainFile};
 use crate::os::{Device, Medium};
 use crate::plan::map::{END_OF_SPACE, Header, MapFile, RescueMap, Stage, Status};
@@ -28,8 +31,7 @@ use crate::proof::identity::{Identity, Moment};
 use crate::proof::ledger::{Ledger, Recorded, SaveMap, Trust};
 use crate::proof::record::{self, ByteCounts, ImageFacts, Missing, PlanFacts, Range, Record, TreeFacts};
 use crate::proof::tree::Tree;
-use crate::source::{Geometry, Source, WRAPPED_START};
-use crate::volume::mbr;
+use crate::source::{Geometry, Source};
 use crate::watch::{Phase, Watch};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -38,9 +40,6 @@ use std::time::{Duration, Instant};
 
 /// How many sectors at the end of a disc may be run-out: a track-at-once writer leaves two.
 const RUN_OUT_SECTORS: u64 = 2;
-
-/// A sparse file's extents are counted for the forecast up to this many; then its length is the forecast.
-const MOST_EXTENTS: usize = 100_000;
 
 /// What to make an image of, and how.
 #[derive(Clone, Debug, Default)]
@@ -385,170 +384,6 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     Ok(prepared)
 }
 
-fn plan_placement(format: &Format, spec: &Spec) -> Placement {
-    format.writing.as_ref().map_or(Placement::Anywhere, |writing| (writing.placement)(spec))
-}
-
-/// What the image will be like, and the longest that its file can become.
-fn spec(
-    options: &Options,
-    format: &'static Format,
-    geometry: Geometry,
-    base: Option<&Arc<dyn image::Opened>>,
-    image: &Path,
-) -> Result<(Spec, u64)> {
-    let writing = format.writing.as_ref().ok_or_else(|| {
-        Error::unsupported(format!("{} images are read, and not written in this version", format.name))
-    })?;
-    let one_of = |what: &str, asked: &str, known: &[&str]| {
-        if known.contains(&asked) {
-            return Ok(());
-        }
-        let error = Error::refused(format!("{} images have no {what} {asked:?}", format.name));
-        Err(match known {
-            [] => error.advise(format!("leave out --{what}")),
-            _ => error.advise(format!("one of: {}", known.join(", "))),
-        })
-    };
-    if let Some(subformat) = &options.subformat {
-        one_of("subformat", subformat, writing.subformats)?;
-    }
-    if let Some(compress) = options.compress.as_ref().filter(|compress| compress.kind != "none") {
-        one_of("compress", &compress.kind, writing.compressions)?;
-    }
-    (writing.plan)(Spec {
-        size: geometry.size,
-        sector: geometry.sector,
-        physical_sector: geometry.physical_sector,
-        subformat: options.subformat.clone().unwrap_or_default(),
-        compression: options.compress.as_ref().map(|compress| compress.kind.clone()).unwrap_or_default(),
-        level: options.compress.as_ref().and_then(|compress| compress.level),
-        id: fresh_id(),
-        created: jiff::Timestamp::now().as_second().try_into().unwrap_or(0),
-        parent: match (&options.base, base) {
-            (Some(path), Some(base)) => Some(parent(path, &**base, image)?),
-            _ => None,
-        },
-        ..Spec::default()
-    })
-}
-
-/// The base of a differencing image, opened.
-fn open_base(
-    base: &Path,
-    options: &Options,
-    format: &'static Format,
-    geometry: Geometry,
-) -> Result<Arc<dyn image::Opened>> {
-    let images = Images { format: None, ..options.images.clone().unwrap_or_default() };
-    let opened = open::open_image(base, &images).map_err(|error| error.in_file(base))?;
-    let image = Arc::clone(opened.image().expect("an image was opened"));
-    let name = base.display();
-    if !format.writing.as_ref().is_some_and(|writing| writing.differencing) {
-        let can: Vec<&str> = policy::written()
-            .filter(|format| format.writing.as_ref().is_some_and(|writing| writing.differencing))
-            .map(|format| format.name)
-            .collect();
-        return Err(Error::refused(format!("a {} image has no parent", format.name))
-            .advise(format!("formats with --base: {}", can.join(", "))));
-    }
-    if !opened.unread.is_empty() {
-        return Err(Error::refused(format!("{name} is incomplete: what it lacks would be lost again"))
-            .advise("choose a base that is whole"));
-    }
-    if image.size() < geometry.size || image.size() - geometry.size >= PIECE {
-        let context = format!("{name} holds {} bytes, the source {}", image.size(), geometry.size);
-        return Err(Error::refused(context).advise("a base is an earlier image of the same disk"));
-    }
-    Ok(image)
-}
-
-/// How the child names its parent.
-fn parent(base: &Path, opened: &dyn image::Opened, image: &Path) -> Result<Parent> {
-    let failed = |error| Error::io(format!("looking at {}", base.display()), error);
-    let absolute = std::fs::canonicalize(base).map_err(failed)?;
-    let folder = std::fs::canonicalize(file::folder(image)).map_err(failed)?;
-    let modified = std::fs::metadata(&absolute).and_then(|facts| facts.modified()).map_err(failed)?;
-    let facts = opened.facts();
-    Ok(Parent {
-        relative: relative(&folder, &absolute).display().to_string(),
-        absolute: absolute.display().to_string(),
-        format: facts.format.to_owned(),
-        id: facts.id,
-        modified: modified.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-    })
-}
-
-/// `to` as it is reached from `folder`; both absolute.
-fn relative(folder: &Path, to: &Path) -> PathBuf {
-    let shared = folder.components().zip(to.components()).take_while(|(a, b)| a == b).count();
-    let up = folder.components().skip(shared).map(|_| std::path::Component::ParentDir);
-    up.chain(to.components().skip(shared)).collect()
-}
-
-/// What became of a volume that is to be a disk.
-struct Wrap {
-    volume: Option<Extent>,
-    why: String,
-}
-
-/// A volume becomes a disk with one partition in formats that are attached as disks.
-fn wrap(opened: Opened, options: &Options, format: &Format) -> Result<(Opened, Option<Wrap>)> {
-    let is_volume = opened.device.as_ref().is_some_and(|device| device.whole.is_some());
-    if options.bare || !is_volume || !matches!(format.name, "vhd" | "vhdx" | "vmdk") {
-        return Ok((opened, None));
-    }
-    let parts = &options.parts;
-    if parts.domain.is_some() || parts.offset > 0 || parts.size.is_some() {
-        return Err(Error::refused("parts of a volume are not wrapped in a partition table")
-            .advise("as they are:  --bare"));
-    }
-    let Geometry { size, sector, .. } = opened.geometry();
-    let volume = Extent::new(WRAPPED_START, size);
-    let kind = opened.volumes.first().map_or("", |facts| facts.kind);
-    let named = format!("{} {:?}", opened.identity.path, opened.identity.volumes);
-    let hash = blake3::hash(named.as_bytes());
-    let signature = [0, 1, 2, 3].map(|index| hash.as_bytes()[index]);
-    let Some(table) = mbr::around(volume, sector, kind, signature) else {
-        let why = "a volume of this size has no place in a simple partition table: it stays bare";
-        return Ok((opened, Some(Wrap { volume: None, why: why.to_owned() })));
-    };
-    let opened = opened.wrap(table.to_vec());
-    let why = "a volume: one partition of a disk in the image, so that it attaches (--bare leaves that out)";
-    Ok((opened, Some(Wrap { volume: Some(volume), why: why.to_owned() })))
-}
-
-/// A number that no other image has. The standard library's hasher has keys of the system's randomness.
-fn fresh_id() -> [u8; 16] {
-    use std::hash::{BuildHasher, RandomState};
-    let mut id = [0; 16];
-    for half in id.chunks_mut(8) {
-        half.copy_from_slice(&RandomState::new().hash_one(std::process::id()).to_ne_bytes());
-    }
-    id
-}
-
-/// The most that the image can take: holes of a file are left out, nothing else is known before it is read.
-fn worst_case(opened: &Opened) -> Result<u64> {
-    let size = opened.geometry().size;
-    if !matches!(opened.medium, Medium::File | Medium::Image) {
-        return Ok(size);
-    }
-    let reader = opened.reader()?;
-    let (mut offset, mut data) = (0, 0);
-    for _ in 0..MOST_EXTENTS {
-        if offset >= size {
-            return Ok(data);
-        }
-        let Ok((content, until)) = reader.content_at(offset) else { return Ok(size) };
-        if content == Content::Data {
-            data += until.min(size) - offset;
-        }
-        offset = until;
-    }
-    Ok(size)
-}
-
 impl Prepared {
     /// What will be done.
     pub fn plan(&self) -> &Plan {
@@ -692,7 +527,7 @@ impl Prepared {
         outcome.run_out = settled.run_out;
         outcome.read_now = read_now;
         let record = self.record(&run.facts, &outcome, &settled);
-        if let Err(error) = record.save(&self.files.image) {
+        if let Err(error) = record.save(&self.files.image, self.plan.format.is_bytes()) {
             outcome.status = Ended::Stopped(error);
             return Ok(outcome);
         }
