@@ -109,7 +109,7 @@ impl<'a> Stored<'a> {
 
     /// How many clusters a refcount block is for.
     pub(super) fn per_block(&self) -> u64 {
-        self.geometry.cluster() * 8 >> self.order
+        (self.geometry.cluster() * 8) >> self.order
     }
 
     fn page(&mut self, at: u64) -> Result<(u64, Arc<Vec<u8>>)> {

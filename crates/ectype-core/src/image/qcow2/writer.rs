@@ -180,7 +180,7 @@ impl Writer {
             // The run of clusters that are alike: allocated one behind the other, or not at all.
             let mut next = first + 1;
             let mut last = entry;
-            while next << geometry.cluster_bits < end && next % geometry.l2_entries() != 0 {
+            while next << geometry.cluster_bits < end && !next.is_multiple_of(geometry.l2_entries()) {
                 let entry = self.entry(next)?;
                 let behind = host.map(|host| host + ((next - first) << geometry.cluster_bits));
                 if Self::host(entry) != behind {
@@ -530,7 +530,7 @@ impl Image for Writer {
         while cluster < clusters {
             let index = cluster / geometry.l2_entries();
             let next_table = (index + 1) * geometry.l2_entries();
-            if cluster % geometry.l2_entries() == 0 {
+            if cluster.is_multiple_of(geometry.l2_entries()) {
                 if self.tables.table(index) != 0 {
                     self.tables.set_table(&*self.storage, index, 0)?;
                 }
