@@ -194,7 +194,12 @@ pub(crate) fn moved(disk: &dyn ReadAt, sector_size: u32, size: u64) -> Result<Ve
     ];
     parts.extend(protective(disk, unit, last).map_err(failed)?);
     let old = found.header.alternate_lba.get();
-    if old > 1 && old < table && old != last && find(disk, unit, old).map_err(failed)?.is_some() {
+    // In no partition, whatever the header says, and not where the new table lies.
+    let is_free = old > 1
+        && old >= end_of_partitions.unwrap_or(0)
+        && old != last
+        && !(table..table + sectors(len)).contains(&old);
+    if is_free && find(disk, unit, old).map_err(failed)?.is_some() {
         parts.push((old * unit, vec![0; unit as usize]));
     }
     Ok(parts)
