@@ -522,6 +522,12 @@ fn terabytes_are_written_and_walked() {
     assert_eq!((findings.fault_count, findings.leaked), (0, 0));
     if need::tool("qemu-img") {
         run("qemu-img", &["info", text(&path)]);
+        // Half a gigabyte of tables in a hole.
+        let empty = folder.path().join("empty.vmdk");
+        run("qemu-img", &["create", "-f", "vmdk", text(&empty), "8T"]);
+        let opened = open_file(&empty).unwrap();
+        assert_eq!(opened.content_at(0).unwrap(), (Content::Zero, 8 << 40));
+        assert_eq!(check(&*opened).fault_count, 0);
     }
 }
 
