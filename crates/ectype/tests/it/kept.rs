@@ -126,6 +126,7 @@ fn a_refused_run_leaves_nothing_and_says_nothing_that_would_destroy() {
     refused(&["--restart"]);
     refused(&["--map", "other.map"]);
     refused(&["--map", "other.map", "--overwrite"]);
+    refused(&["--map", "other.map", "--restart"]);
     refused(&[]);
     refused(&["--restart"]);
     fs::write(dir.path().join("mine.img.state"), "").unwrap();
