@@ -8,12 +8,15 @@
 //! The order in which files appear and go is what makes the same command safe to repeat: map and state exist before the
 //! image, and the record before they go. A crash anywhere leaves something that the next run understands.
 
+mod outcome;
 mod planning;
+
+pub use outcome::{Ended, Outcome};
 
 use self::planning::{open_base, plan_placement, spec, worst_case, wrap};
 use super::open::{self, Consistency, How, Images, Opened, Purpose, changed};
 use super::target::{Files, RunFacts, Target, map_text, refuse_device, survey};
-use super::verify::{self, Comparison};
+use super::verify;
 use crate::copy::{Copied, Job, Limits, Tuning, copy};
 use crate::error::{Error, Kind, Result, word};
 use crate::extent::{Extent, Extents};
@@ -182,65 +185,6 @@ pub struct Plan {
     pub compare: bool,
     /// Bytes that an earlier run tried and could not read.
     pub failed: u64,
-}
-
-/// What a run came to.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Whole, incomplete or stopped.
-    pub status: Ended,
-    /// The plan that was carried out.
-    pub plan: Plan,
-    /// The length of the content.
-    pub size: u64,
-    /// Bytes that this run read from the source.
-    pub read_now: u64,
-    /// Bytes by kind.
-    pub bytes: ByteCounts,
-    /// What could not be read.
-    pub unreadable: Extents,
-    /// What of it was never written, as the drive says: gaps, no damage.
-    pub unwritten: Extents,
-    /// The same as numbers.
-    pub missing: Missing,
-    /// Sectors at the end that no writer wrote; not part of the image.
-    pub run_out: Option<Extent>,
-    /// The tree's root and the linear digests; empty unless the run came to its end.
-    pub digests: BTreeMap<String, String>,
-    /// Whether it went on with an earlier run.
-    pub resumed: bool,
-    /// Whether the same command may read a damaged medium again from the start, as nothing may prove that it did not change.
-    pub rereads: bool,
-    /// How long this run took.
-    pub seconds: f64,
-    /// The map, where it was kept.
-    pub map: Option<PathBuf>,
-    /// The record, where one was written.
-    pub record: Option<PathBuf>,
-    /// What `--verify` found, or why it could not tell; the image is made all the same.
-    pub verified: Option<Result<Comparison>>,
-}
-
-/// How a run ended.
-#[derive(Debug)]
-pub enum Ended {
-    /// Every sector was read.
-    Whole,
-    /// It is finished, but some sectors could not be read.
-    Incomplete,
-    /// It was stopped, and the same command goes on.
-    Stopped(Error),
-}
-
-impl Ended {
-    /// The stable name in JSON.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Ended::Whole => "whole",
-            Ended::Incomplete => "incomplete",
-            Ended::Stopped(_) => "stopped",
-        }
-    }
 }
 
 /// A source that is open and a plan for it.

@@ -1,0 +1,68 @@
+//! What a run came to.
+
+use super::super::verify::Comparison;
+use super::Plan;
+use crate::error::{Error, Result};
+use crate::extent::{Extent, Extents};
+use crate::proof::record::{ByteCounts, Missing};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Whole, incomplete or stopped.
+    pub status: Ended,
+    /// The plan that was carried out.
+    pub plan: Plan,
+    /// The length of the content.
+    pub size: u64,
+    /// Bytes that this run read from the source.
+    pub read_now: u64,
+    /// Bytes by kind.
+    pub bytes: ByteCounts,
+    /// What could not be read.
+    pub unreadable: Extents,
+    /// What of it was never written, as the drive says: gaps, no damage.
+    pub unwritten: Extents,
+    /// The same as numbers.
+    pub missing: Missing,
+    /// Sectors at the end that no writer wrote; not part of the image.
+    pub run_out: Option<Extent>,
+    /// The tree's root and the linear digests; empty unless the run came to its end.
+    pub digests: BTreeMap<String, String>,
+    /// Whether it went on with an earlier run.
+    pub resumed: bool,
+    /// Whether the same command may read a damaged medium again from the start, as nothing may prove that it did not change.
+    pub rereads: bool,
+    /// How long this run took.
+    pub seconds: f64,
+    /// The map, where it was kept.
+    pub map: Option<PathBuf>,
+    /// The record, where one was written.
+    pub record: Option<PathBuf>,
+    /// What `--verify` found, or why it could not tell; the image is made all the same.
+    pub verified: Option<Result<Comparison>>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// Every sector was read.
+    Whole,
+    /// It is finished, but some sectors could not be read.
+    Incomplete,
+    /// It was stopped, and the same command goes on.
+    Stopped(Error),
+}
+
+impl Ended {
+    /// The stable name in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Ended::Whole => "whole",
+            Ended::Incomplete => "incomplete",
+            Ended::Stopped(_) => "stopped",
+        }
+    }
+}
