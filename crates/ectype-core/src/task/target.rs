@@ -149,7 +149,8 @@ pub(super) fn survey(files: &Files, options: &Options, opened: &Opened) -> Resul
     let is_whole = is_recorded_whole && !is_begun;
     let anew = options.restart || (options.overwrite && is_finished);
     // A map of nothing makes no file an image to go on with.
-    let is_claimed = exists(&files.map)? && map_claims(&files.map)?;
+    let claimed = if exists(&files.map)? { map_claims(&files.map)? } else { 0 };
+    let is_claimed = claimed > 0;
     let is_replaced = options.overwrite && exists(&files.image)? && !is_begun;
     if exists(&files.map)? && !is_whole && !anew && (is_claimed || !is_replaced) {
         if is_replaced {
@@ -167,7 +168,8 @@ pub(super) fn survey(files: &Files, options: &Options, opened: &Opened) -> Resul
     if options.restart {
         // Only what is known to be unfinished is discarded.
         let is_incomplete = is_finished && !is_recorded_whole;
-        if !is_whole && (is_claimed || is_begun || is_incomplete) {
+        let len = std::fs::metadata(&files.image).map_or(0, |facts| facts.len());
+        if !is_whole && ((1..=len).contains(&claimed) || is_begun || is_incomplete) {
             return Ok(Target::Nothing);
         }
         return Err(Error::refused(format!("{image} exists and is no unfinished image"))
@@ -187,11 +189,14 @@ pub(super) fn survey(files: &Files, options: &Options, opened: &Opened) -> Resul
     Err(Error::refused(format!("{image} exists")).advise("replace it:  --overwrite"))
 }
 
-/// Whether a map says that anything of an image is held. One that cannot be read as a map may.
-fn map_claims(path: &Path) -> Result<bool> {
+/// Up to which byte a map says that an image is held; 0 where nothing is. One that cannot be read as a map may claim all.
+fn map_claims(path: &Path) -> Result<u64> {
     let text = map_text(path)?;
-    let holds = |file: MapFile| file.map.bytes(Status::Finished) > 0;
-    Ok(!text.trim_ascii().is_empty() && MapFile::parse(&text).map_or(true, holds))
+    if text.trim_ascii().is_empty() {
+        return Ok(0);
+    }
+    let end = |file: MapFile| file.map.extents(Status::Finished).iter().next_back().map_or(0, |at| at.end());
+    Ok(MapFile::parse(&text).map_or(u64::MAX, end))
 }
 
 /// Whether something has this name, be it a link to nowhere.

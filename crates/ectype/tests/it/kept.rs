@@ -82,6 +82,12 @@ fn what_is_not_as_its_record_says_is_not_approved_by_a_rerun() {
         }
         file.write_all_at(&good, sector * 512).unwrap();
     }
+    // The place can be read again, and the rest is kept.
+    OpenOptions::new().write(true).open(&image).unwrap().write_all_at(b"evil", 9002 * 512).unwrap();
+    let map = beside(&image, ".map");
+    let place = args!["--offset", "4MiB", "--size", "1MiB", "--overwrite", "-o", map, map];
+    let forget = args!["map", "change", "--types", "finished,non-tried"];
+    ectype(dir.path(), forget.iter().chain(&place)).ends_with(0);
     disk.set_bad(&[]).unwrap();
     run("-q").ends_with(0);
     same(&dir.path().join("disk"), &image);
@@ -120,6 +126,7 @@ fn a_refused_run_leaves_nothing_and_says_nothing_that_would_destroy() {
     refused(&["--restart"]);
     refused(&["--map", "other.map"]);
     refused(&["--map", "other.map", "--overwrite"]);
+    refused(&["--map", "other.map", "--restart"]);
     refused(&[]);
     refused(&["--restart"]);
     fs::write(dir.path().join("mine.img.state"), "").unwrap();
