@@ -12,7 +12,9 @@ use crate::plan::rescue;
 use crate::proof::identity::{Identity, Moment, VolumeId};
 use crate::proof::record::Record;
 use crate::proof::tree;
-use crate::source::{DeviceReader, DeviceSource, FileSource, Geometry, ImageSource, Source, WrappedSource};
+use crate::source::{
+    Compression, DeviceReader, DeviceSource, FileSource, Geometry, ImageSource, Source, WrappedSource,
+};
 use crate::{fs, volume};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -292,6 +294,15 @@ fn format_of(path: &Path, images: &Images, record: Option<&Record>) -> Result<Op
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let (named, found) = (image::of_extension(extension), image::probe(&stored));
     let name = path.display();
+    if found.is_none()
+        && let Some(packed) = Compression::of(&stored)
+    {
+        let context =
+            format!("{name} is compressed ({}), and such files are not read in this version", packed.name());
+        return Err(Error::unsupported(context)
+            .advise("unpack it first")
+            .advise("it is a disk's raw bytes:  --source-format raw"));
+    }
     if found.is_none()
         && let Some(other) = image::foreign(&stored)
     {
