@@ -150,12 +150,12 @@ fn where_a_dying_disk_would_be_read_again_the_command_that_it_bears_is_named() {
     // The command can be run as it stands, as often as one likes.
     let again = ectype(dir.path(), args!["create", "--trust-map", above.path(), "x.img"]).ends_with(3);
     assert!(!again.out.contains("--trust-map --trust-map"), "{again:#?}");
-    again.says("then run the same command: it tries");
+    again.says("To try those sectors again, run the same command;");
     // Nor does it give up what this run made.
     let anew = ectype(dir.path(), args!["create", "--overwrite", above.path(), "x.img"]).ends_with(3);
     anew.says(&format!("\n    {named}\n"));
     let twice = ectype(dir.path(), args!["create", "--restart", "--trust-map", above.path(), "x.img"]);
-    twice.ends_with(3).says("then run the same command without --restart: it tries");
+    twice.ends_with(3).says("To try those sectors again, run the same command without --restart;");
 
     let limited = args!["create", "--restart", "--max-errors", "3", above.path(), "z.img"];
     ectype(dir.path(), limited)
@@ -167,7 +167,7 @@ fn where_a_dying_disk_would_be_read_again_the_command_that_it_bears_is_named() {
 
     // The device itself is known not to have been written to: the same command will do.
     let said = ectype(dir.path(), args!["create", disk.path(), "y.img"]).ends_with(3);
-    assert!(!said.out.contains("--trust-map") && said.out.contains("The same command tries"), "{said:#?}");
+    assert!(!said.out.contains("--trust-map") && said.out.contains("run the same command;"), "{said:#?}");
 }
 
 #[test]
