@@ -36,7 +36,7 @@ pub(crate) fn run(args: &InfoArgs, output: &Output) -> Result<Code> {
             Ok(Code::Done)
         }
         Found::File(path) if is_map(&path) => map(&path, output),
-        Found::File(path) => image(&path, &args.open.images(), output),
+        Found::File(path) => image(&path, &Images { unfinished: true, ..args.open.images() }, output),
     }
 }
 

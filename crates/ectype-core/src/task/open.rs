@@ -1,5 +1,6 @@
 //! Opening a SOURCE: found by its name, locked as its medium needs, and identified.
 
+use super::target::map_text;
 use crate::error::{Error, Kind, Result, word};
 use crate::extent::{Extent, Extents, PIECE};
 use crate::image::{self, Format, gate};
@@ -8,9 +9,10 @@ use crate::os::disk::{self, Disk};
 use crate::os::file::{PlainFile, blame};
 use crate::os::optical::{self, Toc};
 use crate::os::{Blame, Device, Found, Lock, Medium, host};
+use crate::plan::map::{MapFile, Status};
 use crate::plan::rescue;
 use crate::proof::identity::{Identity, Moment, VolumeId};
-use crate::proof::record::Record;
+use crate::proof::record::{self, Record};
 use crate::proof::tree;
 use crate::source::{
     Compression, DeviceReader, DeviceSource, FileSource, Geometry, ImageSource, Source, WrappedSource,
@@ -69,6 +71,8 @@ pub struct Images {
     pub format: Option<&'static Format>,
     /// Folders where parents may be looked for, beside the image's own.
     pub parents: Vec<PathBuf>,
+    /// Also one that a run has not finished: to be looked at, not to be believed.
+    pub unfinished: bool,
 }
 
 /// A source that is open.
@@ -230,6 +234,9 @@ fn moment_of_files(path: &Path, others: &[PathBuf]) -> Moment {
 /// Opens the image in the file `path`: its content, not the file's bytes.
 pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
     let record = Record::of(path)?;
+    if !images.unfinished {
+        refuse_unfinished(path, record.as_ref())?;
+    }
     let format = format_of(path, images, record.as_ref())?;
     let gate::Image { image, files } = gate::open(path, format, &images.parents)?;
     let facts = image.facts();
@@ -275,6 +282,27 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
         record,
         probe: Probe::Image { path: path.to_owned(), image, files },
     })
+}
+
+/// An image that a run has not finished cannot be judged, and its gaps would pass for zeros in a copy.
+fn refuse_unfinished(path: &Path, record: Option<&Record>) -> Result<()> {
+    if record.is_some() {
+        return Ok(());
+    }
+    // The map may have been given another name; the state never has.
+    let map = record::beside(path, ".map");
+    let is_part = || {
+        // Opening a pipe would wait for its other end.
+        let is_file = std::fs::metadata(&map).ok()?.is_file();
+        let map = MapFile::parse(&is_file.then(|| map_text(&map).ok())??).ok()?.map;
+        let untried = [Status::NonTried, Status::NonTrimmed, Status::NonScraped];
+        Some(untried.iter().any(|status| map.bytes(*status) > 0))
+    };
+    if record::beside(path, ".state").exists() || is_part() == Some(true) {
+        return Err(Error::refused(format!("{} is unfinished", path.display()))
+            .advise("finish it: run the command that began it again"));
+    }
+    Ok(())
 }
 
 /// The format in which the image at `path` is to be opened: the user's word, the record's, or the content's where the name

@@ -4,7 +4,6 @@
 //! with the record, the second compares what the source gives with what the image holds.
 
 use super::open::{self, How, Images, Opened, Purpose};
-use super::target::map_text;
 use crate::copy::{Job, Limits, Tuning, copy};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
@@ -12,12 +11,12 @@ use crate::image::{self, Findings, Sink};
 use crate::io::{Content, ReadAt};
 use crate::os::Found;
 use crate::os::disk;
-use crate::plan::map::{MapFile, RescueMap, Status};
+use crate::plan::map::{RescueMap, Status};
 use crate::plan::rescue::{self, Rescue};
 use crate::proof::digest::Algorithm;
 use crate::proof::identity::Moment;
 use crate::proof::ledger::Ledger;
-use crate::proof::record::{self, Record};
+use crate::proof::record::Record;
 use crate::proof::tree::Tree;
 use crate::watch::{Phase, Watch};
 use std::collections::BTreeMap;
@@ -99,7 +98,6 @@ pub fn verify_image(
     watch: &Watch,
 ) -> Result<Verified> {
     refuse_no_file(path)?;
-    refuse_unfinished(path, Record::of(path)?.as_ref())?;
     let mut opened = open::open_image(path, images)?;
     opened.forget();
     let record = opened.record.take();
@@ -232,7 +230,6 @@ pub fn verify_against(
     watch: &Watch,
 ) -> Result<(Comparison, Option<Record>)> {
     refuse_no_file(image)?;
-    refuse_unfinished(image, Record::of(image)?.as_ref())?;
     let opened = open::open_image(image, images)?;
     let mut other = match disk::find(source)? {
         Found::File(file) => open::open_image(&file, &Images { format: None, ..images.clone() })?,
@@ -331,27 +328,6 @@ pub(super) fn refuse_no_file(path: &Path) -> Result<()> {
     }
     Err(Error::refused(format!("{} is no file, and images are files", path.display()))
         .advise("to compare a device, name the image first:  ectype verify IMAGE DEVICE"))
-}
-
-/// An image that a run has not finished cannot be judged.
-pub(super) fn refuse_unfinished(path: &Path, record: Option<&Record>) -> Result<()> {
-    if record.is_some() {
-        return Ok(());
-    }
-    // The map may have been given another name; the state never has.
-    let map = record::beside(path, ".map");
-    let is_part = || {
-        // Opening a pipe would wait for its other end.
-        let is_file = std::fs::metadata(&map).ok()?.is_file();
-        let map = MapFile::parse(&is_file.then(|| map_text(&map).ok())??).ok()?.map;
-        let untried = [Status::NonTried, Status::NonTrimmed, Status::NonScraped];
-        Some(untried.iter().any(|status| map.bytes(*status) > 0))
-    };
-    if record::beside(path, ".state").exists() || is_part() == Some(true) {
-        return Err(Error::refused(format!("{} is unfinished", path.display()))
-            .advise("finish it: run the command that began it again"));
-    }
-    Ok(())
 }
 
 /// A sink that keeps nothing: the tree and the digests are all that is wanted.

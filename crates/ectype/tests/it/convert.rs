@@ -249,6 +249,27 @@ fn an_unfinished_image_is_gone_on_with_as_it_was_begun() {
 }
 
 #[test]
+fn the_gaps_of_an_unfinished_image_pass_for_zeros_nowhere() {
+    let dir = folder();
+    disk(dir.path(), "disk", 42);
+    ectype(dir.path(), ["create", "--size", "2M", "disk", "part.img"]).ends_with(5);
+    let before = contents(dir.path());
+    for args in [
+        &["convert", "part.img", "y.vhdx"][..],
+        &["create", "--base", "part.img", "disk", "y.qcow2"],
+        &["verify", "part.img"],
+        &["verify", "part.img", "disk"],
+        &["verify", "disk", "part.img"],
+        &["restore", "--yes", "part.img", "back"],
+    ] {
+        ectype(dir.path(), args.iter().copied()).ends_with(1).says("part.img is unfinished");
+    }
+    // Looking at it is no harm.
+    ectype(dir.path(), ["info", "part.img"]).ends_with(0);
+    assert_eq!(contents(dir.path()), before);
+}
+
+#[test]
 fn what_an_image_lacks_its_copy_lacks_too() {
     if !need::bad_disk() {
         return;
