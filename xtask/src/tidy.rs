@@ -31,7 +31,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("error", &["extent"]),
     ("extent", &["error"]),
     ("io", &["error", "extent"]),
-    // Shared by threads: the one lock that format code may use without knowing it.
+    // Shared by threads: the locks that format code may use without knowing them.
     ("cache", &[]),
     ("os", &["error", "extent", "io"]),
     // An image can be copied too, and streams are unpacked by the codecs of images.

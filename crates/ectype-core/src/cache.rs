@@ -1,11 +1,11 @@
-//! A small cache that several threads share: pages of tables, unpacked blocks.
+//! What the readers of one image keep for each other: pages of tables, unpacked blocks, decoders. The locks of format code.
 //!
 //! ```text
-//!   get(key) ──► under the lock: find or add a cell ──► outside of it: fill the cell, once, while others wait for it alone
+//!   Cache.get(key) ──► under the lock: find or add a cell ──► outside of it: fill the cell, once, while others wait for it alone
+//!   Shared.with    ──► all of it under the lock: a pool, or a stream that two at once would both begin anew
 //! ```
-//!
-//! The lock is held for a look through a list; reading and unpacking happen outside of it, in parallel.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Values by key, the least recently used forgotten first.
@@ -79,6 +79,53 @@ impl<V> Cache<V> {
     fn lock(&self) -> MutexGuard<'_, Entries<V>> {
         // No code of others runs under the lock: a list is whole even where a thread panicked.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the readers of one image keep for each other, used by one of them at a time.
+#[derive(Debug, Default)]
+pub struct Shared<T>(Mutex<T>);
+
+impl<T> Shared<T> {
+    /// Something to share.
+    pub fn new(kept: T) -> Self {
+        Shared(Mutex::new(kept))
+    }
+
+    /// Uses it, alone.
+    pub fn with<R>(&self, using: impl FnOnce(&mut T) -> R) -> R {
+        using(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The few values that were used last, by their keys.
+#[derive(Debug)]
+pub struct Recent<K, V> {
+    /// The last used first.
+    kept: VecDeque<(K, V)>,
+    most: usize,
+}
+
+impl<K: PartialEq, V: Clone> Recent<K, V> {
+    /// Keeps at most `most` values.
+    pub fn new(most: usize) -> Self {
+        Recent { kept: VecDeque::with_capacity(most), most }
+    }
+
+    /// The value of `key`, if it is still there.
+    pub fn get(&mut self, key: &K) -> Option<V> {
+        let index = self.kept.iter().position(|(kept, _)| kept == key)?;
+        let entry = self.kept.remove(index)?;
+        let value = entry.1.clone();
+        self.kept.push_front(entry);
+        Some(value)
+    }
+
+    /// Keeps a value, instead of the one that was not used for longest.
+    pub fn put(&mut self, key: K, value: V) {
+        self.kept.retain(|(kept, _)| *kept != key);
+        self.kept.truncate(self.most.saturating_sub(1));
+        self.kept.push_front((key, value));
     }
 }
 

@@ -4,10 +4,9 @@
 //! cursor. A medium that is being imaged is a [`crate::source::Source`], which knows of failures; this is for the rest.
 
 use crate::extent::Extent;
-use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// What lies at an offset, as far as it is known without reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,52 +220,5 @@ impl<R: ReadAt> ReadAt for Window<R> {
         }
         let (content, until) = self.whole.content_at(self.part.offset + offset)?;
         Ok((content, until.min(self.part.end()) - self.part.offset))
-    }
-}
-
-/// What the readers of one image keep for each other, used by one of them at a time. The one lock that format code holds.
-#[derive(Debug, Default)]
-pub struct Shared<T>(Mutex<T>);
-
-impl<T> Shared<T> {
-    /// Something to share.
-    pub fn new(kept: T) -> Self {
-        Shared(Mutex::new(kept))
-    }
-
-    /// Uses it, alone.
-    pub fn with<R>(&self, using: impl FnOnce(&mut T) -> R) -> R {
-        using(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// The few values that were used last, by their keys.
-#[derive(Debug)]
-pub struct Recent<K, V> {
-    /// The last used first.
-    kept: VecDeque<(K, V)>,
-    most: usize,
-}
-
-impl<K: PartialEq, V: Clone> Recent<K, V> {
-    /// Keeps at most `most` values.
-    pub fn new(most: usize) -> Self {
-        Recent { kept: VecDeque::with_capacity(most), most }
-    }
-
-    /// The value of `key`, if it is still there.
-    pub fn get(&mut self, key: &K) -> Option<V> {
-        let index = self.kept.iter().position(|(kept, _)| kept == key)?;
-        let entry = self.kept.remove(index)?;
-        let value = entry.1.clone();
-        self.kept.push_front(entry);
-        Some(value)
-    }
-
-    /// Keeps a value, instead of the one that was not used for longest.
-    pub fn put(&mut self, key: K, value: V) {
-        self.kept.retain(|(kept, _)| *kept != key);
-        self.kept.truncate(self.most.saturating_sub(1));
-        self.kept.push_front((key, value));
     }
 }

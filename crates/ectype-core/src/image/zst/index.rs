@@ -9,9 +9,10 @@
 //! keeps four bytes a frame, and eight where frames of several lengths are mixed.
 
 use super::layout::{ENTRY_LEN, SKIPPABLE_LEN};
+use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::extent::Extent;
-use crate::io::{ReadAt, Recent, Shared};
+use crate::io::ReadAt;
 use std::sync::Arc;
 
 /// The frames of a page.
@@ -93,7 +94,7 @@ impl Page {
 /// Where the rows are.
 enum Rows {
     /// In the file, at this offset, so many of this length; pages are kept for a while.
-    Table { at: u64, count: u64, row: u64, kept: Shared<Recent<usize, Arc<Page>>> },
+    Table { at: u64, count: u64, row: u64, kept: Cache<Page> },
     /// Here; every page but the last is full.
     Memory(Vec<Arc<Page>>),
 }
@@ -118,7 +119,7 @@ impl Index {
     /// The seek table whose skippable frame begins at `at`.
     pub(super) fn of_table(stored: &dyn ReadAt, at: u64, count: u64, checksums: bool) -> Result<Index> {
         let row = ENTRY_LEN + if checksums { 4 } else { 0 };
-        let kept = Shared::new(Recent::new(PAGES_KEPT));
+        let kept = Cache::new(PAGES_KEPT);
         let mut index =
             Index { rows: Rows::Table { at: at + SKIPPABLE_LEN, count, row, kept }, ..Index::new() };
         for page in 0..count.div_ceil(PAGE as u64) {
@@ -219,14 +220,7 @@ impl Index {
     fn page(&self, stored: &dyn ReadAt, page: usize) -> Result<Arc<Page>> {
         match &self.rows {
             Rows::Memory(pages) => Ok(Arc::clone(&pages[page])),
-            Rows::Table { kept, .. } => {
-                if let Some(page) = kept.with(|kept| kept.get(&page)) {
-                    return Ok(page);
-                }
-                let read = Arc::new(self.read_page(stored, page)?);
-                kept.with(|kept| kept.put(page, Arc::clone(&read)));
-                Ok(read)
-            }
+            Rows::Table { kept, .. } => kept.get(page as u64, || self.read_page(stored, page)),
         }
     }
 

@@ -8,10 +8,11 @@
 use super::frames::Walk;
 use super::index::{Frame, Index};
 use super::layout::{zero_frame, zero_frame_len};
+use crate::cache::{Recent, Shared};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, PIECE};
 use crate::image::codec::{Unzstd, Xxh64, unzstd};
-use crate::io::{Content, ReadAt, Recent, Shared};
+use crate::io::{Content, ReadAt};
 use std::io;
 use std::sync::Arc;
 

@@ -15,11 +15,12 @@ use super::layout::{
     Skippable, ZERO_RUN, zero_frame,
 };
 use super::reader::{Reading, into_io};
+use crate::cache::Shared;
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
 use crate::image::codec::{self, Xxh64, Zstd};
 use crate::image::{Form, Grain, Image, Pack, Packed, Place, Placement, Sink, Spec};
-use crate::io::{Content, ReadAt, Shared, Storage};
+use crate::io::{Content, ReadAt, Storage};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
