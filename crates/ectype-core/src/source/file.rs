@@ -1,7 +1,7 @@
 //! A file as a source: its bytes, never probed as a container; holes are known without reading.
 
 use super::queue::{Queue, ReadOnce};
-use super::{Answer, Geometry, KnownGood, Outcome, Read, Source, medium_or_not};
+use super::{Answer, Geometry, Known, KnownGood, Outcome, Read, Source, medium_or_not};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, PIECE};
 use crate::io::{Content, ReadAt};
@@ -22,8 +22,7 @@ pub struct FileSource {
     path: PathBuf,
     size: u64,
     stamp: FileStamp,
-    /// The last answer of [`Source::content_at`]: asking the kernel for every piece would cost more than reading it.
-    known: (Content, Extent),
+    known: Known,
 }
 
 struct OpenFile {
@@ -46,7 +45,7 @@ impl FileSource {
             path: path.to_owned(),
             size: stamp.size,
             stamp,
-            known: (Content::Data, Extent::new(0, 0)),
+            known: Known::nothing(),
         })
     }
 
@@ -110,12 +109,7 @@ impl Source for FileSource {
     }
 
     fn content_at(&mut self, offset: u64) -> (Content, u64) {
-        if !self.known.1.contains(offset) {
-            // Where the file system cannot tell, everything is data.
-            let (content, until) = self.file.plain.content_at(offset).unwrap_or((Content::Data, self.size));
-            self.known = (content, Extent::between(offset, until.min(self.size).max(offset + 1)));
-        }
-        (self.known.0, self.known.1.end())
+        self.known.at(&self.file.plain, offset, self.size)
     }
 
     fn forget(&mut self) {

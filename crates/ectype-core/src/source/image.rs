@@ -4,7 +4,7 @@
 //! contradicts the image's format is an error that says where.
 
 use super::queue::{Queue, ReadOnce};
-use super::{Answer, Geometry, KnownGood, Outcome, Read, Source, medium_or_not};
+use super::{Answer, Geometry, Known, KnownGood, Outcome, Read, Source, medium_or_not};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, PIECE};
 use crate::image::Opened;
@@ -21,7 +21,7 @@ pub struct ImageSource {
     image: Arc<dyn Opened>,
     queue: Queue,
     geometry: Geometry,
-    known: (Content, Extent),
+    known: Known,
 }
 
 impl ImageSource {
@@ -33,7 +33,7 @@ impl ImageSource {
         // A content that ends within a sector is addressed by the byte, as a file's is.
         let sector = if size.is_multiple_of(sector.into()) { sector } else { 1 };
         let geometry = Geometry { size, sector, physical_sector: sector.max(SECTOR) };
-        ImageSource { image, queue: Queue::new(medium), geometry, known: (Content::Data, Extent::new(0, 0)) }
+        ImageSource { image, queue: Queue::new(medium), geometry, known: Known::nothing() }
     }
 }
 
@@ -69,13 +69,7 @@ impl Source for ImageSource {
     }
 
     fn content_at(&mut self, offset: u64) -> (Content, u64) {
-        let size = self.geometry.size;
-        if !self.known.1.contains(offset) {
-            // Where the image cannot tell, reading it will say why.
-            let (content, until) = self.image.content_at(offset).unwrap_or((Content::Data, size));
-            self.known = (content, Extent::between(offset, until.min(size).max(offset + 1)));
-        }
-        (self.known.0, self.known.1.end())
+        self.known.at(&self.image, offset, self.geometry.size)
     }
 
     fn alive(&mut self, known_good: Option<&KnownGood>) -> Result<()> {

@@ -22,8 +22,8 @@ pub(crate) use wrapped::START as WRAPPED_START;
 pub use wrapped::WrappedSource;
 
 use crate::extent::Extent;
-use crate::io::Content;
 pub use crate::io::Geometry;
+use crate::io::{Content, ReadAt};
 use crate::os::buffer::Buffer;
 use std::io;
 use std::time::Duration;
@@ -99,6 +99,24 @@ impl KnownGood {
         )
         .at(self.at.offset)
         .advise("try another cable, port or drive, then run the same command: it goes on"))
+    }
+}
+
+/// The last answer of a reader's `content_at`: asking the kernel, or tables, for every piece would cost more than reading it.
+struct Known(Content, Extent);
+
+impl Known {
+    fn nothing() -> Known {
+        Known(Content::Data, Extent::new(0, 0))
+    }
+
+    /// What lies at `offset` of the first `size` bytes, and up to where; data where the reader cannot tell.
+    fn at(&mut self, reader: &dyn ReadAt, offset: u64, size: u64) -> (Content, u64) {
+        if !self.1.contains(offset) {
+            let (content, until) = reader.content_at(offset).unwrap_or((Content::Data, size));
+            *self = Known(content, Extent::between(offset, until.min(size).max(offset + 1)));
+        }
+        (self.0, self.1.end())
     }
 }
 
