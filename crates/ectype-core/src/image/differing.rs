@@ -34,16 +34,16 @@ impl Differing {
     }
 }
 
-/// The runs of cells in which two contents differ, as offset and length.
-fn differing(one: &[u8], other: &[u8]) -> Vec<(usize, usize)> {
+/// The runs of cells of `cell` bytes in which two contents differ, as offset and length.
+pub(crate) fn differing(one: &[u8], other: &[u8], cell: usize) -> Vec<(usize, usize)> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
-    for (index, (a, b)) in one.chunks(CELL).zip(other.chunks(CELL)).enumerate() {
+    for (index, (a, b)) in one.chunks(cell).zip(other.chunks(cell)).enumerate() {
         if a == b {
             continue;
         }
         match runs.last_mut() {
-            Some((start, len)) if *start + *len == index * CELL => *len += a.len(),
-            _ => runs.push((index * CELL, a.len())),
+            Some((start, len)) if *start + *len == index * cell => *len += a.len(),
+            _ => runs.push((index * cell, a.len())),
         }
     }
     runs
@@ -54,7 +54,7 @@ impl Sink for Differing {
         for (index, part) in data.chunks(PIECE as usize).enumerate() {
             let offset = offset + index as u64 * PIECE;
             self.held(offset, part.len())?;
-            for (start, len) in differing(part, &self.buffer[..part.len()]) {
+            for (start, len) in differing(part, &self.buffer[..part.len()], CELL) {
                 self.image.put(offset + start as u64, &part[start..start + len])?;
             }
         }

@@ -7,6 +7,7 @@ use super::open::{self, How, Images, Opened, Purpose};
 use crate::copy::{Job, Limits, Tuning, copy};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
+use crate::image::differing::differing;
 use crate::image::{self, Findings, Sink};
 use crate::io::{Content, ReadAt};
 use crate::os::Found;
@@ -182,7 +183,7 @@ pub fn verify_image(
 fn wrong_size(opened: &Opened, content: u64) -> Result<Option<(u64, u64)>> {
     let image = opened.image().expect("an image was opened");
     let size = image.size();
-    let is_bytes = image::named(image.facts().format).is_some_and(|format| format.is_bytes());
+    let is_bytes = image::named(image.facts().format).is_some_and(|format| format.is_bytes);
     if size == content {
         return Ok(None);
     }
@@ -370,20 +371,13 @@ impl Against {
             .read_at(&mut held[..count], offset)
             .map_err(|error| Error::io("reading the image", error).at(offset))?;
         held[count..].fill(0);
+        // Mostly they are equal, and that is seen fastest in one look.
         if held == data {
             return Ok(());
         }
-        let mut wrong: Vec<Extent> = Vec::new();
-        for (index, (held, given)) in held.chunks(SECTOR).zip(data.chunks(SECTOR)).enumerate() {
-            if held != given {
-                let at = Extent::new(offset + (index * SECTOR) as u64, held.len() as u64);
-                match wrong.last_mut() {
-                    Some(last) if last.end() == at.offset => last.len += at.len,
-                    _ => wrong.push(at),
-                }
-            }
+        for (start, len) in differing(held, data, SECTOR) {
+            self.differs(Extent::new(offset + start as u64, len as u64));
         }
-        wrong.into_iter().for_each(|at| self.differs(at));
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use super::sink::{Leaves, Written, leaf_of};
 use crate::copy::{Job, Limits, Tuning, copy};
 use crate::error::{Error, Result};
 use crate::extent::{Extent, Extents, PIECE};
+use crate::image::differing::differing;
 use crate::image::{Pack, Packed, Sink};
 use crate::io::ReadAt;
 use crate::plan::map::{RescueMap, Status};
@@ -104,22 +105,14 @@ impl Comparing<'_> {
         for gap in self.written.unreadable.intersect(&[at].into_iter().collect()).iter() {
             buffer[(gap.offset - offset) as usize..(gap.end() - offset) as usize].fill(0);
         }
-        let mut wrong: Vec<Extent> = Vec::new();
-        if buffer != data {
-            for (index, (held, given)) in buffer.chunks(SECTOR).zip(data.chunks(SECTOR)).enumerate() {
-                let at = Extent::new(offset + (index * SECTOR) as u64, held.len() as u64);
-                if held != given && !self.written.left.touches(at) {
-                    match wrong.last_mut() {
-                        Some(last) if last.end() == at.offset => last.len += at.len,
-                        _ => wrong.push(at),
-                    }
-                }
-            }
-        }
+        let place = |(start, len): (usize, usize)| Extent::new(offset + start as u64, len as u64);
+        let wrong = if buffer == data { Vec::new() } else { differing(&buffer, data, SECTOR) };
+        let wrong: Extents = wrong.into_iter().map(place).collect();
         self.buffer = buffer;
-        let any = !wrong.is_empty();
-        wrong.into_iter().for_each(|at| self.differs(at));
-        Ok(any)
+        // What the target did not take at all is told already: so are the whole sectors that it lies in.
+        let wrong = wrong.subtract(&self.written.left.align_out(SECTOR as u64));
+        wrong.iter().for_each(|at| self.differs(at));
+        Ok(!wrong.is_empty())
     }
 
     /// Where the image could not be read, zeros were written: it is read around those.
