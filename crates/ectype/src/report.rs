@@ -234,7 +234,7 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
     }
     if let Some(record) = &outcome.record {
         let record = printable(&record.display().to_string());
-        let is_listed = outcome.plan.format.is_bytes() && outcome.digests.contains_key("sha256");
+        let is_listed = outcome.plan.format.is_bytes && outcome.digests.contains_key("sha256");
         let check = match (is_listed, outcome.plan.image.parent()) {
             (false, _) => String::new(),
             // The list names the image alone, so that both can be moved: it is checked where it lies.

@@ -38,6 +38,9 @@ pub struct Format {
     pub name: &'static str,
     /// The extensions of its files, without the dot, the usual one first.
     pub extensions: &'static [&'static str],
+    /// Whether byte n of the disk is byte n of the file: such an image can be begun by another program, and looked at while it
+    /// is unfinished.
+    pub is_bytes: bool,
     /// Whether stored bytes are of this format, by their content alone; never true of raw.
     pub probe: fn(&dyn ReadAt) -> bool,
     /// Opens stored bytes for reading.
@@ -60,6 +63,8 @@ pub struct Writing {
     pub plan: fn(Spec) -> Result<(Spec, u64)>,
     /// Whether an image can have a parent: [`Spec::parent`].
     pub differencing: bool,
+    /// Whether it is attached as a whole disk, so that a volume wants a partition table around it.
+    pub is_attached: bool,
     /// In which order such an image is fed.
     pub placement: fn(&Spec) -> Placement,
     /// A new image in empty storage.
@@ -281,14 +286,6 @@ pub trait Image: Sink + ReadAt {
 
     /// Completes the image and makes it durable.
     fn finish(&mut self) -> Result<()>;
-}
-
-impl Format {
-    /// Whether byte n of the disk is byte n of the file: such an image can be begun by another program, and looked at while
-    /// it is unfinished.
-    pub fn is_bytes(&self) -> bool {
-        matches!(self.name, "raw" | "iso")
-    }
 }
 
 impl PartialEq for Format {

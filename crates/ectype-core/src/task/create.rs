@@ -471,7 +471,7 @@ impl Prepared {
         outcome.run_out = settled.run_out;
         outcome.read_now = read_now;
         let record = self.record(&run.facts, &outcome, &settled);
-        if let Err(error) = record.save(&self.files.image, self.plan.format.is_bytes()) {
+        if let Err(error) = record.save(&self.files.image, self.plan.format.is_bytes) {
             outcome.status = Ended::Stopped(error);
             return Ok(outcome);
         }
@@ -681,19 +681,19 @@ impl Prepared {
         // Past the system's cache: it may hold what never reached the disk.
         storage.drop_cache();
         let record = Record::of(image)?;
-        if self.plan.format.is_bytes() {
+        if self.plan.format.is_bytes {
             self.check_held(&ledger, record.as_ref(), &storage, watch)?;
         }
         self.files.discard_record()?;
         let held = ledger.held();
-        let sink = if held.is_empty() && !self.plan.format.is_bytes() {
+        let sink = if held.is_empty() && !self.plan.format.is_bytes {
             // A crash came before its first structure was whole, or after it: nothing of it counts.
             storage.set_size(0).map_err(failed)?;
             (writing.create)(place(storage), &self.plan.spec)?
         } else {
             (writing.resume)(place(storage), &self.plan.spec, &held)?
         };
-        if !self.plan.format.is_bytes() {
+        if !self.plan.format.is_bytes {
             self.check_held(&ledger, record.as_ref(), &*sink, watch)?;
         }
         Ok((ledger, self.fed(sink)))

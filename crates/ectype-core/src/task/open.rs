@@ -3,7 +3,7 @@
 use super::target::map_text;
 use crate::error::{Error, Kind, Result, word};
 use crate::extent::{Extent, Extents, PIECE};
-use crate::image::{self, Format, gate};
+use crate::image::{self, Format, gate, raw};
 use crate::io::{ReadAt, Window};
 use crate::os::disk::{self, Disk};
 use crate::os::file::{PlainFile, blame};
@@ -338,17 +338,18 @@ fn format_of(path: &Path, images: &Images, record: Option<&Record>) -> Result<Op
         return Err(Error::unsupported(context).advise("it is a disk's raw bytes:  --source-format raw"));
     }
     match (named, found) {
-        (Some(named), Some(found)) if named.is_bytes() => {
+        (Some(named), Some(found)) if named.is_bytes => {
             let context = format!("{name} is called a raw image and begins like {}", found.name);
             Err(Error::refused(context)
                 .advise(format!("it is one:               --source-format {}", found.name))
                 .advise("it is a disk's raw bytes: --source-format raw"))
         }
-        (Some(named), None) if !named.is_bytes() => {
+        (Some(named), None) if !named.is_bytes => {
             let context = format!("{name} is no {} image, by its content", named.name);
             Err(Error::new(Kind::Corrupt, context).advise("it is raw bytes:  --source-format raw"))
         }
         (Some(named), None) => Ok(Some(named)),
+        (None, None) => Ok(Some(&raw::RAW)),
         (_, found) => Ok(found),
     }
 }

@@ -66,7 +66,7 @@ impl Unfinished {
     /// Whether byte n of the disk is byte n of the image, as far as is known.
     fn is_bytes(&self) -> bool {
         let format = self.left.as_ref().and_then(|(_, facts)| image::named(&facts.format));
-        format.is_none_or(|format| format.is_bytes())
+        format.is_none_or(|format| format.is_bytes)
     }
 
     /// An image that was begun in one format is not gone on with in another.
@@ -74,7 +74,7 @@ impl Unfinished {
         let image = files.image.display();
         let begun = match &self.left {
             // A map that holds nothing takes nobody's word.
-            None if self.foreign && !format.is_bytes() => {
+            None if self.foreign && !format.is_bytes => {
                 let context = format!(
                     "{} came without the state of its run, and only raw images are gone on with by a map alone",
                     files.map.display()

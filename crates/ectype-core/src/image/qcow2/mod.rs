@@ -40,6 +40,7 @@ use crate::io::ReadAt;
 pub static QCOW2: Format = Format {
     name: "qcow2",
     extensions: &["qcow2", "qcow"],
+    is_bytes: false,
     probe,
     open: reader::open,
     writing: Some(Writing {
@@ -47,6 +48,7 @@ pub static QCOW2: Format = Format {
         compressions: &["zlib", "zstd"],
         plan: plan::plan,
         differencing: true,
+        is_attached: false,
         placement: |spec| match spec.compression.as_str() {
             "zlib" | "zstd" => Placement::InOrder,
             _ => Placement::Anywhere,

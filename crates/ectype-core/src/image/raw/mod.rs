@@ -19,6 +19,7 @@ use std::sync::Arc;
 pub static RAW: Format = Format {
     name: "raw",
     extensions: &["img", "dd", "raw", "bin", "ima"],
+    is_bytes: true,
     probe: |_| false,
     open: |stored, _| Ok(RawImage::open(stored, "raw", 512)),
     writing: Some(WRITING),
@@ -28,6 +29,7 @@ pub static RAW: Format = Format {
 pub static ISO: Format = Format {
     name: "iso",
     extensions: &["iso"],
+    is_bytes: true,
     probe: |_| false,
     open: |stored, _| Ok(RawImage::open(stored, "iso", 2048)),
     writing: Some(WRITING),
@@ -38,6 +40,7 @@ const WRITING: Writing = Writing {
     compressions: &[],
     plan: |spec| Ok((Spec { compression: "none".into(), ..spec.clone() }, spec.size)),
     differencing: false,
+    is_attached: false,
     placement: |_| Placement::Anywhere,
     create: |place, spec| Ok(Box::new(RawSink::create(place.storage, spec.size)?)),
     resume: |place, spec, held| Ok(Box::new(RawSink::resume(place.storage, spec.size, held)?)),

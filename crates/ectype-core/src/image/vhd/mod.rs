@@ -29,6 +29,7 @@ use layout::{Disk, FOOTER, LONGEST, Places, SECTOR, UNALLOCATED};
 pub static VHD: Format = Format {
     name: "vhd",
     extensions: &["vhd"],
+    is_bytes: false,
     probe: reader::probe,
     open: reader::open,
     writing: Some(Writing {
@@ -36,6 +37,7 @@ pub static VHD: Format = Format {
         compressions: &[],
         plan,
         differencing: true,
+        is_attached: true,
         placement: |_| Placement::Anywhere,
         create: |place, spec| match is_fixed(spec) {
             true => fixed::create(place, spec),

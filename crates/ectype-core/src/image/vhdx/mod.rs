@@ -31,6 +31,7 @@ use crate::io::ReadAt;
 pub static VHDX: Format = Format {
     name: "vhdx",
     extensions: &["vhdx"],
+    is_bytes: false,
     probe: is_vhdx,
     open: reader::open,
     writing: Some(WRITING),
@@ -41,6 +42,7 @@ const WRITING: Writing = Writing {
     compressions: &[],
     plan: plan::plan,
     differencing: true,
+    is_attached: true,
     placement: |_| Placement::Anywhere,
     create: |place, spec| Ok(Box::new(writer::create(place, spec)?)),
     resume: |place, spec, held| Ok(Box::new(resume::resume(place, spec, held)?)),

@@ -36,6 +36,7 @@ use layout::{GRAIN, Layout};
 pub static VMDK: Format = Format {
     name: "vmdk",
     extensions: &["vmdk"],
+    is_bytes: false,
     probe,
     open: reader::open,
     writing: Some(Writing {
@@ -43,6 +44,7 @@ pub static VMDK: Format = Format {
         compressions: &["zlib"],
         plan,
         differencing: false,
+        is_attached: true,
         placement: |spec| if spec.subformat == STREAM { Placement::InOrder } else { Placement::Anywhere },
         create,
         resume,

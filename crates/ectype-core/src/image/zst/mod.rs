@@ -38,6 +38,7 @@ use zerocopy::FromBytes;
 pub static ZST: Format = Format {
     name: "zst",
     extensions: &["zst", "zstd"],
+    is_bytes: false,
     probe,
     open,
     writing: Some(Writing {
@@ -45,6 +46,7 @@ pub static ZST: Format = Format {
         compressions: &["zstd"],
         plan: writer::plan,
         differencing: false,
+        is_attached: false,
         placement: |_| Placement::InOrder,
         create: |place, spec| Ok(Box::new(writer::Writer::create(place, spec)?)),
         resume: |place, spec, held| Ok(Box::new(writer::Writer::resume(place, spec, held)?)),

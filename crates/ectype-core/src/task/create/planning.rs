@@ -126,7 +126,8 @@ pub(super) struct Wrap {
 /// A volume becomes a disk with one partition in formats that are attached as disks.
 pub(super) fn wrap(opened: Opened, options: &Options, format: &Format) -> Result<(Opened, Option<Wrap>)> {
     let is_volume = opened.device.as_ref().is_some_and(|device| device.whole.is_some());
-    if options.bare || !is_volume || !matches!(format.name, "vhd" | "vhdx" | "vmdk") {
+    let is_attached = format.writing.as_ref().is_some_and(|writing| writing.is_attached);
+    if options.bare || !is_volume || !is_attached {
         return Ok((opened, None));
     }
     let parts = &options.parts;
