@@ -54,6 +54,18 @@ impl Extent {
         Extent::between(self.offset.max(other.offset), self.end().min(other.end()))
     }
 
+    /// Its first bytes, up to the next multiple of `most`.
+    pub fn first(self, most: u64) -> Extent {
+        let boundary = (self.offset / most + 1).saturating_mul(most);
+        Extent::between(self.offset, self.end().min(boundary))
+    }
+
+    /// Its last bytes, from the multiple of `most` before its end.
+    pub fn last(self, most: u64) -> Extent {
+        let boundary = self.end().saturating_sub(1) / most * most;
+        Extent::between(self.offset.max(boundary), self.end())
+    }
+
     /// The smallest extent around it that begins and ends on multiples of `unit` bytes, clipped to `u64`.
     pub fn align_out(self, unit: u64) -> Extent {
         if self.is_empty() {
@@ -268,6 +280,19 @@ mod tests {
 
     fn extent() -> impl Strategy<Value = Extent> {
         (0..SPACE, 0..SPACE / 3).prop_map(|(start, len)| Extent::between(start, (start + len).min(SPACE)))
+    }
+
+    #[test]
+    fn first_and_last_end_on_multiples() {
+        let at = Extent::between(5, 21);
+        assert_eq!((at.first(8), at.last(8)), (Extent::between(5, 8), Extent::between(16, 21)));
+        assert_eq!((at.first(64), at.last(64)), (at, at));
+        let aligned = Extent::between(8, 16);
+        assert_eq!((aligned.first(4), aligned.last(4)), (Extent::between(8, 12), Extent::between(12, 16)));
+        assert_eq!(
+            (Extent::new(0, 0).first(8), Extent::new(0, 0).last(8)),
+            (Extent::new(0, 0), Extent::new(0, 0))
+        );
     }
 
     fn members(set: &Extents) -> Vec<bool> {

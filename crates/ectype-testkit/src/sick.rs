@@ -36,7 +36,7 @@ pub struct SickDrive {
     wakes: Option<Instant>,
     partial: bool,
     tells: bool,
-    queue: VecDeque<(Extent, Buffer)>,
+    queue: VecDeque<(Extent, u64, Buffer)>,
     state: Arc<Mutex<State>>,
 }
 
@@ -247,6 +247,10 @@ impl Source for SickDrive {
     }
 
     fn submit(&mut self, at: Extent, buffer: Buffer) {
+        self.submit_steps(at, u64::MAX, buffer);
+    }
+
+    fn submit_steps(&mut self, at: Extent, step: u64, buffer: Buffer) {
         let sector = u64::from(self.geometry.sector);
         assert!(!at.is_empty() && at.end() <= self.geometry.size, "{at:?} is not on the medium");
         assert!(at.offset.is_multiple_of(sector), "{at:?} begins within a sector");
@@ -255,7 +259,7 @@ impl Source for SickDrive {
             "{at:?} ends within a sector"
         );
         assert!(at.len <= buffer.len() as u64, "{at:?} does not fit in {} bytes", buffer.len());
-        self.queue.push_back((at, buffer));
+        self.queue.push_back((at, step, buffer));
         let in_flight = self.queue.len();
         let mut state = self.state();
         state.max_in_flight = state.max_in_flight.max(in_flight);
@@ -279,9 +283,17 @@ impl Source for SickDrive {
             }
             self.wakes = None;
         }
-        let (at, mut buffer) = self.queue.pop_front()?;
-        let read = self.read(at, &mut buffer);
-        Some(Answer { at, buffer, read })
+        let (asked, step, mut buffer) = self.queue.pop_front()?;
+        let mut all = Read { good: 0, outcome: Outcome::Ok, took: Duration::ZERO };
+        loop {
+            let at = Extent::between(asked.offset + all.good, asked.end()).first(step);
+            let Read { good, outcome, took } = self.read(at, &mut buffer[all.good as usize..]);
+            let goes_on = matches!(outcome, Outcome::Ok) && at.end() < asked.end();
+            all = Read { good: all.good + good, outcome, took: all.took + took };
+            if !goes_on {
+                return Some(Answer { at: Extent::between(asked.offset, at.end()), buffer, read: all });
+            }
+        }
     }
 
     fn content_at(&mut self, offset: u64) -> (Content, u64) {

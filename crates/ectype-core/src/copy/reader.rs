@@ -188,7 +188,10 @@ impl<'a> Reader<'a> {
                 self.watch.update(self.map, false);
                 continue;
             }
-            self.source.submit(at, buffer);
+            match self.strategy.step() {
+                Some(step) => self.source.submit_steps(at, step, buffer),
+                None => self.source.submit(at, buffer),
+            }
             self.asked += 1;
         }
         Ok(true)

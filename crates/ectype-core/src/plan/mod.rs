@@ -20,6 +20,12 @@ pub trait Strategy: Send {
     /// asked for: it is not handed out again before it was learned of.
     fn next(&mut self, map: &RescueMap) -> Option<Extent>;
 
+    /// The extent that was handed out last is to be read in steps of so many bytes up to the first that fails; whole where
+    /// `None`. It is learned of as far as that went.
+    fn step(&self) -> Option<u64> {
+        None
+    }
+
     /// The answer to the read of `at`, whose first `read.good` bytes the map calls finished by now; a failed one is the
     /// medium's fault. Returns what becomes of bytes that are not finished, in the order of entering it.
     fn learn(&mut self, at: Extent, read: &Read, map: &RescueMap) -> Vec<(Extent, Status)>;

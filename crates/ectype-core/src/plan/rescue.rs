@@ -87,7 +87,7 @@ impl Default for Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Aim {
     Copy,
-    /// The next sector of a failed cluster, in the direction of the walk.
+    /// The next sectors of a failed cluster, in the direction of the walk, up to the first bad one.
     Step,
     /// The rest of a failed cluster behind its damage.
     Rest,
@@ -268,7 +268,7 @@ impl Rescue {
 
     /// The first of `run` in the direction of the pass, up to the next multiple of `most`.
     fn lead(&self, run: Extent, most: u64) -> Extent {
-        if self.stage.backwards { last(run, most) } else { first(run, most) }
+        if self.stage.backwards { run.last(most) } else { run.first(most) }
     }
 
     /// Whole sectors: a map that another program made may cut through them.
@@ -337,10 +337,20 @@ impl Rescue {
         };
         Some(self.whole(match self.aim {
             Aim::Rest => cluster,
-            Aim::Edge if self.stage.backwards => first(run, self.unit),
-            Aim::Edge => last(run, self.unit),
+            Aim::Step if !self.stage.backwards => self.steps(step, cluster),
+            Aim::Edge if self.stage.backwards => run.first(self.unit),
+            Aim::Edge => run.last(self.unit),
             _ => step,
         }))
+    }
+
+    /// As many sectors of `cluster` from `step` on as are read one by one as long as they are good.
+    fn steps(&self, step: Extent, cluster: Extent) -> Extent {
+        if self.walk.unexplained && self.walk.bad == 0 {
+            return cluster;
+        }
+        let more = self.patience.saturating_sub(self.walk.good + 1).saturating_mul(self.unit);
+        Extent::between(step.offset, step.end().saturating_add(more).min(cluster.end()))
     }
 
     fn next_retry(&mut self, map: &RescueMap) -> Option<Extent> {
@@ -427,7 +437,9 @@ impl Rescue {
 
     /// The sector that is bad beyond doubt: it failed alone, or the drive named it.
     fn blamed(&self, at: Extent, failed: Extent, read: &Read) -> Option<Extent> {
-        if at.offset / self.unit == (at.end() - 1) / self.unit {
+        // In steps, the last one is what failed.
+        let alone = if self.aim == Aim::Step { failed } else { at };
+        if alone.offset / self.unit == (alone.end() - 1) / self.unit {
             return Some(failed);
         }
         match read.outcome {
@@ -479,7 +491,9 @@ impl Rescue {
                 }
             }
             _ => {
-                (walk.bad, walk.good, walk.unexplained) = (walk.bad + 1, 0, false);
+                let is_next = at.offset / self.unit == failed.offset / self.unit;
+                walk.bad = if is_next { walk.bad + 1 } else { 1 };
+                (walk.good, walk.unexplained) = (0, false);
                 walk.front = far;
             }
         }
@@ -517,7 +531,7 @@ impl Strategy for Rescue {
     }
 
     fn learn(&mut self, at: Extent, read: &Read, map: &RescueMap) -> Vec<(Extent, Status)> {
-        self.pending.retain(|asked| *asked != at);
+        self.pending.retain(|asked| asked.offset != at.offset);
         match self.aim {
             Aim::Copy => self.learn_copied(at, read, map),
             // The same again, perhaps for another reason.
@@ -527,6 +541,10 @@ impl Strategy for Rescue {
             Aim::Retry => Vec::new(),
             _ => self.learn_walked(at, read),
         }
+    }
+
+    fn step(&self) -> Option<u64> {
+        (self.aim == Aim::Step && !self.stage.backwards).then_some(self.unit)
     }
 
     fn stage(&self) -> Stage {
@@ -548,18 +566,6 @@ impl Strategy for Rescue {
 
 fn first_skip(size: u64, sector: u64, cluster: u64) -> u64 {
     cluster.max(size / 100_000).next_multiple_of(sector.max(1))
-}
-
-/// The first of `run`, up to the next multiple of `most` bytes.
-fn first(run: Extent, most: u64) -> Extent {
-    let boundary = (run.offset / most + 1).saturating_mul(most);
-    Extent::between(run.offset, run.end().min(boundary))
-}
-
-/// The last of `run`, from the multiple of `most` bytes before its end.
-fn last(run: Extent, most: u64) -> Extent {
-    let boundary = (run.end() - 1) / most * most;
-    Extent::between(run.offset.max(boundary), run.end())
 }
 
 #[cfg(test)]

@@ -79,20 +79,20 @@ struct OpenDevice {
 }
 
 impl ReadOnce for OpenDevice {
-    fn read_once(&self, at: Extent, buffer: &mut Buffer) -> Read {
+    fn read_once(&self, at: Extent, buffer: &mut [u8]) -> Read {
         let begun = Instant::now();
-        let len = at.len as usize;
+        let buffer = &mut buffer[..at.len as usize];
         if self.suspect.load(Ordering::Relaxed) > 0
-            && let Some((good, outcome)) = self.ask(at, &mut buffer[..len], 0)
+            && let Some((good, outcome)) = self.ask(at, buffer, 0)
         {
             return Read { good, outcome, took: begun.elapsed() };
         }
         let mut filled = 0;
         let outcome = loop {
-            if filled == len {
+            if filled == buffer.len() {
                 break Outcome::Ok;
             }
-            match self.disk.read_at(&mut buffer[filled..len], at.offset + filled as u64) {
+            match self.disk.read_at(&mut buffer[filled..], at.offset + filled as u64) {
                 // The kernel shrank the device: what lies behind the new end cannot be read.
                 Ok(0) => break Outcome::Medium { first_bad: None, unwritten: false },
                 Ok(count) => filled += count,
@@ -100,7 +100,7 @@ impl ReadOnce for OpenDevice {
             }
         };
         if matches!(outcome, Outcome::Medium { .. })
-            && let Some((more, outcome)) = self.ask(at, &mut buffer[..len], filled)
+            && let Some((more, outcome)) = self.ask(at, buffer, filled)
         {
             return Read { good: more, outcome, took: begun.elapsed() };
         }
@@ -216,6 +216,10 @@ impl Source for DeviceSource {
 
     fn submit(&mut self, at: Extent, buffer: Buffer) {
         self.queue.submit(at, buffer);
+    }
+
+    fn submit_steps(&mut self, at: Extent, step: u64, buffer: Buffer) {
+        self.queue.submit_steps(at, step, buffer);
     }
 
     fn in_flight(&self) -> usize {

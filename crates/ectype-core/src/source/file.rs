@@ -61,11 +61,11 @@ impl FileSource {
 }
 
 impl ReadOnce for OpenFile {
-    fn read_once(&self, at: Extent, buffer: &mut Buffer) -> Read {
+    fn read_once(&self, at: Extent, buffer: &mut [u8]) -> Read {
         let begun = Instant::now();
         let len = at.len as usize;
         let read =
-            |file: &PlainFile, buffer: &mut Buffer, len: usize| file.read_some(&mut buffer[..len], at.offset);
+            |file: &PlainFile, buffer: &mut [u8], len: usize| file.read_some(&mut buffer[..len], at.offset);
         let mut answer = read(&self.plain, buffer, len);
         if let (Err(_), Some(direct)) = (&answer, &self.direct) {
             // Direct reads want whole sectors; the file's last one is cut short by the kernel.
@@ -98,6 +98,10 @@ impl Source for FileSource {
 
     fn submit(&mut self, at: Extent, buffer: Buffer) {
         self.queue.submit(at, buffer);
+    }
+
+    fn submit_steps(&mut self, at: Extent, step: u64, buffer: Buffer) {
+        self.queue.submit_steps(at, step, buffer);
     }
 
     fn in_flight(&self) -> usize {

@@ -40,7 +40,7 @@ impl ImageSource {
 struct OpenImage(Arc<dyn Opened>);
 
 impl ReadOnce for OpenImage {
-    fn read_once(&self, at: Extent, buffer: &mut Buffer) -> Read {
+    fn read_once(&self, at: Extent, buffer: &mut [u8]) -> Read {
         let begun = Instant::now();
         let (good, outcome) = match self.0.read_at(&mut buffer[..at.len as usize], at.offset) {
             Ok(()) => (at.len, Outcome::Ok),

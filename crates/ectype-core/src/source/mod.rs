@@ -70,7 +70,7 @@ fn medium_or_not(error: io::Error) -> Outcome {
 
 /// An answered request.
 pub struct Answer {
-    /// What was asked for.
+    /// What was asked for; of a request in steps, what was tried.
     pub at: Extent,
     /// The buffer that came with the request; its first `read.good` bytes are valid.
     pub buffer: Buffer,
@@ -128,6 +128,12 @@ pub trait Source: Send {
     /// Asks for the bytes of `at`, which begins on a sector and ends on one or at the end of the medium, and which fits in
     /// `buffer`. Never waits.
     fn submit(&mut self, at: Extent, buffer: Buffer);
+
+    /// Asks for the bytes of `at` in reads of `step` bytes each, up to the first one that fails; the last may be shorter. The
+    /// answer's extent says how far that went: at least one step, and a failed one is its last. Never waits.
+    fn submit_steps(&mut self, at: Extent, step: u64, buffer: Buffer) {
+        self.submit(at.first(step), buffer);
+    }
 
     /// How many requests are unanswered or their answers not taken.
     fn in_flight(&self) -> usize;

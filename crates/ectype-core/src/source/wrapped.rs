@@ -62,6 +62,14 @@ impl Source for WrappedSource {
         }
     }
 
+    fn submit_steps(&mut self, at: Extent, step: u64, buffer: Buffer) {
+        if at.offset < START {
+            return self.submit(at.first(step), buffer);
+        }
+        self.volume.submit_steps(Extent::new(at.offset - START, at.len), step, buffer);
+        self.asked.push_back(None);
+    }
+
     fn in_flight(&self) -> usize {
         self.asked.len()
     }

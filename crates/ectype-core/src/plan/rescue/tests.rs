@@ -18,6 +18,8 @@ struct Drive {
     /// A failed read names the first bad sector.
     tells: bool,
     depth: usize,
+    /// A request in steps ends with the first one, as with sources that know none.
+    one_step: bool,
     /// The rescue is cut when the second pass begins.
     one_pass: bool,
 }
@@ -42,6 +44,7 @@ impl Drive {
             partial: false,
             tells: false,
             depth: 4,
+            one_step: false,
             one_pass: false,
         }
     }
@@ -59,6 +62,29 @@ impl Drive {
         Read { good, outcome, took }
     }
 
+    /// The answer to a request in steps, and how far it went.
+    fn steps(&self, asked: Extent, step: u64, counts: &mut Counts) -> (Extent, Read) {
+        let mut all = Read { good: 0, outcome: Outcome::Ok, took: Duration::ZERO };
+        loop {
+            let mut at = Extent::between(asked.offset + all.good, asked.end());
+            if step < asked.len {
+                at = at.first(step);
+            }
+            let Read { good, outcome, took } = self.read(at);
+            let goes_on = matches!(outcome, Outcome::Ok) && at.end() < asked.end();
+            all = Read { good: all.good + good, outcome, took: all.took + took };
+            counts.reads += 1;
+            counts.failed += u64::from(!matches!(all.outcome, Outcome::Ok));
+            let sector = u64::from(self.geometry.sector);
+            counts.sectors.resize((self.geometry.size / sector) as usize, 0);
+            let touched = (at.offset / sector) as usize..(at.end() / sector) as usize;
+            counts.sectors[touched].iter_mut().for_each(|count| *count += 1);
+            if !goes_on || self.one_step {
+                return (Extent::between(asked.offset, at.end()), all);
+            }
+        }
+    }
+
     /// What the reader does, up to `most` answers; false when that was not all.
     fn rescue(&self, rescue: &mut Rescue, map: &mut RescueMap, counts: &mut Counts, most: u64) -> bool {
         let (mut queue, mut failed) = (VecDeque::new(), Vec::new());
@@ -72,7 +98,7 @@ impl Drive {
                 }
                 assert!(at.len <= PIECE && !at.is_empty() && at.end() <= self.geometry.size, "{at:?}");
                 assert_eq!(at.align_out(sector).intersect(Extent::new(0, self.geometry.size)), at);
-                queue.push_back(at);
+                queue.push_back((at, rescue.step().unwrap_or(at.len)));
             }
             let learn = |rescue: &mut Rescue, map: &mut RescueMap, at, read: &Read| {
                 for (changed, status) in rescue.learn(at, read, map) {
@@ -86,16 +112,11 @@ impl Drive {
                     }
                 }
             };
-            if let Some(at) = queue.pop_front() {
-                if counts.reads == ends {
+            if let Some((asked, step)) = queue.pop_front() {
+                if counts.reads >= ends {
                     return false;
                 }
-                let read = self.read(at);
-                counts.reads += 1;
-                counts.failed += u64::from(!matches!(read.outcome, Outcome::Ok));
-                counts.sectors.resize((self.geometry.size / sector) as usize, 0);
-                let touched = (at.offset / sector) as usize..(at.end() / sector) as usize;
-                counts.sectors[touched].iter_mut().for_each(|count| *count += 1);
+                let (at, read) = self.steps(asked, step, counts);
                 map.set(Extent::new(at.offset, read.good), Status::Finished);
                 match read.outcome {
                     Outcome::Ok => learn(rescue, map, at, &read),
@@ -133,12 +154,13 @@ fn drives() -> impl Chance<Value = Drive> {
     let place = (0_u64..6 * PIECE, 1_u64..200_000);
     let few = (0_u64..6 * PIECE, 1_u64..9000);
     let areas = (prop::collection::vec(place, 0..3), prop::collection::vec(few, 0..12));
-    (sector, areas, any::<[bool; 3]>(), 1..5_usize, 0..3000_u64).prop_map(
-        |(sector, (large, small), [partial, tells, slow], depth, odd)| {
+    (sector, areas, any::<[bool; 4]>(), 1..5_usize, 0..3000_u64).prop_map(
+        |(sector, (large, small), [partial, tells, slow, one_step], depth, odd)| {
             let size = (6 * PIECE + odd * 512).next_multiple_of(sector.into());
             let areas = large.into_iter().chain(small).map(|(offset, len)| Extent::new(offset, len));
             let mut drive = Drive::new(size, sector, areas);
             (drive.partial, drive.tells, drive.depth) = (partial, tells, depth);
+            drive.one_step = one_step;
             if slow {
                 drive.slow = [Extent::new(PIECE, PIECE)].into_iter().collect();
             }
@@ -261,6 +283,11 @@ fn the_figures_of_the_benchmark_hold() {
     eprintln!("{} reads, {} failed; best {}", counts.reads, counts.failed, clusters + sectors);
     assert!(counts.failed <= clusters + sectors + 6, "{} of {}", counts.failed, clusters + sectors);
     assert!(counts.reads <= 26_112, "{} reads", counts.reads);
+
+    // Steps that are asked for at once are the same reads.
+    let (_, alone) = Drive { one_step: true, ..drive.clone() }.all(Options::default());
+    assert_eq!((alone.reads, alone.failed), (counts.reads, counts.failed));
+    assert_eq!(alone.sectors, counts.sectors);
 
     let told = Drive { tells: true, ..drive };
     let (map, counts) = told.all(Options::default());
