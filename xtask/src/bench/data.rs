@@ -27,6 +27,8 @@ pub(crate) enum Content {
     Sparse,
     /// Zeros that take no room.
     Zero,
+    /// As files are: text, tables, and what is compressed already.
+    Files,
     /// Random, with 120 single bad sectors and 8 runs of 10.
     Damaged {
         /// How long a failed read takes.
@@ -161,6 +163,36 @@ fn blank(path: &Path, bad: &[u64]) -> std::io::Result<()> {
     bad.iter().try_for_each(|sector| file.write_all_at(&[0; SECTOR as usize], sector * SECTOR))
 }
 
+/// Half text of made-up words, a quarter tables of numbers that grow, a quarter incompressible.
+fn as_files(random: &mut Random, piece: &mut [u8]) {
+    match random.next() % 4 {
+        0 => random.fill(piece),
+        1 => {
+            let mut row = [random.next() % 1000, random.next() % 1000, 0, 7];
+            for cells in piece.chunks_exact_mut(32) {
+                row = [row[0] + 1, row[1] + random.next() % 16, random.next() % 200, row[3]];
+                cells.chunks_exact_mut(8).zip(row).for_each(|(cell, number)| {
+                    cell.copy_from_slice(&number.to_le_bytes());
+                });
+            }
+        }
+        _ => {
+            let mut at = 0;
+            while at < piece.len() {
+                // Of two numbers the smaller: a few words are frequent, most are rare.
+                let word = (random.next() % 8192).min(random.next() % 8192);
+                let letters = Random(word).next().to_le_bytes();
+                let length = (2 + letters[7] as usize % 7).min(piece.len() - at - 1);
+                for (place, letter) in piece[at..][..length].iter_mut().zip(letters) {
+                    *place = b'a' + letter % 26;
+                }
+                piece[at + length] = b' ';
+                at += length + 1;
+            }
+        }
+    }
+}
+
 fn fill(path: &Path, content: Content, size: u64) -> std::io::Result<()> {
     let mut file = File::create(path)?;
     file.set_len(size)?;
@@ -173,7 +205,10 @@ fn fill(path: &Path, content: Content, size: u64) -> std::io::Result<()> {
         let end = (at + length).min(size);
         if content != Content::Sparse || random.next() % 5 < 2 {
             for offset in (at..end).step_by(MIB as usize) {
-                random.fill(&mut piece);
+                match content {
+                    Content::Files => as_files(&mut random, &mut piece),
+                    _ => random.fill(&mut piece),
+                }
                 file.write_all_at(&piece, offset)?;
             }
         }

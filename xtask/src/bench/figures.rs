@@ -1,5 +1,7 @@
 //! What is measured: the data, the commands, and what we promise.
 
+mod formats;
+
 use super::Options;
 use super::data::Content;
 use crate::Result;
@@ -23,8 +25,8 @@ pub(crate) struct Variant {
     /// What the table calls it, and promises refer to.
     pub(crate) name: String,
     pub(crate) command: Vec<String>,
-    /// Whether it leaves `{output}`, which then must be equal to the source.
-    pub(crate) writes: bool,
+    /// In which format it leaves `{output}`, whose content then must be equal to the source: `raw`, `zst`, or one of qemu-img's.
+    pub(crate) writes: Option<&'static str>,
     /// The exit status that says that all went well.
     pub(crate) status: i32,
 }
@@ -37,6 +39,8 @@ pub(crate) enum Measure {
     Reads,
     /// Those of them that fail.
     Failed,
+    /// The room that the output takes.
+    Room,
 }
 
 /// Ours takes at most `ratio` times what the other takes.
@@ -54,10 +58,13 @@ pub(crate) struct Figure {
     pub(crate) what: &'static str,
     pub(crate) content: Content,
     pub(crate) size: u64,
+    /// The format in which the content lies in `{image}`: `raw`, or one of qemu-img's.
+    pub(crate) image: &'static str,
     pub(crate) variants: Vec<Variant>,
     pub(crate) promises: Vec<Promise>,
 }
 
+const RAW: Option<&str> = Some("raw");
 const QEMU: &str = "qemu-img -T none -m 16 -W";
 const DDRESCUE: &str = "ddrescue -d";
 const QEMU_RESTORE: &str = "qemu-img -n -t none -m 16 -W";
@@ -92,10 +99,10 @@ fn all(ectype: &str, ours: Option<&str>) -> Vec<Figure> {
         );
         let name =
             if ours.is_some() { "ours (--ours)".to_owned() } else { format!("ectype create --hash {hash}") };
-        variant(Role::Ours, &name, &template.replace("{hash}", hash), true)
+        variant(Role::Ours, &name, &template.replace("{hash}", hash), RAW)
     };
-    let peer = |name: &str, command: &str| variant(Role::Peer, name, command, true);
-    let floor = |name: &str, command: &str| variant(Role::Floor, name, command, false);
+    let peer = |name: &str, command: &str| variant(Role::Peer, name, command, RAW);
+    let floor = |name: &str, command: &str| variant(Role::Floor, name, command, None);
 
     let qemu = || peer(QEMU, "qemu-img convert -f raw -O raw -T none -m 16 -W {source} {output}");
     let nbdcopy = || peer("nbdcopy", "nbdcopy {source} {output}");
@@ -125,6 +132,7 @@ fn all(ectype: &str, ours: Option<&str>) -> Vec<Figure> {
             what: "raw copy of random data",
             content: Content::Random,
             size: 512 << 20,
+            image: "raw",
             variants: with(
                 copy("none"),
                 vec![
@@ -147,6 +155,7 @@ fn all(ectype: &str, ours: Option<&str>) -> Vec<Figure> {
             what: "raw copy of a disk that is 40 % full",
             content: Content::Sparse,
             size: 4 << 30,
+            image: "raw",
             variants: with(copy("none"), sparse()),
             promises: vec![fastest(0.85)],
         },
@@ -155,6 +164,7 @@ fn all(ectype: &str, ours: Option<&str>) -> Vec<Figure> {
             what: "raw copy of zeros",
             content: Content::Zero,
             size: 8 << 30,
+            image: "raw",
             variants: with(copy("none"), sparse()),
             promises: vec![fastest(1.0)],
         },
@@ -163,6 +173,7 @@ fn all(ectype: &str, ours: Option<&str>) -> Vec<Figure> {
             what: "raw copy with SHA-256",
             content: Content::Random,
             size: 512 << 20,
+            image: "raw",
             variants: with(
                 copy("sha256"),
                 vec![
@@ -178,6 +189,7 @@ fn all(ectype: &str, ours: Option<&str>) -> Vec<Figure> {
             what: "raw copy with MD5 and SHA-1",
             content: Content::Random,
             size: 512 << 20,
+            image: "raw",
             variants: with(
                 copy("md5,sha1"),
                 vec![
@@ -198,9 +210,10 @@ fn all(ectype: &str, ours: Option<&str>) -> Vec<Figure> {
             what: "an image compared with its device",
             content: Content::Random,
             size: 512 << 20,
+            image: "raw",
             variants: vec![
-                variant(Role::Ours, "ectype verify", &verify, false),
-                variant(Role::Peer, "cmp", "cmp {image} {source}", false),
+                variant(Role::Ours, "ectype verify", &verify, None),
+                variant(Role::Peer, "cmp", "cmp {image} {source}", None),
             ],
             promises: vec![against(1.0, "cmp")],
         });
@@ -211,9 +224,10 @@ fn all(ectype: &str, ours: Option<&str>) -> Vec<Figure> {
             what,
             content: Content::Damaged { delay: Duration::from_millis(delay) },
             size: 1 << 30,
+            image: "raw",
             variants: vec![
                 // Status 3: the image is complete but for what cannot be read.
-                Variant { status: 3, ..variant(Role::Ours, "ectype create", &create, true) },
+                Variant { status: 3, ..variant(Role::Ours, "ectype create", &create, RAW) },
                 peer(DDRESCUE, "ddrescue -q -d {source} {output} {output}.map"),
             ],
             promises: vec![
@@ -225,6 +239,7 @@ fn all(ectype: &str, ours: Option<&str>) -> Vec<Figure> {
     }
     if ours.is_none() {
         figures.extend(restore(ectype));
+        figures.extend(formats::all(ectype));
     }
     figures
 }
@@ -234,15 +249,12 @@ fn restore(ectype: &str) -> [Figure; 2] {
     const DD: &str = "dd if={image} of={target} bs=4M oflag=direct conv=fsync status=none";
     let ours = format!("{ectype} restore -q --confirm {{target}} {{image}} {{target}}");
     let then_cmp = format!("{DD} && blockdev --flushbufs {{target}} && cmp {{image}} {{target}}");
-    let shell = |name: &str, script: &str| Variant {
-        command: ["sh", "-c", script].map(str::to_owned).to_vec(),
-        ..variant(Role::Peer, name, "", false)
-    };
     let figure = |name, what, variants, against| Figure {
         name,
         what,
         content: Content::Random,
         size: 1 << 30,
+        image: "raw",
         variants,
         promises: vec![Promise { of: Measure::Time, ratio: 1.0, against: Some(against) }],
     };
@@ -251,27 +263,35 @@ fn restore(ectype: &str) -> [Figure; 2] {
             "restore",
             "an image onto a device",
             vec![
-                variant(Role::Ours, "ectype restore --no-verify", &format!("{ours} --no-verify"), false),
+                variant(Role::Ours, "ectype restore --no-verify", &format!("{ours} --no-verify"), None),
                 variant(
                     Role::Peer,
                     QEMU_RESTORE,
                     "qemu-img convert -f raw -O raw -n -t none -m 16 -W {image} {target}",
-                    false,
+                    None,
                 ),
-                variant(Role::Peer, "dd bs=4M oflag=direct", DD, false),
+                variant(Role::Peer, "dd bs=4M oflag=direct", DD, None),
             ],
             QEMU_RESTORE,
         ),
         figure(
             "restored",
             "the same, and read back",
-            vec![variant(Role::Ours, "ectype restore", &ours, false), shell(DD_AND_CMP, &then_cmp)],
+            vec![variant(Role::Ours, "ectype restore", &ours, None), shell(DD_AND_CMP, &then_cmp, None)],
             DD_AND_CMP,
         ),
     ]
 }
 
-fn variant(role: Role, name: &str, command: &str, writes: bool) -> Variant {
+/// A peer that is several commands.
+fn shell(name: &str, script: &str, writes: Option<&'static str>) -> Variant {
+    Variant {
+        command: ["sh", "-c", script].map(str::to_owned).to_vec(),
+        ..variant(Role::Peer, name, "", writes)
+    }
+}
+
+fn variant(role: Role, name: &str, command: &str, writes: Option<&'static str>) -> Variant {
     let command = command.split_whitespace().map(str::to_owned).collect();
     Variant { role, name: name.to_owned(), command, writes, status: 0 }
 }

@@ -26,6 +26,11 @@ Figures: raw      512 MiB random, copied
          rescue50 the same where a failed read takes 50 ms
          restore  1 GiB random, an image written onto the device
          restored the same, and read back
+         vhdx, vhd, qcow2, vmdk   4 GiB of which 40 % are random, raw into the format
+         from-vhdx, from-vhd, from-qcow2, from-vmdk   the way back
+         compare  the same as VHDX, compared with the device
+         qcow2-zlib, qcow2-zstd, zst   512 MiB as files are, compressed
+         nothing  8 TiB zeros into VHDX
 
   --quick            an eighth of the sizes
   --size SIZE        this size for every figure: 64M, 2G

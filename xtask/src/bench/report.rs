@@ -26,6 +26,10 @@ pub(crate) fn table(figure: &Figure, samples: &[Samples]) -> String {
     if is_damaged {
         columns.extend(["reads", "failed", "lost"]);
     }
+    let weighs = figure.promises.iter().any(|promise| promise.of == Measure::Room);
+    if weighs {
+        columns.push("MiB out");
+    }
     line(format_args!("| {:32} | {} |", "variant", columns.join(" | ")));
     line(format_args!(
         "|{:-<34}|{}",
@@ -47,9 +51,13 @@ pub(crate) fn table(figure: &Figure, samples: &[Samples]) -> String {
                 let cpu = median(samples.iter().map(|sample| sample.cpu));
                 let peak = median(samples.iter().map(|sample| sample.peak_kib as f64 / 1024.0));
                 let ratio = fastest.map_or(f64::NAN, |(_, fastest)| wall / fastest);
-                let toll = if is_damaged { toll(samples) } else { String::new() };
+                let mut more = if is_damaged { toll(samples) } else { String::new() };
+                if weighs {
+                    let room = median(samples.iter().map(|sample| sample.room as f64 / f64::from(1 << 20)));
+                    let _ = write!(more, " {room:7.1} |");
+                }
                 line(format_args!(
-                    "| {name:32} | {wall:6.3} | {min:.3} | {max:.3} | {rate:4.0} | {cpu:5.2} | {peak:8.1} | {ratio:15.2} |{toll}"
+                    "| {name:32} | {wall:6.3} | {min:.3} | {max:.3} | {rate:4.0} | {cpu:5.2} | {peak:8.1} | {ratio:15.2} |{more}"
                 ));
             }
             Ok(_) => line(format_args!("| {name:32} | not run |")),
@@ -84,6 +92,7 @@ pub(crate) fn table(figure: &Figure, samples: &[Samples]) -> String {
             Measure::Time => "target",
             Measure::Reads => "target for reads",
             Measure::Failed => "target for failed reads",
+            Measure::Room => "target for the output's size",
         };
         line(format_args!("- {what}: at most {:.2} of {against}: {verdict}", promise.ratio));
     }
@@ -99,6 +108,7 @@ fn median_of(samples: &Samples, of: Measure) -> Option<f64> {
         Measure::Time => Some(sample.wall.as_secs_f64()),
         Measure::Reads => sample.damage.map(|toll| toll.reads as f64),
         Measure::Failed => sample.damage.map(|toll| toll.failed as f64),
+        Measure::Room => (sample.room > 0).then_some(sample.room as f64),
     };
     Some(median(samples.iter().map(number).collect::<Option<Vec<f64>>>()?.into_iter()))
 }
