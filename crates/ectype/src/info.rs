@@ -71,7 +71,7 @@ fn image(path: &Path, images: &Images, output: &Output) -> Result<Code> {
     let stored = PlainFile::open(path).and_then(|file| file.allocated()).unwrap_or(0);
     let opened = open_image(path, images)?;
     let record = opened.record.as_ref();
-    let reader = opened.reader()?;
+    let reader = opened.look()?;
     let facts = opened.image().expect("an image was opened").facts();
     // A raw image has no sector of its own; its record knows.
     let sector = match record {

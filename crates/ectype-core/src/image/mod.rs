@@ -14,6 +14,7 @@
 pub mod codec;
 pub mod differing;
 pub mod gate;
+pub mod packed;
 pub mod qcow2;
 pub mod raw;
 pub mod vhd;
@@ -29,8 +30,19 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The formats, in the order of probing. What none of them claims is raw.
-pub static FORMATS: &[&Format] =
-    &[&qcow2::QCOW2, &zst::ZST, &vmdk::VMDK, &vhdx::VHDX, &vhd::VHD, &raw::ISO, &raw::RAW];
+pub static FORMATS: &[&Format] = &[
+    &qcow2::QCOW2,
+    &zst::ZST,
+    &vmdk::VMDK,
+    &vhdx::VHDX,
+    &vhd::VHD,
+    &packed::GZIP,
+    &packed::XZ,
+    &packed::BZIP2,
+    &packed::LZ4,
+    &raw::ISO,
+    &raw::RAW,
+];
 
 /// A format of images: a row of the table.
 pub struct Format {
@@ -143,6 +155,8 @@ pub struct Facts {
     pub id: [u8; 16],
     /// The parent or backing file as the image names it.
     pub parent: Option<String>,
+    /// Whether only reads that go forward are cheap, as in a compressed stream.
+    pub in_order: bool,
     /// What else the format tells, in its own words and order: numbers, texts and flags.
     pub more: Vec<(&'static str, serde_json::Value)>,
 }

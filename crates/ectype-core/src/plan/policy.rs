@@ -60,7 +60,11 @@ fn of_extension(path: &Path) -> Result<Option<&'static Format>> {
 }
 
 fn not_yet(format: &str) -> Error {
-    Error::unsupported(format!("{format} images are not written in this version"))
+    let error = Error::unsupported(format!("{format} images are not written in this version"));
+    match format {
+        "gz" | "xz" | "bz2" | "lz4" => error.advise("compressed, and readable at any place:  --format zst"),
+        _ => error,
+    }
 }
 
 /// The format of the image, and lines that say why where that is not plain.

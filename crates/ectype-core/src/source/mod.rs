@@ -7,17 +7,12 @@
 mod device;
 mod file;
 mod image;
-mod inflate;
 mod queue;
-mod stream;
 mod wrapped;
-mod xz;
 
 pub use device::{DeviceReader, DeviceSource};
 pub use file::FileSource;
 pub use image::ImageSource;
-pub use inflate::{Compression, Inflate};
-pub use stream::{StreamSource, count, told_size};
 pub(crate) use wrapped::START as WRAPPED_START;
 pub use wrapped::WrappedSource;
 

@@ -14,9 +14,7 @@ use crate::plan::rescue;
 use crate::proof::identity::{Identity, Moment, VolumeId};
 use crate::proof::record::{self, Record};
 use crate::proof::tree;
-use crate::source::{
-    Compression, DeviceReader, DeviceSource, FileSource, Geometry, ImageSource, Source, WrappedSource,
-};
+use crate::source::{DeviceReader, DeviceSource, FileSource, Geometry, ImageSource, Source, WrappedSource};
 use crate::{fs, volume};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -182,6 +180,14 @@ impl Opened {
         }
     }
 
+    /// A reader for whoever looks for partitions and file systems: of an image that is only read forward, its beginning.
+    pub fn look(&self) -> Result<Box<dyn ReadAt>> {
+        match &self.probe {
+            Probe::Image { image, .. } => Ok(looking(image, self.geometry().size)),
+            _ => self.reader(),
+        }
+    }
+
     /// A reader of the same medium for parsers.
     pub fn reader(&self) -> Result<Box<dyn ReadAt>> {
         match &self.probe {
@@ -245,14 +251,14 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
     let size = record.as_ref().map_or(size, |record| record.image.content_size.min(size));
     let unread: Extents =
         record.iter().flat_map(|record| &record.unreadable).map(|&range| range.into()).collect();
-    let reader = Window::new(Arc::clone(&image), Extent::new(0, size));
-    let known = inspect(&reader, sector);
+    let reader = looking(&image, size);
+    let known = inspect(&*reader, sector);
     let identity = Identity {
         path: path.display().to_string(),
         medium: Medium::Image.name().to_owned(),
         size,
         sector_size: sector,
-        ..identity(&reader, &known)
+        ..identity(&*reader, &known)
     };
     let kind = match facts.subformat.as_str() {
         "" => facts.format.to_owned(),
@@ -282,6 +288,34 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
         record,
         probe: Probe::Image { path: path.to_owned(), image, files },
     })
+}
+
+/// So much of an image that is only read forward is looked at: there it costs nothing.
+const HEAD: u64 = 8 << 20;
+
+/// The content of `image`, for parsers.
+fn looking(image: &Arc<dyn image::Opened>, size: u64) -> Box<dyn ReadAt> {
+    let content = Window::new(Arc::clone(image), Extent::new(0, size));
+    match image.facts().in_order {
+        true => Box::new(Head(content)),
+        false => Box::new(content),
+    }
+}
+
+/// The beginning of something long.
+struct Head<T>(T);
+
+impl<T: ReadAt> ReadAt for Head<T> {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<()> {
+        if offset.saturating_add(buf.len() as u64) > HEAD {
+            return Err(std::io::Error::other("it lies far within a compressed stream"));
+        }
+        self.0.read_at(buf, offset)
+    }
 }
 
 /// An image that a run has not finished cannot be judged, and its gaps would pass for zeros in a copy.
@@ -320,17 +354,13 @@ fn format_of(path: &Path, images: &Images, record: Option<&Record>) -> Result<Op
     }
     let stored = PlainFile::open(path).map_err(failed)?;
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    let (named, found) = (image::of_extension(extension), image::probe(&stored));
-    let name = path.display();
-    if found.is_none()
-        && let Some(packed) = Compression::of(&stored)
-    {
-        let context =
-            format!("{name} is compressed ({}), and such files are not read in this version", packed.name());
-        return Err(Error::unsupported(context)
-            .advise("unpack it first")
-            .advise("it is a disk's raw bytes:  --source-format raw"));
+    let named = image::of_extension(extension);
+    // A fixed VHD begins with what its guest wrote.
+    if let Some(named) = named.filter(|named| (named.probe)(&stored)) {
+        return Ok(Some(named));
     }
+    let found = image::probe(&stored);
+    let name = path.display();
     if found.is_none()
         && let Some(other) = image::foreign(&stored)
     {

@@ -322,7 +322,7 @@ fn planned(options: &Options, opened: &Opened) -> Result<Plan> {
             serial: source.map(|source| source.serial.clone()).unwrap_or_default(),
             size,
             sector_size: opened.identity.sector_size,
-            content: devices::content(&Window::new(image, Extent::new(0, size)), opened.identity.sector_size),
+            content: devices::content(&*opened.look()?, opened.identity.sector_size),
             made: record.map(|record| record.ended.clone()),
         },
         format: image.facts().format,

@@ -10,5 +10,4 @@ mod mapfile;
 mod referee;
 mod resume;
 mod rig;
-mod stream;
 mod volume;

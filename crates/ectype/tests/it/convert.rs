@@ -138,23 +138,6 @@ fn a_name_that_contradicts_the_content_is_not_guessed_at() {
 }
 
 #[test]
-fn a_compressed_file_is_not_taken_for_a_disk() {
-    if !need::tools(&["gzip", "xz", "bzip2"]) {
-        return;
-    }
-    let dir = folder();
-    disk(dir.path(), "disk", 10);
-    for (tool_name, extension) in [("gzip", "gz"), ("xz", "xz"), ("bzip2", "bz2")] {
-        tool(tool_name, args!["-kf", dir.path().join("disk")]);
-        let packed = format!("disk.{extension}");
-        ectype(dir.path(), ["convert", &packed, "x.img"]).ends_with(1).says("not read in this version");
-        ectype(dir.path(), ["verify", &packed]).ends_with(1).says("compressed");
-        // Its bytes are bytes.
-        ectype(dir.path(), ["create", "--overwrite", &packed, "bytes.img"]).ends_with(0);
-    }
-}
-
-#[test]
 fn a_base_leaves_only_what_differs() {
     let dir = folder();
     let has_qemu = need::tool("qemu-img");

@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod compressed;
 mod convert;
 mod create_files;
 mod devices;

@@ -133,6 +133,7 @@ fn facts(header: &Header, stored: &dyn ReadAt) -> Facts {
         format: "qcow2",
         subformat: format!("v{}", geometry.version),
         sector: 512,
+        in_order: false,
         id: [0; 16],
         parent: header.backing_file.clone(),
         more,

@@ -316,6 +316,7 @@ impl VhdImage {
             format: "vhd",
             subformat: subformat.into(),
             sector: SECTOR as u32,
+            in_order: false,
             id: footer.unique_id,
             parent: name,
             more,

@@ -91,6 +91,7 @@ fn facts(header: &Header, metadata: &Metadata, creator: &str, replayed: usize) -
         format: "vhdx",
         subformat: subformat.into(),
         sector: metadata.sector,
+        in_order: false,
         id: header.data_write_guid.0,
         parent: None,
         more: vec![

@@ -294,6 +294,7 @@ fn facts(descriptor: Descriptor, parts: &[Part]) -> Facts {
         format: "vmdk",
         subformat: descriptor.create_type,
         sector: 512,
+        in_order: false,
         id: id_of(descriptor.cid),
         parent: descriptor.parent_hint.filter(|_| descriptor.parent_cid != NO_PARENT),
         more,

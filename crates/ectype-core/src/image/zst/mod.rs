@@ -9,7 +9,7 @@
 //!
 //! `zstd -d` makes the raw image of it. Frames: RFC 8878; seek table: `contrib/seekable_format` of facebook/zstd, 0.1.0.
 //! Read besides: frames without a table, as `zstd` and `pzstd` write them one behind the other, where each tells how much it
-//! holds. A single long frame can only be read from its beginning: that is a stream, and no image.
+//! holds. A single long frame can only be read from its beginning: that is left to [`packed`].
 
 mod check;
 mod frames;
@@ -20,8 +20,8 @@ mod writer;
 
 pub(crate) use frames::content_size;
 
-use super::{Facts, Findings, Format, Gate, Opened, Placement, Writing};
-use crate::error::{Error, Result};
+use super::{Facts, Findings, Format, Gate, Opened, Placement, Writing, packed};
+use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
 use crate::io::{Content, ReadAt};
 use index::Index;
@@ -137,10 +137,14 @@ fn open(stored: Arc<dyn ReadAt>, _: &mut dyn Gate) -> Result<Arc<dyn Opened>> {
     let table = find_table(&*stored)?;
     let (index, frames_end) = match &table {
         Some(table) => (Index::of_table(&*stored, table.at, table.count, table.checksums)?, table.at),
-        None => (walk_all(&*stored)?, stored.size()),
+        None => match walk_all(&*stored) {
+            // What cannot be read in parts can be read from its beginning.
+            Err(error) if error.kind() == Kind::Unsupported => return packed::open(stored),
+            index => (index?, stored.size()),
+        },
     };
     if index.longest() > MOST_CONTENT {
-        return Err(too_long(index.longest()));
+        return packed::open(stored);
     }
     let facts = Facts {
         format: "zst",

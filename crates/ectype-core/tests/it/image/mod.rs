@@ -7,6 +7,7 @@
 //! ```
 
 mod corpus;
+mod packed;
 mod qcow2;
 mod raw;
 mod vhd;

@@ -330,7 +330,7 @@ fn an_image_of_a_large_disk_is_written_in_order() {
 #[test]
 fn what_an_image_tells_of_itself() {
     let case = case((5 << 20) + 512, "dynamic");
-    let Facts { format, subformat, sector, id, parent, more } =
+    let Facts { format, subformat, sector, id, parent, more, in_order } =
         case.open(case.image_of(&sample(1, (5 << 20) + 512))).unwrap().facts().clone();
     assert_eq!((format, subformat.as_str(), sector, parent), ("vhd", "dynamic", 512, None));
     assert_eq!(id, *b"0123456789abcdef");

@@ -489,9 +489,9 @@ impl Inflate {
         self.compression
     }
 
-    /// Up to which byte of the compressed file it was read: counts on while another thread reads.
-    pub fn position(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.position)
+    /// Up to which byte of the compressed file it was read.
+    pub fn position(&self) -> u64 {
+        self.position.load(Ordering::Relaxed)
     }
 
     /// How much content came so far, in bytes.

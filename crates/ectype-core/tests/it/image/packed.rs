@@ -1,12 +1,13 @@
-//! Compressed streams as sources: what the tools themselves wrote, cut, bent and blown up.
+//! Compressed streams as images: what the tools themselves wrote, cut, bent and blown up.
 
-use crate::image::sample;
-use crate::rig::{CALM, Rig, assert_same, bytes};
+use super::{Alone, sample};
+use crate::rig::assert_same;
+use ectype_core::Result;
 use ectype_core::error::Kind;
+use ectype_core::image::packed::{Compression, Inflate};
+use ectype_core::image::{Opened, probe};
 use ectype_core::io::ReadAt;
-use ectype_core::source::{Compression, Inflate, Source, StreamSource, count, told_size};
-use ectype_core::{Extent, Result};
-use ectype_testkit::{MemoryDisk, need};
+use ectype_testkit::need;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -69,6 +70,12 @@ fn inflate(stored: impl ReadAt + 'static, part: usize) -> Result<Vec<u8>> {
     }
 }
 
+/// As an image, by its content.
+fn open(packed: Vec<u8>) -> Result<Arc<dyn Opened>> {
+    let format = probe(&packed).expect("a compressed file is known");
+    (format.open)(Arc::new(packed), &mut Alone)
+}
+
 /// Every tool that is there, with its arguments.
 fn writers() -> impl Iterator<Item = &'static Writer> {
     WRITERS.iter().filter(|(tool, ..)| need::tools(&[tool]))
@@ -84,10 +91,7 @@ fn what_the_tools_write_is_read() {
             for part in [1 << 20, 777] {
                 assert_same(&inflate(packed.clone(), part).unwrap(), &content, tool);
             }
-            let told = told_size(&packed).unwrap();
-            assert!(told.is_none_or(|told| told == len), "{tool} {args:?}: {told:?}");
-            let tells = matches!(tool, &"xz" | &"zstd");
-            assert_eq!(told.is_some(), tells || (*tool == "pzstd" && told.is_some()), "{tool} {args:?}");
+            assert_eq!(open(packed).unwrap().size(), len, "{tool} {args:?}");
         }
     }
 }
@@ -99,8 +103,7 @@ fn several_are_one() {
         let packed: Vec<Vec<u8>> = contents.iter().map(|content| pipe(tool, args, content)).collect();
         let whole = contents.concat();
         assert_same(&inflate(packed.concat(), 100_000).unwrap(), &whole, tool);
-        let told = told_size(&packed.concat()).unwrap();
-        assert!(told.is_none_or(|told| told == whole.len() as u64), "{tool} {args:?}: {told:?}");
+        assert_eq!(open(packed.concat()).unwrap().size(), whole.len() as u64, "{tool} {args:?}");
     }
     if need::tools(&["gzip", "xz", "zstd", "lz4"]) {
         // Padding as each format allows it.
@@ -112,7 +115,7 @@ fn several_are_one() {
         assert_eq!(inflate(gzip, 9000).unwrap_err().kind(), Kind::Corrupt);
         let xz = pipe("xz", &["-0c"], &content);
         let padded = [&xz[..], &[0; 400_000], &xz, &[0; 8]].concat();
-        assert_eq!(told_size(&padded).unwrap(), Some(100_000));
+        assert_eq!(open(padded.clone()).unwrap().size(), 100_000);
         assert_same(&inflate(padded, 9000).unwrap(), &[&content[..], &content].concat(), "xz with padding");
         assert!(inflate([&xz[..], &[0; 3]].concat(), 9000).is_err());
         for tool in ["zstd", "lz4"] {
@@ -188,15 +191,7 @@ fn bombs_are_only_long() {
         [("zstd", &["-qc"][..], 40), ("xz", &["-0c"], 2), ("bzip2", &["-9c"], 2), ("gzip", &["-9c"], 4)]
     {
         let packed = pipe(tool, args, &zeros).repeat(times);
-        let size = count(Arc::new(packed.clone()), &mut |_| true).unwrap();
-        assert_eq!(size, (zeros.len() * times) as u64);
-        let mut told = Vec::new();
-        let stopped = count(Arc::new(packed.clone()), &mut |at| {
-            told.push(at);
-            told.len() < 3
-        });
-        assert_eq!(stopped.unwrap_err().kind(), Kind::Cancelled);
-        assert!(told.is_sorted() && told.iter().all(|at| *at <= packed.len() as u64));
+        assert_eq!(open(packed).unwrap().size(), (zeros.len() * times) as u64);
     }
     // A dictionary that nobody has memory for.
     let need_much = pipe("xz", &["-0c", "--lzma2=preset=0,dict=1536MiB"], b"little");
@@ -217,63 +212,105 @@ fn what_is_not_read_is_named() {
     assert_eq!(Compression::of(&b"BZh and then a text".as_slice()), None);
 }
 
+/// In order, back, in parts of every kind, and from several threads at once: always the same content.
 #[test]
-fn a_stream_is_copied_in_one_pass() {
-    for (tool, args, _) in writers() {
-        let content = sample(8, (5 << 20) + 123);
-        let packed = pack(tool, args, &content);
-        let stored: Arc<dyn ReadAt> = Arc::new(packed.clone());
-        let size = match told_size(&*stored).unwrap() {
-            Some(size) => size,
-            None => count(Arc::clone(&stored), &mut |_| true).unwrap(),
+fn any_part_is_read() {
+    let content = sample(8, (40 << 20) + 123);
+    for (tool, args) in [("gzip", &["-1c"][..]), ("xz", &["-0c"]), ("zstd", &["-qc", "-1"])] {
+        if !need::tools(&[tool]) {
+            continue;
+        }
+        let image = open(pipe(tool, args, &content)).unwrap();
+        let read = |offset: usize, len: usize| {
+            let mut buffer = vec![0; len];
+            image.read_at(&mut buffer, offset as u64).unwrap();
+            assert!(buffer == content[offset..][..len], "{tool}: {len} at {offset}");
         };
-        assert_eq!(size, content.len() as u64);
-        let rig = Rig::new(MemoryDisk::new(0), MemoryDisk::new(0));
-        let mut open = rig.begin(size).unwrap();
-        let mut source = StreamSource::new(stored, size).unwrap();
-        let copied = open.copy(&mut source, CALM).unwrap();
-        assert!(copied.stopped.is_none(), "{:?}", copied.stopped);
-        assert_eq!(source.position(), packed.len() as u64);
-        open.finish();
-        assert_same(&bytes(&rig.image), &content, tool);
+        let pieces = content.len() >> 20;
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                scope.spawn(move || (thread..pieces).step_by(4).for_each(|piece| read(piece << 20, 1 << 20)));
+            }
+        });
+        // Behind the window, into what is kept, over its edge, and at the end.
+        for (offset, len) in [
+            (9 << 20, 5 << 20),
+            (0, 1),
+            ((8 << 20) - 3, 7),
+            (pieces << 20, 123),
+            ((20 << 20) + 1, 30),
+            (0, 40 << 20),
+        ] {
+            read(offset, len);
+        }
+        let mut beyond = [0; 2];
+        assert!(image.read_at(&mut beyond, content.len() as u64 - 1).is_err());
     }
 }
 
-/// A stream that ends early, goes on, or is broken: an error, and never bad sectors.
+/// A stream that ends early, goes on, or is broken: an error, and never zeros.
 #[test]
-fn a_stream_that_is_not_as_told_stops_the_copy() {
-    if !need::tools(&["gzip"]) {
+fn a_stream_that_is_not_as_told_is_found_at_its_end() {
+    if !need::tools(&["zstd", "xz"]) {
         return;
     }
-    let content = sample(9, (3 << 20) + 100);
-    let packed = pipe("gzip", &["-c"], &content);
-    let mut wrong_sum = packed.clone();
-    let sum_at = wrong_sum.len() - 6;
-    wrong_sum[sum_at] ^= 1;
-    let size = content.len() as u64;
-    for (stored, told) in [
-        (packed.clone(), size + 1),
-        (packed.clone(), size - 1),
-        (packed.clone(), size + (4 << 20)),
-        (packed[..packed.len() - 9].to_vec(), size),
-        (wrong_sum, size),
-    ] {
-        let rig = Rig::new(MemoryDisk::new(0), MemoryDisk::new(0));
-        let mut open = rig.begin(told).unwrap();
-        let mut source = StreamSource::new(Arc::new(stored), told).unwrap();
-        let stopped = open.copy(&mut source, CALM).map_or_else(Some, |copied| copied.stopped);
-        assert!(stopped.is_some(), "told {told}");
-        assert!(open.bad().is_empty());
-    }
-    // Forward it may skip, backward it cannot.
-    let mut source = StreamSource::new(Arc::new(packed), size).unwrap();
-    let mut ask = |offset| {
-        source.submit(Extent::new(offset, 512), ectype_core::os::buffer::Buffer::new(512));
-        let answer = source.complete(std::time::Duration::from_secs(60)).unwrap();
-        (answer.read.good, answer.buffer.to_vec())
+    let last = |packed: Vec<u8>| {
+        let image = open(packed)?;
+        assert!(image.facts().in_order);
+        let mut buffer = vec![0; 100];
+        image.read_at(&mut buffer, image.size() - 100).map_err(|error| {
+            assert_eq!(error.kind(), std::io::ErrorKind::InvalidData, "{error}");
+            *error.into_inner().unwrap().downcast::<ectype_core::Error>().unwrap()
+        })
     };
-    assert!(ask(2 << 20) == (512, content[2 << 20..][..512].to_vec()));
-    assert_eq!(ask(0).0, 0);
+    // A frame too long to be read in parts, which tells its length in four bytes behind the magic number and the descriptor
+    // (RFC 8878, 3.1.1.1.4).
+    let size = (1_u32 << 30) + 200;
+    let script = format!("head -c {size} /dev/zero | zstd -1 -qc --stream-size={size}");
+    let zstd = need::command("sh").args(["-c", &script]).output().unwrap().stdout;
+    let place = zstd.windows(4).position(|bytes| bytes == size.to_le_bytes()).unwrap();
+    assert!(place < 8);
+    assert!(last(zstd.clone()).is_ok());
+    for (told, what) in [(size + 1, "longer"), (size - 1, "shorter")] {
+        let mut bent = zstd.clone();
+        bent[place..place + 4].copy_from_slice(&told.to_le_bytes());
+        assert_eq!(last(bent).unwrap_err().kind(), Kind::Corrupt, "told to be {what}");
+    }
+    let xz = pack("xz", &["-0c"], &sample(9, (3 << 20) + 100));
+    assert!(last(xz.clone()).is_ok());
+    for packed in [zstd, xz] {
+        let mut wrong_sum = packed.clone();
+        // The checksum of zstd is at the end; that of xz's last block is before its index.
+        let at = if packed[0] == 0xfd { packed.len() - 40 } else { packed.len() - 2 };
+        wrong_sum[at] ^= 1;
+        assert!(last(wrong_sum).is_err());
+        assert!(last(packed[..packed.len() - 1].to_vec()).is_err(), "it was cut");
+    }
+}
+
+/// The bytes of a container are no disk's.
+#[test]
+fn what_holds_another_image_is_refused_by_name() {
+    if !need::tools(&["gzip", "qemu-img", "tar"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("inner");
+    for format in ["qcow2", "vhdx", "vmdk"] {
+        let made =
+            need::command("qemu-img").args(["create", "-q", "-f", format]).arg(&inner).arg("4M").status();
+        assert!(made.unwrap().success());
+        let error = open(pipe("gzip", &["-c"], &std::fs::read(&inner).unwrap())).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Unsupported);
+        assert!(error.to_string().contains(format), "{error}");
+    }
+    let tar =
+        need::command("tar").args(["-c", "-C"]).arg(folder.path()).arg("inner").output().unwrap().stdout;
+    let error = open(pipe("gzip", &["-c"], &tar)).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("tar archive"), "{error}");
+    // Twice compressed: once is not enough.
+    let twice = pipe("gzip", &["-c"], &pipe("gzip", &["-c"], b"some bytes"));
+    assert!(open(twice).map(|_| ()).unwrap_err().to_string().contains("gz file"));
 }
 
 /// Compressed files of others, of every origin: a folder beside the workspace, no part of the project.
@@ -305,8 +342,6 @@ fn the_corpus_is_inflated_as_the_tools_do() {
         if len > 4 << 20 || path.to_string_lossy().ends_with(".tar.xz") || !need::tools(&[tool]) {
             continue;
         }
-        let told = told_size(&packed).unwrap();
-        assert!(told.is_none_or(|told| told == len), "{}", path.display());
         let content = inflate(packed, 1 << 20).unwrap();
         let output = need::command(tool).arg("-dc").arg(&path).output().unwrap();
         assert!(output.status.success() && output.stdout == content, "{}", path.display());
