@@ -22,7 +22,7 @@ use crate::error::{Error, Kind, Result, word};
 use crate::extent::{Extent, Extents};
 use crate::fs;
 use crate::image::differing::Differing;
-use crate::image::{self, Format, Image, Place, Placement, Spec};
+use crate::image::{Format, Image, Place, Placement, Spec};
 use crate::io::{Durable, ReadAt, Storage, WriteAt};
 use crate::os::file::{self, PlainFile};
 use crate::os::{Device, Medium};
@@ -38,7 +38,6 @@ use crate::source::{Geometry, Source};
 use crate::watch::{Phase, Watch};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many sectors at the end of a disc may be run-out: a track-at-once writer leaves two.
@@ -191,7 +190,7 @@ pub struct Plan {
 pub struct Prepared {
     options: Options,
     opened: Opened,
-    base: Option<Arc<dyn image::Opened>>,
+    base: Option<Opened>,
     plan: Plan,
     files: Files,
     /// How long that took: a sick medium may be slow to tell what it is.
@@ -244,7 +243,8 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         }
     }
     let base = options.base.as_deref().map(|base| open_base(base, &options, format, geometry)).transpose()?;
-    let (spec, longest) = spec(&options, format, geometry, base.as_ref(), &files.image)?;
+    let (spec, longest) =
+        spec(&options, format, geometry, base.as_ref().and_then(Opened::image), &files.image)?;
     if let Some(base) = &options.base {
         why.push(format!(
             "only what differs from {} is stored; without that file the image is nothing",
@@ -264,7 +264,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     if !options.dry_run {
         files.clear_leftover();
     }
-    let target = survey(&files, &options, &opened)?;
+    let target = survey(&files, &options, &opened, base.as_ref())?;
     let mut consistency = opened.consistency;
     let (held, compare, failed) = match &target {
         Target::Nothing => (None, false, 0),
@@ -384,7 +384,7 @@ impl Prepared {
         let state = self.files.lock_state()?;
         let is_new = state.size() == 0;
         // Between plan and lock another run may have been at work.
-        let target = match survey(&self.files, &self.options, &self.opened) {
+        let target = match survey(&self.files, &self.options, &self.opened, self.base.as_ref()) {
             Ok(target) => target,
             Err(error) => {
                 if is_new {
@@ -627,7 +627,7 @@ impl Prepared {
         let writing = self.plan.format.writing.as_ref().expect("a plan writes");
         let place = |storage: PlainFile| {
             let storage: Box<dyn Storage> = Box::new(Durable::new(storage));
-            Place { storage, parent: self.base.clone() }
+            Place { storage, parent: self.base.as_ref().and_then(Opened::image).cloned() }
         };
         let failed = |error| Error::writing(format!("writing {}", image.display()), error);
         let unfinished = match target {

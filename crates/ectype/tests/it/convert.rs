@@ -333,3 +333,73 @@ fn images_of_others_are_read_and_their_faults_named() {
         }
     }
 }
+
+#[test]
+fn what_an_image_needs_is_never_written_over() {
+    let dir = folder();
+    disk(dir.path(), "disk", 61);
+    disk(dir.path(), "later", 62);
+    for extension in ["vhd", "vhdx", "qcow2"] {
+        let [old, base, child] = ["old", "base", "child"].map(|name| format!("{name}.{extension}"));
+        let link = format!("link.{extension}");
+        ectype(dir.path(), ["create", "disk", &old]).ends_with(0);
+        ectype(dir.path(), ["create", "--base", &old, "later", &base]).ends_with(0);
+        ectype(dir.path(), ["create", "--base", &base, "disk", &child]).ends_with(0);
+        fs::hard_link(dir.path().join(&old), dir.path().join(&link)).unwrap();
+        let before = contents(dir.path());
+        let refused = |args: &[&str], what: &str| {
+            ectype(dir.path(), args.iter().copied()).ends_with(1).says(what);
+            assert_eq!(contents(dir.path()), before, "{args:?}");
+        };
+        // The base, its parent, and the parents of what is converted.
+        refused(&["create", "--overwrite", "--base", &base, "disk", &base], "is the base itself");
+        refused(&["create", "--overwrite", "--base", &base, "disk", &old], "is a part of base");
+        refused(&["convert", "--overwrite", &child, &base], "is a part of child");
+        refused(&["convert", "--overwrite", &child, &old], "is a part of child");
+        refused(&["convert", "--overwrite", &child, &link], "is a part of child");
+        refused(&["create", "--overwrite", "--map", &old, "--base", &base, "disk", "x.qcow2"], &old);
+        ectype(dir.path(), ["verify", &child, "disk"]).ends_with(0);
+    }
+    if need::tool("qemu-img") {
+        let at = |name: &str| dir.path().join(name);
+        let flat = ["convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=monolithicFlat"].map(Into::into);
+        tool("qemu-img", flat.into_iter().chain(args![at("disk"), at("flat.vmdk")]));
+        ectype(dir.path(), ["convert", "--overwrite", "-f", "raw", "flat.vmdk", "flat-flat.vmdk"])
+            .ends_with(1)
+            .says("is a part of flat.vmdk");
+        ectype(dir.path(), ["verify", "flat.vmdk", "disk"]).ends_with(0);
+    }
+}
+
+#[test]
+fn a_base_that_was_written_meanwhile_is_named() {
+    let dir = folder();
+    disk(dir.path(), "disk", 63);
+    for extension in ["vhd", "vhdx", "qcow2"] {
+        let (base, child) = (format!("base.{extension}"), format!("child.{extension}"));
+        ectype(dir.path(), ["create", "disk", &base]).ends_with(0);
+        ectype(dir.path(), ["create", "--base", &base, "--size", "2M", "disk", &child]).ends_with(5);
+        let earlier = std::time::SystemTime::now() - std::time::Duration::from_secs(100);
+        fs::File::options().write(true).open(dir.path().join(&base)).unwrap().set_modified(earlier).unwrap();
+        ectype(dir.path(), ["create", "--base", &base, "disk", &child])
+            .ends_with(1)
+            .says("the base is not what it was")
+            .says("--restart");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_base_whose_name_is_no_text_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = folder();
+    disk(dir.path(), "disk", 64);
+    for extension in ["vhd", "vhdx", "qcow2"] {
+        let base = [b"b\xff.", extension.as_bytes()].concat();
+        let base = std::ffi::OsStr::from_bytes(&base);
+        let child = format!("child.{extension}");
+        ectype(dir.path(), args!["create", "disk", base]).ends_with(0);
+        ectype(dir.path(), args!["create", "--base", base, "disk", &child]).ends_with(1).says("no text");
+        assert!(!dir.path().join(&child).exists());
+    }
+}
