@@ -125,6 +125,31 @@ impl Opened {
         self
     }
 
+    /// Where an image is a disk that was made around a volume: that volume alone, and `true`.
+    pub(super) fn unwrapped(mut self) -> (Opened, bool) {
+        let size = self.geometry().size;
+        let volume = self.record.as_ref().and_then(|record| record.plan.wrapped).map(Extent::from);
+        let inside = |at: &Extent| at.len > 0 && at.offset.checked_add(at.len).is_some_and(|end| end <= size);
+        let (Some(volume), Probe::Image { image, .. }) = (volume.filter(inside), &mut self.probe) else {
+            return (self, false);
+        };
+        *image = Arc::new(Inner { part: Window::new(Arc::clone(image), volume), image: Arc::clone(image) });
+        let sector = self.identity.sector_size;
+        self.source = Box::new(ImageSource::new(Arc::clone(image), volume.len));
+        self.volumes = inspect(&**image, sector).volumes;
+        self.table = None;
+        self.identity.size = volume.len;
+        let lost = self.unread.iter().map(|at| at.intersect(volume)).filter(|at| at.len > 0);
+        self.unread = lost.map(|at| Extent::new(at.offset - volume.offset, at.len)).collect();
+        if let Some(record) = &mut self.record {
+            record.plan.wrapped = None;
+            // What it says of the content it says of all of it.
+            record.tree.kind.clear();
+            record.digests.clear();
+        }
+        (self, true)
+    }
+
     /// Makes the reads that follow come from the disk below the files of an image. Best effort.
     pub fn forget(&self) {
         if let Probe::Image { path, files, .. } = &self.probe {
@@ -193,6 +218,36 @@ impl Opened {
             }
             Probe::Image { image, .. } => Ok(Box::new(Window::new(Arc::clone(image), self.whole()))),
         }
+    }
+}
+
+/// A part of what an image holds.
+struct Inner {
+    part: Window<Arc<dyn image::Opened>>,
+    image: Arc<dyn image::Opened>,
+}
+
+impl ReadAt for Inner {
+    fn size(&self) -> u64 {
+        self.part.size()
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<()> {
+        self.part.read_at(buf, offset)
+    }
+
+    fn content_at(&self, offset: u64) -> std::io::Result<(crate::io::Content, u64)> {
+        self.part.content_at(offset)
+    }
+}
+
+impl image::Opened for Inner {
+    fn facts(&self) -> &image::Facts {
+        self.image.facts()
+    }
+
+    fn check(&self, findings: &mut image::Findings) -> Result<()> {
+        self.image.check(findings)
     }
 }
 
