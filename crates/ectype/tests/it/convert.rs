@@ -403,3 +403,22 @@ fn a_base_whose_name_is_no_text_is_refused() {
         assert!(!dir.path().join(&child).exists());
     }
 }
+
+#[test]
+fn two_steps_are_refused_before_the_first_and_told_as_one() {
+    let dir = folder();
+    disk(dir.path(), "disk", 71);
+    fs::write(dir.path().join("there.zst"), "somebody's").unwrap();
+    let before = contents(dir.path());
+    let refused = |args: &[&str], what: &str| {
+        ectype(dir.path(), args.iter().copied()).ends_with(1).says(what);
+        assert_eq!(contents(dir.path()), before, "{args:?}");
+    };
+    refused(&["create", "--through", "between.img", "disk", "there.zst"], "there.zst exists");
+    refused(&["create", "--through", "x.zst", "disk", "x.zst"], "both IMAGE and --through");
+    let json = ectype(dir.path(), ["create", "--json", "--through", "between.img", "disk", "x.zst"]);
+    let json = json.ends_with(0).json();
+    assert_eq!(json["image"]["path"], "x.zst", "{json}");
+    ectype(dir.path(), ["verify", "x.zst", "disk"]).ends_with(0);
+    ectype(dir.path(), ["create", "--through", "between.img", "disk", "x.zst"]).ends_with(1).says("exists");
+}
