@@ -16,9 +16,8 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
-    if args.image.as_deref() == Some(Path::new("-")) {
-        return Err(Error::unsupported("an image on standard output is not in this version")
-            .advise("a file of that name is  ./-"));
+    for image in args.image.iter().chain(&args.through) {
+        refuse_output(image)?;
     }
     let folder =
         std::env::current_dir().map_err(|error| Error::io("asking for the current folder", error))?;
@@ -46,6 +45,14 @@ pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
         Some(through) => in_two_steps(options, through, output),
         None => carry_out(options, output, Step::Last),
     }
+}
+
+fn refuse_output(image: &Path) -> Result<()> {
+    if image == Path::new("-") {
+        return Err(Error::unsupported("an image on standard output is not in this version")
+            .advise("a file of that name is  ./-"));
+    }
+    Ok(())
 }
 
 /// A run may take two.
@@ -117,6 +124,7 @@ fn in_two_steps(options: Options, through: &Path, output: &Output) -> Result<Cod
 
 /// `ectype convert`: the same with an opened image as the source.
 pub(crate) fn convert(args: &ConvertArgs, output: &Output) -> Result<Code> {
+    refuse_output(&args.image)?;
     let options = Options {
         source: args.source.clone(),
         image: Some(args.image.clone()),
@@ -201,6 +209,8 @@ pub(crate) fn tell(outcome: &Outcome, output: &Output, step: Step) -> Code {
             output.error(error, &[again]);
             if error.kind() == Kind::Cancelled { Code::Interrupted } else { Code::Failed }
         }
+        // A copy would pass for proof of what it is not.
+        _ if outcome.not_recorded => Code::Differs,
         Ended::Incomplete => Code::Incomplete,
         Ended::Whole => Code::Done,
     }

@@ -13,6 +13,7 @@ mod planning;
 
 pub use outcome::{Ended, Outcome};
 
+use self::outcome::{NOT_RECORDED, only_parts};
 use self::planning::{open_base, plan_placement, spec, worst_case, wrap};
 use super::open::{self, Consistency, How, Images, Opened, Purpose, changed};
 use super::target::{Files, RunFacts, Target, map_text, refuse_device, survey};
@@ -470,6 +471,10 @@ impl Prepared {
         let mut outcome = self.outcome(status, &known, resumed, begun);
         outcome.run_out = settled.run_out;
         outcome.read_now = read_now;
+        outcome.not_recorded = !self.opened.is_recorded(&settled.tree);
+        if outcome.not_recorded {
+            self.plan.why.push(NOT_RECORDED.to_owned());
+        }
         let record = self.record(&run.facts, &outcome, &settled);
         if let Err(error) = record.save(&self.files.image, self.plan.format.is_bytes) {
             outcome.status = Ended::Stopped(error);
@@ -812,6 +817,7 @@ impl Prepared {
             seconds: begun.elapsed().as_secs_f64(),
             map: Some(self.files.map.clone()),
             record: None,
+            not_recorded: false,
             verified: None,
         }
     }
@@ -839,13 +845,6 @@ enum Failed {
     Resumable(Error),
     /// Repeating it mends nothing.
     ForGood(Error),
-}
-
-/// What was asked for is done, and the rest is not: an image in which holes mean nothing is not finished.
-fn only_parts(map: &RescueMap) -> Error {
-    let left = map.bytes(Status::NonTried);
-    Error::new(Kind::Limit, format!("the parts that were asked for are done; {left} bytes were left out"))
-        .advise("the same command without --domain, --offset and --size reads the rest")
 }
 
 /// What was tried and could not be read.

@@ -125,6 +125,12 @@ impl Opened {
         self
     }
 
+    /// Whether content with this tree is what the record says, where there is one.
+    pub(super) fn is_recorded(&self, tree: &tree::Tree) -> bool {
+        let recorded = self.record.as_ref().and_then(Record::tree);
+        recorded.is_none_or(|recorded| recorded.root == tree.root)
+    }
+
     /// Where an image is a disk that was made around a volume: that volume alone, and `true`.
     pub(super) fn unwrapped(mut self) -> (Opened, bool) {
         let size = self.geometry().size;

@@ -102,6 +102,9 @@ fn what_a_format_cannot_do_is_refused_by_name_and_nothing_is_made() {
     refused(&["create", "--reverse", "disk", "x.zst"], "written in order");
     refused(&["create", "--offset", "1M", "disk", "x.zst"], "written in order");
     refused(&["convert", "nothing.img", "x.vhdx"], "nothing.img");
+    refused(&["convert", "-f", "raw", "short.img", "-"], "standard output");
+    refused(&["create", "-f", "raw", "short.img", "-"], "standard output");
+    refused(&["create", "--through", "-", "short.img", "x.zst"], "standard output");
     refused(&["convert", "disk", "disk"], "source itself");
     refused(&["convert", "--source-format", "vhdx", "disk", "x.img"], "disk");
     for wrong in ["zip", "zstd:fast", "none:1"] {
@@ -421,4 +424,31 @@ fn two_steps_are_refused_before_the_first_and_told_as_one() {
     assert_eq!(json["image"]["path"], "x.zst", "{json}");
     ectype(dir.path(), ["verify", "x.zst", "disk"]).ends_with(0);
     ectype(dir.path(), ["create", "--through", "between.img", "disk", "x.zst"]).ends_with(1).says("exists");
+}
+
+#[test]
+fn a_copy_of_what_was_changed_does_not_pass_for_proof() {
+    let dir = folder();
+    disk(dir.path(), "disk", 81);
+    for extension in ["img", "vhd", "vhdx", "qcow2", "vmdk"] {
+        let image = format!("x.{extension}");
+        ectype(dir.path(), ["create", "disk", &image]).ends_with(0);
+        ectype(dir.path(), ["convert", "--overwrite", &image, "copy.zst"]).ends_with(0);
+        // One bit of the content.
+        let path = dir.path().join(&image);
+        let mut held = fs::read(&path).unwrap();
+        let wanted = &fs::read(dir.path().join("disk")).unwrap()[MIB..MIB + 512];
+        let at = held.windows(512).position(|window| window == wanted).unwrap();
+        held[at] ^= 1;
+        fs::write(&path, held).unwrap();
+        let said = ectype(dir.path(), ["convert", "--json", "--overwrite", &image, "copy.zst"]).ends_with(4);
+        assert_eq!(said.json()["as_recorded"], false);
+        let said = ectype(dir.path(), ["convert", "--overwrite", &image, "copy.zst"]).ends_with(4);
+        said.says("is not what the record of").says("ectype verify");
+        let record = fs::read_to_string(dir.path().join("copy.zst.ectype.json")).unwrap();
+        assert!(record.contains("was not what its own record says"), "{record}");
+        // Without the record nothing contradicts.
+        fs::remove_file(dir.path().join(format!("{image}.ectype.json"))).unwrap();
+        ectype(dir.path(), ["convert", "--overwrite", &image, "copy.zst"]).ends_with(0);
+    }
 }
