@@ -320,6 +320,11 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
         subformat => format!("{} ({subformat})", facts.format),
     };
     let mut why = vec![format!("an image, {kind}: the content of its disk is copied")];
+    // By name alone a wrong one may be found, and not every format tells.
+    if let Some((first, more)) = files.split_first() {
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        why.push(format!("it is read with {}{more}", first.display()));
+    }
     if !unread.is_empty() {
         why.push(format!(
             "{} bytes of it could not be read when it was made: they stay missing",

@@ -452,3 +452,25 @@ fn a_copy_of_what_was_changed_does_not_pass_for_proof() {
         ectype(dir.path(), ["convert", "--overwrite", &image, "copy.zst"]).ends_with(0);
     }
 }
+
+#[test]
+fn a_parent_of_the_same_name_in_another_folder_is_not_the_child() {
+    let dir = folder();
+    disk(dir.path(), "disk", 91);
+    for day in ["monday", "tuesday"] {
+        fs::create_dir(dir.path().join(day)).unwrap();
+    }
+    for extension in ["vhd", "vhdx", "qcow2"] {
+        let [base, child] = ["monday", "tuesday"].map(|day| format!("{day}/disk.{extension}"));
+        ectype(dir.path(), ["create", "disk", &base]).ends_with(0);
+        ectype(dir.path(), ["create", "--base", &base, "disk", &child]).ends_with(0);
+        ectype(dir.path(), ["verify", &child]).ends_with(1).says("outside its folder").says("--parents");
+        ectype(dir.path(), ["verify", "--parents", "monday", &child, "disk"]).ends_with(0);
+        ectype(dir.path(), ["convert", "--dry-run", "--parents", "monday", &child, "x.img"])
+            .ends_with(0)
+            .says(&format!("it is read with {}", dir.path().join(&base).canonicalize().unwrap().display()));
+        // One that is its own parent still is none.
+        fs::copy(dir.path().join(&child), dir.path().join(&base)).unwrap();
+        ectype(dir.path(), ["verify", "--parents", "monday", &child]).ends_with(1);
+    }
+}
