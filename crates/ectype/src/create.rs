@@ -7,7 +7,7 @@ use crate::{json, report};
 use ectype_core::copy::{Limits, Tuning};
 use ectype_core::error::word;
 use ectype_core::plan::rescue;
-use ectype_core::proof::record::Record;
+use ectype_core::proof::record::{self, Record};
 use ectype_core::task::create::{Ended, Options, Outcome, Parts, prepare};
 use ectype_core::task::open::Images;
 use ectype_core::watch::Watch;
@@ -16,9 +16,8 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
-    if args.image.as_deref() == Some(Path::new("-")) {
-        return Err(Error::unsupported("an image on standard output is not in this version")
-            .advise("a file of that name is  ./-"));
+    for image in args.image.iter().chain(&args.through) {
+        refuse_output(image)?;
     }
     let folder =
         std::env::current_dir().map_err(|error| Error::io("asking for the current folder", error))?;
@@ -44,8 +43,38 @@ pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
     };
     match &args.through {
         Some(through) => in_two_steps(options, through, output),
-        None => carry_out(options, output),
+        None => carry_out(options, output, Step::Last),
     }
+}
+
+fn refuse_output(image: &Path) -> Result<()> {
+    if image == Path::new("-") {
+        return Err(Error::unsupported("an image on standard output is not in this version")
+            .advise("a file of that name is  ./-"));
+    }
+    Ok(())
+}
+
+/// A run may take two.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Another one follows.
+    Before,
+    Last,
+}
+
+/// Hours of rescue are not begun for an image that would be refused at their end.
+fn refuse_early(image: &Path, through: &Path, options: &Options) -> Result<()> {
+    if image == through {
+        return Err(Error::refused(format!("{} cannot be both IMAGE and --through", image.display()))
+            .advise("give one of them another name"));
+    }
+    let is_unfinished = || [".map", ".state"].iter().any(|end| record::beside(image, end).exists());
+    let is_incomplete = Record::of(image)?.is_some_and(|record| record.status == "incomplete");
+    if image.exists() && !options.overwrite && !is_incomplete && !is_unfinished() {
+        return Err(Error::refused(format!("{} exists", image.display())).advise("replace it:  --overwrite"));
+    }
+    Ok(())
 }
 
 /// What is damaged is rescued into an image that takes any order, and that is converted.
@@ -69,6 +98,7 @@ fn in_two_steps(options: Options, through: &Path, output: &Output) -> Result<Cod
         image: Some(image.clone()),
         ..Options::default()
     };
+    refuse_early(&image, through, &options)?;
     let is_whole = Record::of(through)?.is_some_and(|record| record.status == "whole");
     let dry_run = options.dry_run;
     if !is_whole || dry_run {
@@ -80,7 +110,7 @@ fn in_two_steps(options: Options, through: &Path, output: &Output) -> Result<Cod
             base: None,
             ..options
         };
-        match carry_out(rescue, output)? {
+        match carry_out(rescue, output, Step::Before)? {
             Code::Done if dry_run => return Ok(Code::Done),
             Code::Done | Code::Incomplete => {}
             other => return Ok(other),
@@ -89,11 +119,12 @@ fn in_two_steps(options: Options, through: &Path, output: &Output) -> Result<Cod
     // What an earlier round packed of a rescue that has more now.
     let overwrite =
         packed.overwrite || Record::of(&image)?.is_some_and(|record| record.status == "incomplete");
-    carry_out(Options { overwrite, ..packed }, output)
+    carry_out(Options { overwrite, ..packed }, output, Step::Last)
 }
 
 /// `ectype convert`: the same with an opened image as the source.
 pub(crate) fn convert(args: &ConvertArgs, output: &Output) -> Result<Code> {
+    refuse_output(&args.image)?;
     let options = Options {
         source: args.source.clone(),
         image: Some(args.image.clone()),
@@ -102,7 +133,7 @@ pub(crate) fn convert(args: &ConvertArgs, output: &Output) -> Result<Code> {
         verify: args.verify,
         ..of_target(&args.target)
     };
-    carry_out(options, output)
+    carry_out(options, output, Step::Last)
 }
 
 fn of_target(args: &TargetArgs) -> Options {
@@ -123,7 +154,7 @@ fn of_target(args: &TargetArgs) -> Options {
 }
 
 /// Prints the plan, carries it out, and tells the result.
-fn carry_out(options: Options, output: &Output) -> Result<Code> {
+fn carry_out(options: Options, output: &Output, step: Step) -> Result<Code> {
     let dry_run = options.dry_run;
     let watch: &'static Watch = Box::leak(Box::default());
     let source = options.source.clone();
@@ -140,11 +171,11 @@ fn carry_out(options: Options, output: &Output) -> Result<Code> {
         return Ok(Code::Done);
     }
     let outcome = output.watched(watch, || prepared.run(watch))?;
-    Ok(tell(&outcome, output))
+    Ok(tell(&outcome, output, step))
 }
 
 /// Tells the result and chooses the exit status.
-pub(crate) fn tell(outcome: &Outcome, output: &Output) -> Code {
+pub(crate) fn tell(outcome: &Outcome, output: &Output, step: Step) -> Code {
     let advice = match &outcome.status {
         Ended::Stopped(error) => {
             // What the library cannot know: with --restart the same command would begin anew.
@@ -154,7 +185,9 @@ pub(crate) fn tell(outcome: &Outcome, output: &Output) -> Code {
         Ended::Whole | Ended::Incomplete => Vec::new(),
     };
     report::created(outcome, output);
-    if output.json() {
+    // One object on standard output: that of the step at which it ended.
+    let goes_on = step == Step::Before && matches!(outcome.status, Ended::Whole | Ended::Incomplete);
+    if output.json() && !goes_on {
         output.result(&json::created(outcome, &advice));
     }
     let mut done = json::created(outcome, &advice);
@@ -176,6 +209,8 @@ pub(crate) fn tell(outcome: &Outcome, output: &Output) -> Code {
             output.error(error, &[again]);
             if error.kind() == Kind::Cancelled { Code::Interrupted } else { Code::Failed }
         }
+        // A copy would pass for proof of what it is not.
+        _ if outcome.not_recorded => Code::Differs,
         Ended::Incomplete => Code::Incomplete,
         Ended::Whole => Code::Done,
     }

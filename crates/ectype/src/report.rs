@@ -2,12 +2,14 @@
 
 use crate::args;
 use crate::progress::Output;
+use ectype_core::error::word;
 use ectype_core::plan::map::{Cell, Difference, MapFile, Phase, Status};
 use ectype_core::proof::identity::Identity;
 use ectype_core::proof::record::Missing;
 use ectype_core::task::create::{Ended, Outcome, Plan};
 use ectype_core::task::verify::Comparison;
 use ectype_core::{Extent, Extents, fs};
+use std::path::Path;
 use std::time::Duration;
 
 /// Bytes in the largest unit that leaves a number of at least one: `690.2 MiB`.
@@ -212,14 +214,18 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
                 ));
             }
         }
-        Ended::Stopped(_) => {
+        Ended::Stopped(error) => {
             let held = outcome.bytes.read + outcome.bytes.zero;
+            // What is another source now is begun anew, as the error says.
+            let how = match error.advice().iter().any(|advice| advice.contains("--restart")) {
+                true => String::new(),
+                false => format!("; {} goes on with it", args::same_command(&[])),
+            };
             output.finding(&format!(
-                "  {}   unfinished: {} of {} are held; {} goes on with it",
+                "  {}   unfinished: {} of {} are held{how}",
                 output.strong(&image),
                 size(held),
                 size(outcome.size),
-                args::same_command(&[])
             ));
             if let Some(how) = trusting(outcome, "goes on") {
                 output.finding(&format!("  {how}"));
@@ -255,6 +261,14 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
     if let (Ended::Incomplete, Some(map)) = (&outcome.status, &outcome.map) {
         let map = printable(&map.display().to_string());
         output.finding(&format!("  map: {map}   {}", what_next(outcome)));
+    }
+    if outcome.not_recorded {
+        let source = word(Path::new(&outcome.plan.source.path));
+        output.finding(&format!(
+            "  what was converted is not what the record of {} says: it was changed since; ectype verify {} tells where",
+            printable(&outcome.plan.source.path),
+            printable(&source)
+        ));
     }
     if let Some(Ok(verified)) = &outcome.verified {
         compared(verified, output);

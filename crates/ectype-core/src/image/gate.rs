@@ -79,7 +79,7 @@ impl Folders {
     /// The file that one of `names` means: a regular file in a folder that is allowed.
     fn find(&self, names: &[String]) -> Result<PathBuf> {
         let child = self.chain.last().map_or(Path::new(""), |child| folder(child));
-        let mut outside = None;
+        let (mut outside, mut itself) = (None, None);
         for name in names {
             // Windows writes its own separators, drive letters and `file://`.
             let name = name.strip_prefix("file://").unwrap_or(name);
@@ -89,6 +89,11 @@ impl Folders {
             places.extend(self.allowed.iter().map(|folder| folder.join(&last)));
             for place in places.into_iter().filter(|_| !last.is_empty()) {
                 let Ok(found) = std::fs::canonicalize(&place) else { continue };
+                // Child and parent often have one name, in two folders.
+                if self.chain.contains(&found) {
+                    itself.get_or_insert(found);
+                    continue;
+                }
                 if !std::fs::metadata(&found).is_ok_and(|facts| facts.is_file()) {
                     continue;
                 }
@@ -99,13 +104,16 @@ impl Folders {
             }
         }
         let named = names.first().map_or("", String::as_str);
-        Err(match outside {
-            Some(found) => {
+        Err(match (outside, itself) {
+            (None, Some(found)) => return Ok(found),
+            (Some(found), _) => {
                 Error::refused(format!("the image names {}, which lies outside its folder", found.display()))
                     .advise(format!("if it is right:  --parents {}", word(folder(&found))))
             }
-            None => Error::new(Kind::Io, format!("the file {named:?} that the image needs is not there"))
-                .advise("put it into the image's folder, or name its folder:  --parents DIR"),
+            (None, None) => {
+                Error::new(Kind::Io, format!("the file {named:?} that the image needs is not there"))
+                    .advise("put it into the image's folder, or name its folder:  --parents DIR")
+            }
         })
     }
 }

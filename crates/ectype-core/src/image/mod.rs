@@ -124,6 +124,15 @@ impl Spec {
         let alike = |spec: &Spec| Spec { id: [0; 16], created: 0, ..spec.clone() };
         alike(self) == alike(other)
     }
+
+    /// Whether only the parent was written since: it has the name and the format that it had.
+    pub fn is_of_other_state(&self, other: &Spec) -> bool {
+        let (Some(before), Some(now)) = (&self.parent, &other.parent) else { return false };
+        let same = Spec { parent: other.parent.clone(), ..self.clone() };
+        same.is_like(other)
+            && before != now
+            && (&before.absolute, &before.format) == (&now.absolute, &now.format)
+    }
 }
 
 /// The parent of a differencing image, as the child names it.

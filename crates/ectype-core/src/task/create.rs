@@ -13,6 +13,7 @@ mod planning;
 
 pub use outcome::{Ended, Outcome};
 
+use self::outcome::{NOT_RECORDED, only_parts};
 use self::planning::{open_base, plan_placement, spec, worst_case, wrap};
 use super::open::{self, Consistency, How, Images, Opened, Purpose, changed};
 use super::target::{Files, RunFacts, Target, map_text, refuse_device, survey};
@@ -22,7 +23,7 @@ use crate::error::{Error, Kind, Result, word};
 use crate::extent::{Extent, Extents};
 use crate::fs;
 use crate::image::differing::Differing;
-use crate::image::{self, Format, Image, Place, Placement, Spec};
+use crate::image::{Format, Image, Place, Placement, Spec};
 use crate::io::{Durable, ReadAt, Storage, WriteAt};
 use crate::os::file::{self, PlainFile};
 use crate::os::{Device, Medium};
@@ -38,7 +39,6 @@ use crate::source::{Geometry, Source};
 use crate::watch::{Phase, Watch};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many sectors at the end of a disc may be run-out: a track-at-once writer leaves two.
@@ -191,7 +191,7 @@ pub struct Plan {
 pub struct Prepared {
     options: Options,
     opened: Opened,
-    base: Option<Arc<dyn image::Opened>>,
+    base: Option<Opened>,
     plan: Plan,
     files: Files,
     /// How long that took: a sick medium may be slow to tell what it is.
@@ -244,7 +244,8 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         }
     }
     let base = options.base.as_deref().map(|base| open_base(base, &options, format, geometry)).transpose()?;
-    let (spec, longest) = spec(&options, format, geometry, base.as_ref(), &files.image)?;
+    let (spec, longest) =
+        spec(&options, format, geometry, base.as_ref().and_then(Opened::image), &files.image)?;
     if let Some(base) = &options.base {
         why.push(format!(
             "only what differs from {} is stored; without that file the image is nothing",
@@ -264,7 +265,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     if !options.dry_run {
         files.clear_leftover();
     }
-    let target = survey(&files, &options, &opened)?;
+    let target = survey(&files, &options, &opened, base.as_ref())?;
     let mut consistency = opened.consistency;
     let (held, compare, failed) = match &target {
         Target::Nothing => (None, false, 0),
@@ -384,7 +385,7 @@ impl Prepared {
         let state = self.files.lock_state()?;
         let is_new = state.size() == 0;
         // Between plan and lock another run may have been at work.
-        let target = match survey(&self.files, &self.options, &self.opened) {
+        let target = match survey(&self.files, &self.options, &self.opened, self.base.as_ref()) {
             Ok(target) => target,
             Err(error) => {
                 if is_new {
@@ -470,6 +471,10 @@ impl Prepared {
         let mut outcome = self.outcome(status, &known, resumed, begun);
         outcome.run_out = settled.run_out;
         outcome.read_now = read_now;
+        outcome.not_recorded = !self.opened.is_recorded(&settled.tree);
+        if outcome.not_recorded {
+            self.plan.why.push(NOT_RECORDED.to_owned());
+        }
         let record = self.record(&run.facts, &outcome, &settled);
         if let Err(error) = record.save(&self.files.image, self.plan.format.is_bytes) {
             outcome.status = Ended::Stopped(error);
@@ -627,7 +632,7 @@ impl Prepared {
         let writing = self.plan.format.writing.as_ref().expect("a plan writes");
         let place = |storage: PlainFile| {
             let storage: Box<dyn Storage> = Box::new(Durable::new(storage));
-            Place { storage, parent: self.base.clone() }
+            Place { storage, parent: self.base.as_ref().and_then(Opened::image).cloned() }
         };
         let failed = |error| Error::writing(format!("writing {}", image.display()), error);
         let unfinished = match target {
@@ -812,6 +817,7 @@ impl Prepared {
             seconds: begun.elapsed().as_secs_f64(),
             map: Some(self.files.map.clone()),
             record: None,
+            not_recorded: false,
             verified: None,
         }
     }
@@ -839,13 +845,6 @@ enum Failed {
     Resumable(Error),
     /// Repeating it mends nothing.
     ForGood(Error),
-}
-
-/// What was asked for is done, and the rest is not: an image in which holes mean nothing is not finished.
-fn only_parts(map: &RescueMap) -> Error {
-    let left = map.bytes(Status::NonTried);
-    Error::new(Kind::Limit, format!("the parts that were asked for are done; {left} bytes were left out"))
-        .advise("the same command without --domain, --offset and --size reads the rest")
 }
 
 /// What was tried and could not be read.

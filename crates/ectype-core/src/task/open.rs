@@ -123,6 +123,37 @@ impl Opened {
         self
     }
 
+    /// Whether content with this tree is what the record says, where there is one.
+    pub(super) fn is_recorded(&self, tree: &tree::Tree) -> bool {
+        let recorded = self.record.as_ref().and_then(Record::tree);
+        recorded.is_none_or(|recorded| recorded.root == tree.root)
+    }
+
+    /// Where an image is a disk that was made around a volume: that volume alone, and `true`.
+    pub(super) fn unwrapped(mut self) -> (Opened, bool) {
+        let size = self.geometry().size;
+        let volume = self.record.as_ref().and_then(|record| record.plan.wrapped).map(Extent::from);
+        let inside = |at: &Extent| at.len > 0 && at.offset.checked_add(at.len).is_some_and(|end| end <= size);
+        let (Some(volume), Probe::Image { image, .. }) = (volume.filter(inside), &mut self.probe) else {
+            return (self, false);
+        };
+        *image = Arc::new(Inner { part: Window::new(Arc::clone(image), volume), image: Arc::clone(image) });
+        let sector = self.identity.sector_size;
+        self.source = Box::new(ImageSource::new(Arc::clone(image), volume.len));
+        self.volumes = inspect(&**image, sector).volumes;
+        self.table = None;
+        self.identity.size = volume.len;
+        let lost = self.unread.iter().map(|at| at.intersect(volume)).filter(|at| at.len > 0);
+        self.unread = lost.map(|at| Extent::new(at.offset - volume.offset, at.len)).collect();
+        if let Some(record) = &mut self.record {
+            record.plan.wrapped = None;
+            // What it says of the content it says of all of it.
+            record.tree.kind.clear();
+            record.digests.clear();
+        }
+        (self, true)
+    }
+
     /// Makes the reads that follow come from the disk below the files of an image. Best effort.
     pub fn forget(&self) {
         if let Probe::Image { path, files, .. } = &self.probe {
@@ -202,6 +233,36 @@ impl Opened {
     }
 }
 
+/// A part of what an image holds.
+struct Inner {
+    part: Window<Arc<dyn image::Opened>>,
+    image: Arc<dyn image::Opened>,
+}
+
+impl ReadAt for Inner {
+    fn size(&self) -> u64 {
+        self.part.size()
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<()> {
+        self.part.read_at(buf, offset)
+    }
+
+    fn content_at(&self, offset: u64) -> std::io::Result<(crate::io::Content, u64)> {
+        self.part.content_at(offset)
+    }
+}
+
+impl image::Opened for Inner {
+    fn facts(&self) -> &image::Facts {
+        self.image.facts()
+    }
+
+    fn check(&self, findings: &mut image::Findings) -> Result<()> {
+        self.image.check(findings)
+    }
+}
+
 fn moment_of(disk: &Disk) -> Moment {
     let device = disk.device();
     // What others wrote through the node and the system still holds back is not counted yet.
@@ -265,6 +326,11 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
         subformat => format!("{} ({subformat})", facts.format),
     };
     let mut why = vec![format!("an image, {kind}: the content of its disk is copied")];
+    // By name alone a wrong one may be found, and not every format tells.
+    if let Some((first, more)) = files.split_first() {
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        why.push(format!("it is read with {}{more}", first.display()));
+    }
     if !unread.is_empty() {
         why.push(format!(
             "{} bytes of it could not be read when it was made: they stay missing",

@@ -242,8 +242,15 @@ pub fn prepare(options: Options) -> Result<Prepared> {
 }
 
 fn prepare_device(options: Options, opened: Opened, device: &Device) -> Result<Prepared> {
+    let (opened, is_unwrapped) = if device.whole.is_some() { opened.unwrapped() } else { (opened, false) };
     target::refuse_device(device, &options, &opened)?;
     let mut plan = planned(&options, &opened)?;
+    if is_unwrapped {
+        plan.why.push(
+            "the volume alone is written, without the partition table that the image has around it"
+                .to_owned(),
+        );
+    }
     // Held before anything is shown: what was looked at is what will be overwritten.
     let target = match options.dry_run {
         true => Held::Nothing,

@@ -16,6 +16,7 @@ use crate::extent::{Extent, Extents};
 use crate::image::{self, Format, Spec};
 use crate::io::ReadAt;
 use crate::os::file::{self, FileStamp, PlainFile};
+use crate::os::{self, Found};
 use crate::plan::map::{MapFile, RescueMap, Stage, Status};
 use crate::proof::identity::{Identity, Moment};
 use crate::proof::ledger::{Ledger, Left};
@@ -85,6 +86,13 @@ impl Unfinished {
             }
             None => return Ok(()),
             Some((_, before)) if before.format != format.name => format!("as {}", before.format),
+            Some((_, RunFacts { spec: Some(before), .. })) if before.is_of_other_state(spec) => {
+                return Err(Error::new(
+                    Kind::Changed,
+                    format!("the base is not what it was when the unfinished {image} was begun"),
+                )
+                .advise("begin anew:  --restart"));
+            }
             Some((_, RunFacts { spec: Some(before), .. })) if !before.is_like(spec) => {
                 let level = |spec: &Spec| spec.level.map_or(String::new(), |level| format!(":{level}"));
                 let words = [&before.subformat, &before.compression].map(String::as_str).join(" ");
@@ -137,8 +145,12 @@ pub(super) fn refuse_device(image: &Path) -> Result<()> {
                 .advise(format!("name a file in it: {}", word(&image.join("disc.img")))))
         }
         Ok(facts) if !facts.is_file() => {
-            Err(Error::refused(format!("{} is a device: create never writes to one", image.display()))
-                .advise("writing an image to a device is what restore does (not in this version)"))
+            let refused = |what: &str| Error::refused(format!("{} is {what}", image.display()));
+            Err(match os::disk::find(image) {
+                Ok(Found::Device { .. }) => refused("a device, and an image is a file")
+                    .advise("write an image to a device:  ectype restore IMAGE DEVICE"),
+                _ => refused("no file, and an image is one").advise("choose another name for the image"),
+            })
         }
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -174,9 +186,15 @@ pub(super) fn map_text(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// What stands at the target, and whether this run may go on with it.
-pub(super) fn survey(files: &Files, options: &Options, opened: &Opened) -> Result<Target> {
+pub(super) fn survey(
+    files: &Files,
+    options: &Options,
+    opened: &Opened,
+    base: Option<&Opened>,
+) -> Result<Target> {
     let image = files.image.display();
     refuse_source(files, options, opened)?;
+    refuse_needed(files, [Some(opened), base])?;
     refuse_on_source(files, opened)?;
     let record = refuse_bystanders(files)?;
     let record = if exists(&files.image)? { record } else { None };
@@ -390,6 +408,24 @@ fn refuse_source(files: &Files, options: &Options, opened: &Opened) -> Result<()
         if let Some((other, _)) = all[..index].iter().find(|(_, other)| is_same(path, other)) {
             return Err(Error::refused(format!("{} cannot be both {other} and {what}", path.display()))
                 .advise("give the map another name:  --map FILE"));
+        }
+    }
+    Ok(())
+}
+
+/// Nor may they be what the source or the base is made of: an image without its parent is nothing, and neither would be
+/// what is made here.
+fn refuse_needed(files: &Files, images: [Option<&Opened>; 2]) -> Result<()> {
+    for image in images.into_iter().flatten() {
+        for needed in image.image_files() {
+            if let Some((_, path)) = files.all().iter().find(|(_, path)| is_same(path, needed)) {
+                let name = &image.identity.path;
+                let context = match Path::new(name) == needed {
+                    true => format!("{} is the base itself", path.display()),
+                    false => format!("{} is a part of {name}, which is nothing without it", path.display()),
+                };
+                return Err(Error::refused(context).advise("choose another name for the image"));
+            }
         }
     }
     Ok(())

@@ -102,6 +102,9 @@ fn what_a_format_cannot_do_is_refused_by_name_and_nothing_is_made() {
     refused(&["create", "--reverse", "disk", "x.zst"], "written in order");
     refused(&["create", "--offset", "1M", "disk", "x.zst"], "written in order");
     refused(&["convert", "nothing.img", "x.vhdx"], "nothing.img");
+    refused(&["convert", "-f", "raw", "short.img", "-"], "standard output");
+    refused(&["create", "-f", "raw", "short.img", "-"], "standard output");
+    refused(&["create", "--through", "-", "short.img", "x.zst"], "standard output");
     refused(&["convert", "disk", "disk"], "source itself");
     refused(&["convert", "--source-format", "vhdx", "disk", "x.img"], "disk");
     for wrong in ["zip", "zstd:fast", "none:1"] {
@@ -314,5 +317,143 @@ fn images_of_others_are_read_and_their_faults_named() {
                 fs::remove_file(dir.path().join(name)).unwrap();
             }
         }
+    }
+}
+
+#[test]
+fn what_an_image_needs_is_never_written_over() {
+    let dir = folder();
+    disk(dir.path(), "disk", 61);
+    disk(dir.path(), "later", 62);
+    for extension in ["vhd", "vhdx", "qcow2"] {
+        let [old, base, child] = ["old", "base", "child"].map(|name| format!("{name}.{extension}"));
+        let link = format!("link.{extension}");
+        ectype(dir.path(), ["create", "disk", &old]).ends_with(0);
+        ectype(dir.path(), ["create", "--base", &old, "later", &base]).ends_with(0);
+        ectype(dir.path(), ["create", "--base", &base, "disk", &child]).ends_with(0);
+        fs::hard_link(dir.path().join(&old), dir.path().join(&link)).unwrap();
+        let before = contents(dir.path());
+        let refused = |args: &[&str], what: &str| {
+            ectype(dir.path(), args.iter().copied()).ends_with(1).says(what);
+            assert_eq!(contents(dir.path()), before, "{args:?}");
+        };
+        // The base, its parent, and the parents of what is converted.
+        refused(&["create", "--overwrite", "--base", &base, "disk", &base], "is the base itself");
+        refused(&["create", "--overwrite", "--base", &base, "disk", &old], "is a part of base");
+        refused(&["convert", "--overwrite", &child, &base], "is a part of child");
+        refused(&["convert", "--overwrite", &child, &old], "is a part of child");
+        refused(&["convert", "--overwrite", &child, &link], "is a part of child");
+        refused(&["create", "--overwrite", "--map", &old, "--base", &base, "disk", "x.qcow2"], &old);
+        ectype(dir.path(), ["verify", &child, "disk"]).ends_with(0);
+    }
+    if need::tool("qemu-img") {
+        let at = |name: &str| dir.path().join(name);
+        let flat = ["convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=monolithicFlat"].map(Into::into);
+        tool("qemu-img", flat.into_iter().chain(args![at("disk"), at("flat.vmdk")]));
+        ectype(dir.path(), ["convert", "--overwrite", "-f", "raw", "flat.vmdk", "flat-flat.vmdk"])
+            .ends_with(1)
+            .says("is a part of flat.vmdk");
+        ectype(dir.path(), ["verify", "flat.vmdk", "disk"]).ends_with(0);
+    }
+}
+
+#[test]
+fn a_base_that_was_written_meanwhile_is_named() {
+    let dir = folder();
+    disk(dir.path(), "disk", 63);
+    for extension in ["vhd", "vhdx", "qcow2"] {
+        let (base, child) = (format!("base.{extension}"), format!("child.{extension}"));
+        ectype(dir.path(), ["create", "disk", &base]).ends_with(0);
+        ectype(dir.path(), ["create", "--base", &base, "--size", "2M", "disk", &child]).ends_with(5);
+        let earlier = std::time::SystemTime::now() - std::time::Duration::from_secs(100);
+        fs::File::options().write(true).open(dir.path().join(&base)).unwrap().set_modified(earlier).unwrap();
+        ectype(dir.path(), ["create", "--base", &base, "disk", &child])
+            .ends_with(1)
+            .says("the base is not what it was")
+            .says("--restart");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_base_whose_name_is_no_text_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = folder();
+    disk(dir.path(), "disk", 64);
+    for extension in ["vhd", "vhdx", "qcow2"] {
+        let base = [b"b\xff.", extension.as_bytes()].concat();
+        let base = std::ffi::OsStr::from_bytes(&base);
+        let child = format!("child.{extension}");
+        ectype(dir.path(), args!["create", "disk", base]).ends_with(0);
+        ectype(dir.path(), args!["create", "--base", base, "disk", &child]).ends_with(1).says("no text");
+        assert!(!dir.path().join(&child).exists());
+    }
+}
+
+#[test]
+fn two_steps_are_refused_before_the_first_and_told_as_one() {
+    let dir = folder();
+    disk(dir.path(), "disk", 71);
+    fs::write(dir.path().join("there.zst"), "somebody's").unwrap();
+    let before = contents(dir.path());
+    let refused = |args: &[&str], what: &str| {
+        ectype(dir.path(), args.iter().copied()).ends_with(1).says(what);
+        assert_eq!(contents(dir.path()), before, "{args:?}");
+    };
+    refused(&["create", "--through", "between.img", "disk", "there.zst"], "there.zst exists");
+    refused(&["create", "--through", "x.zst", "disk", "x.zst"], "both IMAGE and --through");
+    let json = ectype(dir.path(), ["create", "--json", "--through", "between.img", "disk", "x.zst"]);
+    let json = json.ends_with(0).json();
+    assert_eq!(json["image"]["path"], "x.zst", "{json}");
+    ectype(dir.path(), ["verify", "x.zst", "disk"]).ends_with(0);
+    ectype(dir.path(), ["create", "--through", "between.img", "disk", "x.zst"]).ends_with(1).says("exists");
+}
+
+#[test]
+fn a_copy_of_what_was_changed_does_not_pass_for_proof() {
+    let dir = folder();
+    disk(dir.path(), "disk", 81);
+    for extension in ["img", "vhd", "vhdx", "qcow2", "vmdk"] {
+        let image = format!("x.{extension}");
+        ectype(dir.path(), ["create", "disk", &image]).ends_with(0);
+        ectype(dir.path(), ["convert", "--overwrite", &image, "copy.zst"]).ends_with(0);
+        // One bit of the content.
+        let path = dir.path().join(&image);
+        let mut held = fs::read(&path).unwrap();
+        let wanted = &fs::read(dir.path().join("disk")).unwrap()[MIB..MIB + 512];
+        let at = held.windows(512).position(|window| window == wanted).unwrap();
+        held[at] ^= 1;
+        fs::write(&path, held).unwrap();
+        let said = ectype(dir.path(), ["convert", "--json", "--overwrite", &image, "copy.zst"]).ends_with(4);
+        assert_eq!(said.json()["as_recorded"], false);
+        let said = ectype(dir.path(), ["convert", "--overwrite", &image, "copy.zst"]).ends_with(4);
+        said.says("is not what the record of").says("ectype verify");
+        let record = fs::read_to_string(dir.path().join("copy.zst.ectype.json")).unwrap();
+        assert!(record.contains("was not what its own record says"), "{record}");
+        // Without the record nothing contradicts.
+        fs::remove_file(dir.path().join(format!("{image}.ectype.json"))).unwrap();
+        ectype(dir.path(), ["convert", "--overwrite", &image, "copy.zst"]).ends_with(0);
+    }
+}
+
+#[test]
+fn a_parent_of_the_same_name_in_another_folder_is_not_the_child() {
+    let dir = folder();
+    disk(dir.path(), "disk", 91);
+    for day in ["monday", "tuesday"] {
+        fs::create_dir(dir.path().join(day)).unwrap();
+    }
+    for extension in ["vhd", "vhdx", "qcow2"] {
+        let [base, child] = ["monday", "tuesday"].map(|day| format!("{day}/disk.{extension}"));
+        ectype(dir.path(), ["create", "disk", &base]).ends_with(0);
+        ectype(dir.path(), ["create", "--base", &base, "disk", &child]).ends_with(0);
+        ectype(dir.path(), ["verify", &child]).ends_with(1).says("outside its folder").says("--parents");
+        ectype(dir.path(), ["verify", "--parents", "monday", &child, "disk"]).ends_with(0);
+        ectype(dir.path(), ["convert", "--dry-run", "--parents", "monday", &child, "x.img"])
+            .ends_with(0)
+            .says(&format!("it is read with {}", dir.path().join(&base).canonicalize().unwrap().display()));
+        // One that is its own parent still is none.
+        fs::copy(dir.path().join(&child), dir.path().join(&base)).unwrap();
+        ectype(dir.path(), ["verify", "--parents", "monday", &child]).ends_with(1);
     }
 }

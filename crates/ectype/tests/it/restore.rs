@@ -247,6 +247,43 @@ fn a_volume_and_a_disk_are_not_mixed_up() {
     onto(dir.path(), &volume, device.path(), &["--force-layout"]).ends_with(0);
 }
 
+#[test]
+fn a_volume_in_a_disk_of_its_own_comes_back_as_either() {
+    if !(need::loop_devices() && need::tools(&["sfdisk", "mkfs.ext4", "e2fsck"])) {
+        return;
+    }
+    let dir = folder();
+    let device = LoopDevice::attach(&divided(dir.path(), "disk", 32 << 20), &["--partscan"]).unwrap();
+    let other = LoopDevice::attach(&divided(dir.path(), "larger", 48 << 20), &["--partscan"]).unwrap();
+    let part = |device: &LoopDevice| {
+        let part = PathBuf::from(format!("{}p1", device.path().display()));
+        if !part.exists() {
+            // Where the kernel does not look for them by itself.
+            let _ = need::command("partx").arg("-a").arg(device.path()).output();
+        }
+        part
+    };
+    let (from, to) = (part(&device), part(&other));
+    if !need::kernel(from.exists() && to.exists(), "partitions of loop devices") {
+        return;
+    }
+    tool("mkfs.ext4", args!["-q", "-F", from]);
+    let whole = LoopDevice::attach(&full(dir.path(), "whole", 48 * MIB), &["--partscan"]).unwrap();
+    for image in ["v.vhd", "v.vhdx", "v.vmdk"].map(|name| dir.path().join(name)) {
+        ectype(dir.path(), args!["create", from, image]).ends_with(0);
+        // Where it came from, and a larger partition.
+        for target in [&from, &to] {
+            let said = onto(dir.path(), &image, target, &[]).ends_with(0).says("the volume alone");
+            drop(said);
+            tool("e2fsck", args!["-fn", target]);
+        }
+        ectype(dir.path(), args!["verify", image, from]).ends_with(0);
+        // On a disk it is one.
+        onto(dir.path(), &image, whole.path(), &[]).ends_with(0);
+        tool("e2fsck", args!["-fn", part(&whole)]);
+    }
+}
+
 /// A disk with a GPT and one partition.
 fn divided(dir: &Path, name: &str, size: u64) -> PathBuf {
     let path = dir.join(name);

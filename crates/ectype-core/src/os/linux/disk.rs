@@ -106,7 +106,7 @@ pub fn find(path: &Path) -> Result<Found> {
         () if kind.is_socket() => "a socket",
         () => "neither a block device nor a file",
     };
-    Err(Error::refused(format!("{shown} is {what}: only block devices and files can be imaged"))
+    Err(Error::refused(format!("{shown} is {what}: what is read and written are block devices and files"))
         .advise("`ectype devices` lists what can be imaged here"))
 }
 

@@ -2,8 +2,9 @@
 
 use super::super::verify::Comparison;
 use super::Plan;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents};
+use crate::plan::map::{RescueMap, Status};
 use crate::proof::record::{ByteCounts, Missing};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -41,6 +42,8 @@ pub struct Outcome {
     pub map: Option<PathBuf>,
     /// The record, where one was written.
     pub record: Option<PathBuf>,
+    /// The image that was converted is not what its record says.
+    pub not_recorded: bool,
     /// What `--verify` found, or why it could not tell; the image is made all the same.
     pub verified: Option<Result<Comparison>>,
 }
@@ -65,4 +68,15 @@ impl Ended {
             Ended::Stopped(_) => "stopped",
         }
     }
+}
+
+/// For the record of a copy: it must not pass for one of what the source was.
+pub(super) const NOT_RECORDED: &str =
+    "the image that was converted was not what its own record says: it was changed before";
+
+/// What was asked for is done, and the rest is not: an image in which holes mean nothing is not finished.
+pub(super) fn only_parts(map: &RescueMap) -> Error {
+    let left = map.bytes(Status::NonTried);
+    Error::new(Kind::Limit, format!("the parts that were asked for are done; {left} bytes were left out"))
+        .advise("the same command without --domain, --offset and --size reads the rest")
 }

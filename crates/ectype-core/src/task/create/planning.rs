@@ -70,10 +70,10 @@ pub(super) fn open_base(
     options: &Options,
     format: &'static Format,
     geometry: Geometry,
-) -> Result<Arc<dyn image::Opened>> {
+) -> Result<Opened> {
     let images = Images { format: None, ..options.images.clone().unwrap_or_default() };
-    let opened = open::open_image(base, &images).map_err(|error| error.in_file(base))?;
-    let image = Arc::clone(opened.image().expect("an image was opened"));
+    let opened = open::open_image(base, &images)?;
+    let size = opened.image().map_or(0, |image| image.size());
     let name = base.display();
     if !format.writing.as_ref().is_some_and(|writing| writing.differencing) {
         let can: Vec<&str> = policy::written()
@@ -87,11 +87,11 @@ pub(super) fn open_base(
         return Err(Error::refused(format!("{name} is incomplete: what it lacks would be lost again"))
             .advise("choose a base that is whole"));
     }
-    if image.size() < geometry.size || image.size() - geometry.size >= PIECE {
-        let context = format!("{name} holds {} bytes, the source {}", image.size(), geometry.size);
+    if size < geometry.size || size - geometry.size >= PIECE {
+        let context = format!("{name} holds {size} bytes, the source {}", geometry.size);
         return Err(Error::refused(context).advise("a base is an earlier image of the same disk"));
     }
-    Ok(image)
+    Ok(opened)
 }
 
 /// How the child names its parent.
@@ -101,8 +101,14 @@ fn parent(base: &Path, opened: &dyn image::Opened, image: &Path) -> Result<Paren
     let folder = std::fs::canonicalize(file::folder(image)).map_err(failed)?;
     let modified = std::fs::metadata(&absolute).and_then(|facts| facts.modified()).map_err(failed)?;
     let facts = opened.facts();
+    // Half a name would lead nowhere, and the image be nothing.
+    let relative = relative(&folder, &absolute).into_os_string().into_string().map_err(|name| {
+        let context =
+            format!("{} is no text in UTF-8, and by such an image names its parent", name.display());
+        Error::refused(context).advise("give the base another name")
+    })?;
     Ok(Parent {
-        relative: relative(&folder, &absolute).display().to_string(),
+        relative,
         absolute: absolute.display().to_string(),
         format: facts.format.to_owned(),
         id: facts.id,

@@ -166,9 +166,12 @@ fn refuse_layout(device: &Device, options: &Options, opened: &Opened) -> Result<
 /// What the image is of, by its record or by its content.
 pub(super) fn scope_of_image(opened: &Opened) -> Scope {
     let recorded = opened.record.as_ref().map(|record| record.plan.scope.as_str());
+    let wrapped = opened.record.as_ref().and_then(|record| record.plan.wrapped);
     let is_disc = opened.volumes.iter().any(|facts| matches!(facts.kind, "iso9660" | "udf"));
     match recorded {
         Some("disk") => Scope::Disk,
+        // With a table around it, it is a disk.
+        Some("volume") if wrapped.is_some() => Scope::Disk,
         Some("volume") => Scope::Volume,
         _ if opened.table.is_some() || is_disc => Scope::Disk,
         _ if !opened.volumes.is_empty() => Scope::Volume,
