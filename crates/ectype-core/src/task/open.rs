@@ -203,7 +203,7 @@ fn moment_of(disk: &Disk) -> Moment {
     // The file below a loop device has dates; a device below it has none that a file system on it would set.
     let is_file = |path: &Path| std::fs::metadata(path).is_ok_and(|facts| facts.is_file());
     let stamp = |path: &Path| PlainFile::open(path).and_then(|file| file.stamp()).ok();
-    let below = Some(Path::new(&device.model)).filter(|path| device.bus == "loop" && is_file(path));
+    let below = device.backing.as_deref().filter(|path| is_file(path));
     let file = below.and_then(stamp);
     let layered = match device.bus.as_str() {
         "loop" => file.is_none(),

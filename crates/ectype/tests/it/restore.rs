@@ -160,7 +160,23 @@ fn a_target_that_is_used_or_wrong_is_refused() {
     // The source itself.
     let same = LoopDevice::attach(&image, &[]).unwrap();
     refused(same.path()).says("the source itself");
-    drop(same);
+    // So is every further one over it, and what lies over that.
+    let again = LoopDevice::attach(&image, &[]).unwrap();
+    refused(again.path()).says("the source itself");
+    let over = LoopDevice::attach(again.path(), &[]).unwrap();
+    refused(over.path()).says("the source itself");
+    drop((over, again, same));
+    // Whatever it is called.
+    for name in ["two  blanks.img", "tab\tand\nline.img"] {
+        let odd = dir.path().join(name);
+        fs::copy(&image, &odd).unwrap();
+        let same = LoopDevice::attach(&odd, &[]).unwrap();
+        onto(dir.path(), &odd, same.path(), &[]).ends_with(1).says("the source itself");
+        ectype(dir.path(), args!["restore", "--yes", image, odd]).ends_with(1).says("is made of");
+        ectype(dir.path(), args!["create", "--overwrite", same.path(), odd])
+            .ends_with(1)
+            .says("the source itself");
+    }
     // Too small, and read-only.
     let small = full(dir.path(), "small", 11 * MIB);
     let small = LoopDevice::attach(&small, &[]).unwrap();

@@ -6,6 +6,7 @@ use crate::os::disk::{self, Found};
 use crate::os::file::{self, PlainFile};
 use crate::os::{Device, Medium};
 use crate::task::open::Opened;
+use crate::task::target::is_same;
 use std::path::{Path, PathBuf};
 
 /// What TARGET names.
@@ -66,6 +67,7 @@ pub(super) fn refuse_device(device: &Device, options: &Options, opened: &Opened)
     if device.size == 0 {
         return Err(Error::refused(format!("no medium in {name}")).advise("insert a medium"));
     }
+    let loops = loops();
     for path in opened.image_files() {
         if let Some(mount) = device.mounts.iter().find(|mount| lies_on(path, &mount.target)) {
             return Err(Error::refused(format!(
@@ -75,11 +77,11 @@ pub(super) fn refuse_device(device: &Device, options: &Options, opened: &Opened)
             ))
             .advise("copy it to another disk first"));
         }
-        if let Some(over) = loop_over(path)
-            && (over.path == device.path
-                || device.whole.as_ref() == Some(&over.path)
-                || is_below(&over, device))
-        {
+        // There may be several over one file.
+        let is_it = |over: &&Device| {
+            over.path == device.path || device.whole.as_ref() == Some(&over.path) || is_below(over, device)
+        };
+        if let Some(over) = over(&loops, path).find(is_it) {
             return Err(Error::refused(format!(
                 "{name} is the source itself: {} over {}",
                 over.name,
@@ -194,7 +196,7 @@ pub(super) fn refuse_file(path: &Path, exists: bool, options: &Options, opened: 
     if opened.image_files().any(|image| is_same(image, path)) {
         return Err(Error::refused(format!("{name} is the image itself")));
     }
-    if let Some(over) = loop_over(path) {
+    if let Some(over) = over(&loops(), path).next() {
         return Err(Error::refused(format!("{} is made of {name}", over.path.display()))
             .advise(format!("restore onto the device:  {}", over.path.display()))
             .advise(format!("or free the file:         losetup -d {}", over.path.display())));
@@ -210,12 +212,6 @@ pub(super) fn refuse_file(path: &Path, exists: bool, options: &Options, opened: 
     Err(Error::refused(format!("{name} exists")).advise("overwrite it:  --yes"))
 }
 
-fn is_same(a: &Path, b: &Path) -> bool {
-    let stamp = |path: &Path| PlainFile::open(path).and_then(|file| file.stamp()).ok();
-    let place = |path: &Path| stamp(path).map(|stamp| (stamp.device, stamp.inode));
-    place(a).is_some_and(|file| Some(file) == place(b))
-}
-
 /// Whether the file lies on the file system that is mounted there.
 fn lies_on(path: &Path, mounted: &Path) -> bool {
     let device =
@@ -223,10 +219,13 @@ fn lies_on(path: &Path, mounted: &Path) -> bool {
     device(path).is_some_and(|number| Some(number) == device(mounted))
 }
 
-/// The loop device over this file.
-fn loop_over(path: &Path) -> Option<Device> {
-    let loops = disk::devices().unwrap_or_default().into_iter().filter(|device| device.bus == "loop");
-    loops.into_iter().find(|device| is_same(Path::new(&device.model), path))
+fn loops() -> Vec<Device> {
+    disk::devices().unwrap_or_default().into_iter().filter(|device| device.backing.is_some()).collect()
+}
+
+/// The loop devices over this file.
+fn over<'a>(loops: &'a [Device], path: &'a Path) -> impl Iterator<Item = &'a Device> {
+    loops.iter().filter(move |device| device.backing.as_deref().is_some_and(|file| is_same(file, path)))
 }
 
 /// Whether `device` is stacked on `lower`: its holders begin with its name.
