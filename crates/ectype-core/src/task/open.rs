@@ -286,9 +286,15 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
 
 /// An image that a run has not finished cannot be judged, and its gaps would pass for zeros in a copy.
 fn refuse_unfinished(path: &Path, record: Option<&Record>) -> Result<()> {
-    if record.is_some() {
+    if record.is_some() || !is_unfinished(path) {
         return Ok(());
     }
+    Err(Error::refused(format!("{} is unfinished", path.display()))
+        .advise("finish it: run the command that began it again"))
+}
+
+/// Whether state or map beside an image say that it is unfinished.
+pub(super) fn is_unfinished(path: &Path) -> bool {
     // The map may have been given another name; the state never has.
     let map = record::beside(path, ".map");
     let is_part = || {
@@ -298,11 +304,7 @@ fn refuse_unfinished(path: &Path, record: Option<&Record>) -> Result<()> {
         let untried = [Status::NonTried, Status::NonTrimmed, Status::NonScraped];
         Some(untried.iter().any(|status| map.bytes(*status) > 0))
     };
-    if record::beside(path, ".state").exists() || is_part() == Some(true) {
-        return Err(Error::refused(format!("{} is unfinished", path.display()))
-            .advise("finish it: run the command that began it again"));
-    }
-    Ok(())
+    record::beside(path, ".state").exists() || is_part() == Some(true)
 }
 
 /// The format in which the image at `path` is to be opened: the user's word, the record's, or the content's where the name

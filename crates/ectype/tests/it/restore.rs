@@ -476,6 +476,24 @@ fn a_file_is_made_or_with_a_yes_replaced() {
 }
 
 #[test]
+fn the_name_of_anothers_run_is_left_alone() {
+    let dir = folder();
+    let image = image(dir.path(), "a.img", 87);
+    let source = noisy(dir.path(), "source", 4 * MIB, 88);
+    ectype(dir.path(), args!["create", "--size", "2M", source, "part.img"]).ends_with(5);
+    ectype(dir.path(), args!["create", source, "gone.img"]).ends_with(0);
+    fs::remove_file(dir.path().join("gone.img")).unwrap();
+    let before = contents(dir.path());
+    // What is left of the run would call what is restored unfinished, or go on with it.
+    ectype(dir.path(), args!["restore", "--yes", image, "part.img"]).ends_with(1).says("has not finished");
+    // The record would speak of other bytes.
+    ectype(dir.path(), args!["restore", image, "gone.img"]).ends_with(1).says("gone.img.ectype.json");
+    assert_eq!(contents(dir.path()), before);
+    ectype(dir.path(), args!["create", source, "part.img"]).ends_with(0);
+    same(&source, &dir.path().join("part.img"));
+}
+
+#[test]
 fn an_unfinished_image_is_not_restored() {
     let dir = folder();
     let source = noisy(dir.path(), "source", 4 * MIB, 83);

@@ -5,7 +5,7 @@ use crate::error::{Error, Kind, Result, word};
 use crate::os::disk::{self, Found};
 use crate::os::file::{self, PlainFile};
 use crate::os::{Device, Medium};
-use crate::task::open::Opened;
+use crate::task::open::{self, Opened};
 use crate::task::target::is_same;
 use std::path::{Path, PathBuf};
 
@@ -190,8 +190,25 @@ fn scope_of_device(device: &Device) -> Scope {
 /// Refuses a file that is there unless the user said yes, that is the image, or that a device is made of.
 pub(super) fn refuse_file(path: &Path, exists: bool, options: &Options, opened: &Opened) -> Result<()> {
     let name = path.display();
+    let convert = |how: &str| {
+        let (image, path) = (word(&options.image), word(path));
+        format!("to make an image of another one, with a record:  ectype convert {how} {image} {path}")
+    };
+    if open::is_unfinished(path) {
+        // What is left of that run would go on with what is restored, and until then call it unfinished.
+        let context = format!("{name} is the name of an image that another run has not finished");
+        return Err(Error::refused(context)
+            .advise("choose another name, or finish that run")
+            .advise(convert("--restart")));
+    }
     if !exists {
-        return Ok(());
+        return match crate::proof::record::path_of(path) {
+            record if record.exists() => {
+                Err(Error::refused(format!("{} is the record of another {name}", record.display()))
+                    .advise("move it away, or choose another name"))
+            }
+            _ => Ok(()),
+        };
     }
     if opened.image_files().any(|image| is_same(image, path)) {
         return Err(Error::refused(format!("{name} is the image itself")));
@@ -202,9 +219,9 @@ pub(super) fn refuse_file(path: &Path, exists: bool, options: &Options, opened: 
             .advise(format!("or free the file:         losetup -d {}", over.path.display())));
     }
     if crate::proof::record::path_of(path).exists() {
-        return Err(Error::refused(format!("{name} is an image that has a record")).advise(
-            "to make an image of another one, with a record:  ectype convert --overwrite IMAGE IMAGE",
-        ));
+        return Err(
+            Error::refused(format!("{name} is an image that has a record")).advise(convert("--overwrite"))
+        );
     }
     if options.yes || options.dry_run {
         return Ok(());
