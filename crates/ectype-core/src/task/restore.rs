@@ -211,7 +211,11 @@ enum Held {
     /// In a dry run nothing is.
     Nothing,
     Device(Arc<WritableDisk>),
-    File(PathBuf),
+    /// A file, and whether it was there when that was allowed.
+    File {
+        path: PathBuf,
+        exists: bool,
+    },
 }
 
 /// Opens the image, finds the target, refuses or holds it, and says what will be done.
@@ -235,7 +239,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
                 )
                 .advise("leave out --fix-gpt"));
             }
-            let target = if options.dry_run { Held::Nothing } else { Held::File(path) };
+            let target = if options.dry_run { Held::Nothing } else { Held::File { path, exists } };
             Ok(Prepared { options, opened, plan, target, confirmed: true })
         }
     }
@@ -445,7 +449,9 @@ impl Prepared {
         let size = opened.geometry().size;
         let (onto, device): (Arc<dyn Onto>, _) = match target {
             Held::Device(disk) => (Arc::clone(&disk) as Arc<dyn Onto>, Some(disk)),
-            Held::File(path) => (Arc::new(OntoFile::open(&path, size, options.changed_only)?), None),
+            Held::File { path, exists } => {
+                (Arc::new(OntoFile::open(&path, exists, size, options.changed_only)?), None)
+            }
             Held::Nothing => return Err(Error::refused("a dry run writes nothing")),
         };
         let subject = Subject {

@@ -494,6 +494,46 @@ fn the_name_of_anothers_run_is_left_alone() {
 }
 
 #[test]
+fn a_file_that_cannot_become_so_long_keeps_what_it_held() {
+    let dir = folder();
+    let image = image(dir.path(), "a.img", 85);
+    noisy(dir.path(), "kept", 100, 86);
+    for target in ["kept", "new"] {
+        // Files of at most 2000 KiB; the signal that comes with more is not for us.
+        let binary = env!("CARGO_BIN_EXE_ectype");
+        let image = image.display();
+        let line = format!("trap '' XFSZ; ulimit -f 2000; exec {binary} restore --yes {image} {target}");
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &line]).current_dir(dir.path());
+        Running::start(bash).wait().ends_with(1).says("too large");
+    }
+    assert!(fs::read(dir.path().join("kept")).unwrap() == noise(100, 86));
+    assert!(!dir.path().join("new").exists());
+}
+
+#[test]
+fn a_device_that_takes_the_place_of_a_file_loses_nothing() {
+    if !need::loop_devices() {
+        return;
+    }
+    let dir = folder();
+    let disk = dir.path().join("disk");
+    let file = File::create(&disk).unwrap();
+    // What a file can do is tried out behind all that it holds: on a device that is in its middle.
+    let place = 1 << 40;
+    file.set_len(place + MIB as u64).unwrap();
+    file.write_all_at(&noise(4096, 89), place).unwrap();
+    let device = LoopDevice::attach(&disk, &[]).unwrap();
+    let opened = ectype_core::os::file::PlainFile::open_writable(device.path());
+    assert_eq!(opened.err().map(|error| error.kind()), Some(std::io::ErrorKind::InvalidInput));
+    device.flush().unwrap();
+    drop(device);
+    let mut held = vec![0; 4096];
+    File::open(&disk).unwrap().read_exact_at(&mut held, place).unwrap();
+    assert!(held == noise(4096, 89));
+}
+
+#[test]
 fn an_unfinished_image_is_not_restored() {
     let dir = folder();
     let source = noisy(dir.path(), "source", 4 * MIB, 83);
