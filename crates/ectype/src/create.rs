@@ -166,7 +166,7 @@ pub(crate) fn tell(outcome: &Outcome, output: &Output) -> Code {
             output.error(error, &advice);
             if error.kind() == Kind::Cancelled { Code::Interrupted } else { Code::Stopped }
         }
-        _ if differs => Code::Differs,
+        _ if differs || outcome.not_recorded => Code::Differs,
         _ if let Some(Err(error)) = &outcome.verified => {
             let source = word(Path::new(&outcome.plan.source.path));
             let again = format!(

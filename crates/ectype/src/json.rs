@@ -205,6 +205,9 @@ pub(crate) fn created(outcome: &Outcome, advice: &[String]) -> Value {
     if let Ended::Stopped(error) = &outcome.status {
         value["error"] = error_value(error, advice);
     }
+    if plan.source.medium == "image" {
+        value["as_recorded"] = (!outcome.not_recorded).into();
+    }
     if let Some(verified) = &outcome.verified {
         value["verified"] = match verified {
             Ok(found) => comparison(found),

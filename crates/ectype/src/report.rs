@@ -226,6 +226,12 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
             }
         }
     }
+    if outcome.not_recorded {
+        output.finding(&format!(
+            "  {} was not what its own record says: it was changed since, and so is this copy of it",
+            printable(&outcome.plan.source.path)
+        ));
+    }
     if !outcome.digests.is_empty() {
         let digest = |(name, value): (&String, &String)| {
             format!("{name}  {}", if output.verbose() { value.clone() } else { short(value) })

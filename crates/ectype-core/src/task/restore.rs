@@ -222,6 +222,7 @@ enum Held {
 pub fn prepare(options: Options) -> Result<Prepared> {
     verify::refuse_no_file(&options.image)?;
     let opened = open::open_image(&options.image, &options.images)?;
+    verify::refuse_another_size(&options.image, &opened)?;
     match target::find(&options.target)? {
         Target::Device(device) => prepare_device(options, opened, &device),
         Target::File(path, exists) => {

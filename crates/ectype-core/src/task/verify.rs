@@ -5,7 +5,7 @@
 
 use super::open::{self, How, Images, Opened, Purpose};
 use crate::copy::{Job, Limits, Tuning, copy};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, word};
 use crate::extent::{Extent, Extents, PIECE};
 use crate::image::differing::differing;
 use crate::image::{self, Findings, Sink};
@@ -17,7 +17,7 @@ use crate::plan::rescue::{self, Rescue};
 use crate::proof::digest::Algorithm;
 use crate::proof::identity::Moment;
 use crate::proof::ledger::Ledger;
-use crate::proof::record::Record;
+use crate::proof::record::{self, Record};
 use crate::proof::tree::Tree;
 use crate::watch::{Phase, Watch};
 use std::collections::BTreeMap;
@@ -195,6 +195,17 @@ fn wrong_size(opened: &Opened, content: u64) -> Result<Option<(u64, u64)>> {
         .read_at(&mut padding, content)
         .map_err(|error| Error::io("reading the image", error).at(content))?;
     Ok(padding.iter().any(|&byte| byte != 0).then_some((size, content)))
+}
+
+/// An image that lost its end, or gained one, since its record was written is not copied as if it were whole.
+pub(super) fn refuse_another_size(path: &Path, opened: &Opened) -> Result<()> {
+    let Some(record) = &opened.record else { return Ok(()) };
+    let Some((size, recorded)) = wrong_size(opened, record.image.content_size)? else { return Ok(()) };
+    let (name, record) = (path.display(), record::path_of(path));
+    let context = format!("{name} has {size} bytes, and its record says {recorded}: it was changed since");
+    Err(Error::new(Kind::Changed, context)
+        .advise(format!("what else is another:     ectype verify {}", word(path)))
+        .advise(format!("take it as it is, without its record:  mv {0} {0}.old", word(&record))))
 }
 
 /// Where the image's tree is not the recorded one.

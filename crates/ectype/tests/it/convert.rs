@@ -3,6 +3,7 @@
 use crate::run::*;
 use ectype_testkit::need;
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// How each format is asked for, its extension, and what qemu-img calls it, where it knows it.
@@ -187,6 +188,42 @@ fn a_base_leaves_only_what_differs() {
         ectype(dir.path(), ["verify", "--parents", "elsewhere", &child, "later"]).ends_with(0);
         fs::remove_dir_all(dir.path().join("elsewhere")).unwrap();
     }
+}
+
+#[test]
+fn an_image_that_is_not_what_its_record_says_is_not_copied_in_silence() {
+    let dir = folder();
+    disk(dir.path(), "disk", 16);
+    for image in ["a.img", "a.qcow2"] {
+        ectype(dir.path(), ["create", "disk", image]).ends_with(0);
+        // Somebody used it: the copy is made, and nobody takes it for one of the disk.
+        let path = dir.path().join(image);
+        let begin = noise(16, 16);
+        let place = fs::read(&path).unwrap().windows(16).position(|bytes| bytes == begin).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.write_all_at(b"another", place as u64).unwrap();
+        let json = ectype(dir.path(), ["convert", "--json", image, "b.vhdx"]).ends_with(4).json();
+        assert_eq!((json["as_recorded"].as_bool(), json["status"].as_str()), (Some(false), Some("whole")));
+        ectype(dir.path(), ["info", "--json", "b.vhdx"])
+            .ends_with(0)
+            .says("was not what its own record says");
+        ectype(dir.path(), ["verify", "b.vhdx", image]).ends_with(0);
+        ectype(dir.path(), ["convert", "--overwrite", image, "b.vhdx"]).ends_with(4).says("changed since");
+        fs::remove_file(dir.path().join("b.vhdx")).unwrap();
+        fs::remove_file(dir.path().join("b.vhdx.ectype.json")).unwrap();
+    }
+    // It lost its end, or gained one.
+    let image = fs::OpenOptions::new().write(true).open(dir.path().join("a.img")).unwrap();
+    for size in [5 * MIB, 12 * MIB] {
+        image.set_len(size as u64).unwrap();
+        ectype(dir.path(), ["convert", "a.img", "c.vhdx"]).ends_with(1).says("its record says").says("mv ");
+        assert!(!dir.path().join("c.vhdx").exists());
+    }
+    ectype(dir.path(), ["restore", "a.img", "back"]).ends_with(1).says("its record says");
+    assert!(!dir.path().join("back").exists());
+    fs::rename(dir.path().join("a.img.ectype.json"), dir.path().join("a.img.ectype.json.old")).unwrap();
+    ectype(dir.path(), ["convert", "a.img", "c.vhdx"]).ends_with(0);
+    ectype(dir.path(), ["verify", "c.vhdx", "a.img"]).ends_with(0);
 }
 
 #[test]
