@@ -356,6 +356,19 @@ fn format_of(path: &Path, images: &Images, record: Option<&Record>) -> Result<Op
     }
 }
 
+/// Refuses an image whose `record` is not of the source that `path` names, as far as can be told. A source that was written to
+/// since is the same.
+pub fn recognise(path: &Path, record: &Record) -> Result<()> {
+    let now = open(path, How { purpose: Purpose::Look, ..How::default() })?;
+    let then = Moment::default();
+    record.source.recognises(&now.identity, &then, &now.moment, now.immutable).map_err(|reason| {
+        Error::new(
+            Kind::Changed,
+            format!("{} is of another medium than {}: {reason}", record.image.name, path.display()),
+        )
+    })
+}
+
 /// Opens the source that `path` names.
 pub fn open(path: &Path, how: How) -> Result<Opened> {
     match disk::find(path)? {

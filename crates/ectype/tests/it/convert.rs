@@ -227,6 +227,26 @@ fn an_image_that_is_not_what_its_record_says_is_not_copied_in_silence() {
 }
 
 #[test]
+fn what_was_rescued_of_another_source_is_not_packed_as_this_one() {
+    let dir = folder();
+    disk(dir.path(), "disk", 17);
+    disk(dir.path(), "other", 18);
+    let through = |source: &'static str, image: &'static str, more: &[&'static str]| {
+        let args = ["create", "--through", "between.img", source, image];
+        ectype(dir.path(), args.into_iter().chain(more.iter().copied()))
+    };
+    through("disk", "a.zst", &[]).ends_with(0);
+    through("other", "b.zst", &[])
+        .ends_with(1)
+        .says("another medium")
+        .says("ectype convert between.img b.zst");
+    assert!(!dir.path().join("b.zst").exists());
+    through("disk", "b.zst", &["--dry-run"]).ends_with(0).says("is not read again");
+    through("disk", "b.zst", &[]).ends_with(0).says("is not read again");
+    ectype(dir.path(), ["verify", "b.zst", "disk"]).ends_with(0);
+}
+
+#[test]
 fn a_parent_that_is_another_now_is_not_believed() {
     let dir = folder();
     disk(dir.path(), "disk", 21);
