@@ -534,6 +534,24 @@ fn a_device_that_takes_the_place_of_a_file_loses_nothing() {
 }
 
 #[test]
+fn a_full_target_names_the_command_that_writes_the_rest() {
+    if !need::filesystem("tmpfs") {
+        return;
+    }
+    let dir = folder();
+    let image = image(dir.path(), "a.img", 90);
+    let at = dir.path().join("small");
+    let mounted = Mounted::mount(Path::new("none"), &at, &["-t", "tmpfs", "-o", "size=2m"]).unwrap();
+    let target = at.join("b.img");
+    let said = ectype(dir.path(), args!["restore", image, target]).ends_with(5);
+    let line = said.err.lines().find_map(|line| line.split_once("what is missing:  ectype ")).unwrap().1;
+    tool("mount", args!["-o", "remount,size=20m", at]);
+    ectype(dir.path(), line.split(' ')).ends_with(0);
+    same(&image, &target);
+    drop(mounted);
+}
+
+#[test]
 fn an_unfinished_image_is_not_restored() {
     let dir = folder();
     let source = noisy(dir.path(), "source", 4 * MIB, 83);
