@@ -547,6 +547,10 @@ impl Prepared {
             None if ledger.map().bytes(Status::NonTried) > 0 => {
                 Err(Failed::Resumable(only_parts(ledger.map())))
             }
+            None if self.base.as_ref().is_some_and(|base| !base.is_unchanged()) => {
+                let context = "the base was written to while the image that differs from it was made";
+                Err(Failed::ForGood(Error::new(Kind::Changed, context).advise("begin anew:  --restart")))
+            }
             None if run.facts.unproven => Ok(copied),
             None => {
                 let (before, now) = (&run.facts.moment, self.opened.moment_now());

@@ -373,6 +373,9 @@ fn plan_gpt(options: &Options, opened: &Opened, plan: &mut Plan) -> Result<()> {
             moved_gpt(opened, plan.target.size)?;
             plan.why.push("the backup of the GPT moves to the end of the target (--fix-gpt)".to_owned());
         }
+        (true, true) => plan.why.push(
+            "the target is not larger than the image: the backup of the GPT stays where the image has it".to_owned(),
+        ),
         (false, true) if is_larger => plan.why.push(
             "the backup of the GPT stays where the image has it, before the end of the target; --fix-gpt moves it there"
                 .to_owned(),
