@@ -226,7 +226,11 @@ pub(crate) fn comparison(found: &Comparison) -> Value {
         "differences": extents(&found.differences),
         "differing": found.differing,
         "source_unreadable": extents(&found.unreadable),
-        "sizes": found.sizes.map(|(image, source)| json!({ "image": image, "source": source })),
+        "sizes": match (found.sizes, found.resized) {
+            (_, Some((image, record))) => json!({ "image": image, "record": record }),
+            (Some((image, source)), None) => json!({ "image": image, "source": source }),
+            (None, None) => Value::Null,
+        },
         "digests": found.digests,
     })
 }

@@ -379,6 +379,9 @@ pub(crate) fn map_comparison(differences: &[Difference], compared: u64, output: 
 
 /// What a comparison found.
 pub(crate) fn compared(found: &Comparison, output: &Output) {
+    if let Some((image, record)) = found.resized {
+        output.finding(&format!("  the image has {} bytes, its record says {}", count(image), count(record)));
+    }
     if let Some((image, source)) = found.sizes {
         output.finding(&format!("  the image has {} bytes, the source {}", count(image), count(source)));
     }

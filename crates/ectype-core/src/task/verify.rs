@@ -46,8 +46,10 @@ pub struct Comparison {
     pub differing: u64,
     /// Bytes that the source could not give now.
     pub unreadable: Extents,
-    /// Sizes that are not equal: the image's, and that of the source or the one that its record tells.
+    /// Sizes that are not equal: the image's, and that of the source.
     pub sizes: Option<(u64, u64)>,
+    /// The image's size and the one that its record tells, where they differ.
+    pub resized: Option<(u64, u64)>,
     /// Linear digests of what the source gave, where all of it came, once and in order.
     pub digests: BTreeMap<String, String>,
 }
@@ -55,7 +57,8 @@ pub struct Comparison {
 impl Comparison {
     /// Whether nothing differs.
     pub fn is_equal(&self) -> bool {
-        self.differing == 0 && self.sizes.is_none() && self.unreadable.is_empty()
+        let is_as_long = self.sizes.is_none() && self.resized.is_none();
+        self.differing == 0 && is_as_long && self.unreadable.is_empty()
     }
 }
 
@@ -310,9 +313,10 @@ pub(super) fn compare(
         found.digests = copied.digests.into_iter().filter_map(taken).collect();
     }
     let recorded = record.map(|record| record.image.content_size);
-    found.sizes = match recorded.map(|recorded| wrong_size(opened, recorded)).transpose()?.flatten() {
-        // An image that lost its end, or gained one, is not what the record says, whatever the source is.
-        Some(sizes) => Some(sizes),
+    // An image that lost its end, or gained one, is not what the record says, whatever the source is.
+    found.resized = recorded.map(|recorded| wrong_size(opened, recorded)).transpose()?.flatten();
+    found.sizes = match found.resized {
+        Some(_) => None,
         None if content == geometry.size || content.checked_add(run_out) == Some(geometry.size) => None,
         // Neither knows how long the content is that it pads.
         None if recorded.is_none() && wrong_size(opened, geometry.size)?.is_none() => None,
