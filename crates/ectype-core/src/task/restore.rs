@@ -271,12 +271,7 @@ fn prepare_device(options: Options, opened: Opened, device: &Device) -> Result<P
         made: None,
     };
     plan.scope = if device.whole.is_some() { "volume" } else { "disk" };
-    // A loop device is called by its backing file, which is no model.
-    let model = Some(&device.model).filter(|model| !model.is_empty() && device.bus != "loop");
-    plan.confirm = match (&device.serial, model) {
-        (serial, model) if !serial.is_empty() => [serial].into_iter().chain(model).cloned().collect(),
-        (_, model) => [device.path.display().to_string()].into_iter().chain(model.cloned()).collect(),
-    };
+    plan.confirm = target::names(device);
     plan.why.push(format!("{} is held exclusively until the end", device.path.display()));
     plan_gpt(&options, &opened, &mut plan)?;
     if geometry.size > opened.geometry().size {

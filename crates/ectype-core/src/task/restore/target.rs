@@ -165,6 +165,15 @@ fn refuse_layout(device: &Device, options: &Options, opened: &Opened) -> Result<
     }
 }
 
+/// By what the user may name a device that is overwritten.
+pub(super) fn names(device: &Device) -> Vec<String> {
+    // A loop device is called by its backing file and an array by its level, which are no models.
+    let has_model = !device.model.is_empty() && !matches!(device.bus.as_str(), "loop" | "md");
+    let first =
+        if device.serial.is_empty() { device.path.display().to_string() } else { device.serial.clone() };
+    std::iter::once(first).chain(has_model.then(|| device.model.clone())).collect()
+}
+
 /// What the image is of, by its record or by its content.
 pub(super) fn scope_of_image(opened: &Opened) -> Scope {
     let recorded = opened.record.as_ref().map(|record| record.plan.scope.as_str());
