@@ -271,10 +271,10 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     let (held, compare, failed) = match &target {
         Target::Nothing => (None, false, 0),
         Target::Unfinished(unfinished) if in_order && unfinished.compare => {
-            why.push(
-                "the source may have been written to since the earlier run, and what is written in order is not mended: begun anew (--trust-map goes on)"
-                    .to_owned(),
-            );
+            let but = if options.images.is_some() { "" } else { " (--trust-map goes on)" };
+            why.push(format!(
+                "the source may have been written to since the earlier run, and what is written in order is not mended: begun anew{but}"
+            ));
             (None, false, 0)
         }
         Target::Unfinished(unfinished) => {
@@ -298,10 +298,11 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         }
     };
     if compare {
-        why.push(
-            "the source may have been written to since the earlier run: it is read again, and only what differs is rewritten (--trust-map leaves that out)"
-                .to_owned(),
-        );
+        // Of an image nothing is left to the user's word.
+        let but = if options.images.is_some() { "" } else { " (--trust-map leaves that out)" };
+        why.push(format!(
+            "the source may have been written to since the earlier run: it is read again, and only what differs is rewritten{but}"
+        ));
     }
     let plan = Plan {
         source: opened.identity.clone(),

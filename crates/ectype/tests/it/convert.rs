@@ -306,6 +306,30 @@ fn an_unfinished_image_is_gone_on_with_as_it_was_begun() {
 }
 
 #[test]
+fn a_source_that_changed_is_read_again_without_a_word_of_what_convert_has_not() {
+    let dir = folder();
+    fs::write(dir.path().join("a.img"), noise(64 * MIB, 43)).unwrap();
+    for (options, image) in [("none", "b.vhdx"), ("zstd:3", "b.zst")] {
+        let args = ["convert", "--compress", options, "--checkpoint", "0.01", "a.img", image];
+        let mut command = command(dir.path());
+        command.args(args);
+        let mut run = Running::start(command);
+        let state = dir.path().join(format!("{image}.state"));
+        while !fs::metadata(&state).is_ok_and(|facts| facts.len() > 0) && !run.ended() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        run.signal("STOP");
+        let file = fs::OpenOptions::new().write(true).open(dir.path().join("a.img")).unwrap();
+        file.write_all_at(b"another", 5 * MIB as u64).unwrap();
+        run.signal("KILL");
+        run.wait();
+        let said = ectype(dir.path(), args).ends_with(0).says("may have been written to");
+        assert!(!said.out.contains("--trust-map"), "{said:#?}");
+        ectype(dir.path(), ["verify", image, "a.img"]).ends_with(0);
+    }
+}
+
+#[test]
 fn the_gaps_of_an_unfinished_image_pass_for_zeros_nowhere() {
     let dir = folder();
     disk(dir.path(), "disk", 42);
