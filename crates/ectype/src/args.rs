@@ -558,12 +558,19 @@ fn trusting(mut words: Vec<String>) -> Option<String> {
     Some(words.join(" "))
 }
 
-/// The command line with one more option of `restore`, to be run as it stands.
-pub(crate) fn command_line_with(option: &str) -> String {
-    let mut words = words();
-    words.retain(|word| word != "--dry-run" && word != option);
+/// The command line with more options of `restore`, to be run as it stands.
+pub(crate) fn command_line_with(more: &[&str]) -> String {
+    with(words(), more)
+}
+
+fn with(mut words: Vec<String>, more: &[&str]) -> String {
+    let missing: Vec<String> = more
+        .iter()
+        .filter(|option| !options(&words).any(|word| word == *option))
+        .map(|option| (*option).to_owned())
+        .collect();
     if let Some(verb) = words.iter().position(|word| word == "restore") {
-        words.insert(verb + 1, option.to_owned());
+        words.splice(verb + 1..verb + 1, missing);
     }
     words.join(" ")
 }
@@ -617,6 +624,19 @@ mod tests {
             same("ectype create --no-scrape --restart x", &["--no-scrape"]),
             "the same command without --restart and --no-scrape"
         );
+    }
+
+    #[test]
+    fn the_command_that_writes_the_rest_has_what_it_needs() {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let again = |line: &str| with(words(line), &["--changed-only", "--yes"]);
+        assert_eq!(again("ectype restore a b"), "ectype restore --changed-only --yes a b");
+        assert_eq!(again("ectype -q restore --yes a b"), "ectype -q restore --changed-only --yes a b");
+        assert_eq!(
+            again("ectype restore --yes --changed-only a b"),
+            "ectype restore --yes --changed-only a b"
+        );
+        assert_eq!(again("ectype restore -- --yes b"), "ectype restore --changed-only --yes -- --yes b");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use ectype_core::error::word;
 use ectype_core::plan::rescue;
 use ectype_core::proof::record::{self, Record};
 use ectype_core::task::create::{Ended, Options, Outcome, Parts, prepare};
-use ectype_core::task::open::Images;
+use ectype_core::task::open::{Images, recognise};
 use ectype_core::watch::Watch;
 use ectype_core::{Error, Kind, Result};
 use std::path::Path;
@@ -99,9 +99,20 @@ fn in_two_steps(options: Options, through: &Path, output: &Output) -> Result<Cod
         ..Options::default()
     };
     refuse_early(&image, through, &options)?;
-    let is_whole = Record::of(through)?.is_some_and(|record| record.status == "whole");
+    let rescued = Record::of(through)?.filter(|record| record.status == "whole");
     let dry_run = options.dry_run;
-    if !is_whole || dry_run {
+    if let Some(record) = &rescued {
+        let (from, to) = (word(through), word(&image));
+        // What is packed passes for an image of the source.
+        recognise(&options.source, record)
+            .map_err(|error| error.advise(format!("pack it all the same:  ectype convert {from} {to}")))?;
+        output.line(&format!(
+            "  {} is whole, made {}: it is packed, and the source is not read again",
+            report::printable(&through.display().to_string()),
+            report::printable(&record.ended)
+        ));
+    }
+    if rescued.is_none() {
         let rescue = Options {
             image: Some(through.to_owned()),
             format: None,
@@ -119,7 +130,7 @@ fn in_two_steps(options: Options, through: &Path, output: &Output) -> Result<Cod
     // What an earlier round packed of a rescue that has more now.
     let overwrite =
         packed.overwrite || Record::of(&image)?.is_some_and(|record| record.status == "incomplete");
-    carry_out(Options { overwrite, ..packed }, output, Step::Last)
+    carry_out(Options { overwrite, dry_run, ..packed }, output, Step::Last)
 }
 
 /// `ectype convert`: the same with an opened image as the source.

@@ -205,8 +205,8 @@ pub(crate) fn created(outcome: &Outcome, advice: &[String]) -> Value {
     if let Ended::Stopped(error) = &outcome.status {
         value["error"] = error_value(error, advice);
     }
-    if outcome.not_recorded {
-        value["as_recorded"] = false.into();
+    if plan.source.medium == "image" {
+        value["as_recorded"] = (!outcome.not_recorded).into();
     }
     if let Some(verified) = &outcome.verified {
         value["verified"] = match verified {
@@ -226,7 +226,11 @@ pub(crate) fn comparison(found: &Comparison) -> Value {
         "differences": extents(&found.differences),
         "differing": found.differing,
         "source_unreadable": extents(&found.unreadable),
-        "sizes": found.sizes.map(|(image, source)| json!({ "image": image, "source": source })),
+        "sizes": match (found.sizes, found.resized) {
+            (_, Some((image, record))) => json!({ "image": image, "record": record }),
+            (Some((image, source)), None) => json!({ "image": image, "source": source }),
+            (None, None) => Value::Null,
+        },
         "digests": found.digests,
     })
 }

@@ -232,6 +232,13 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
             }
         }
     }
+    if outcome.not_recorded {
+        output.finding(&format!(
+            "  {} was not what its own record says: it was changed since, and so is this copy of it (ectype verify {} tells where)",
+            printable(&outcome.plan.source.path),
+            printable(&word(Path::new(&outcome.plan.source.path)))
+        ));
+    }
     if !outcome.digests.is_empty() {
         let digest = |(name, value): (&String, &String)| {
             format!("{name}  {}", if output.verbose() { value.clone() } else { short(value) })
@@ -261,14 +268,6 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
     if let (Ended::Incomplete, Some(map)) = (&outcome.status, &outcome.map) {
         let map = printable(&map.display().to_string());
         output.finding(&format!("  map: {map}   {}", what_next(outcome)));
-    }
-    if outcome.not_recorded {
-        let source = word(Path::new(&outcome.plan.source.path));
-        output.finding(&format!(
-            "  what was converted is not what the record of {} says: it was changed since; ectype verify {} tells where",
-            printable(&outcome.plan.source.path),
-            printable(&source)
-        ));
     }
     if let Some(Ok(verified)) = &outcome.verified {
         compared(verified, output);
@@ -387,6 +386,9 @@ pub(crate) fn map_comparison(differences: &[Difference], compared: u64, output: 
 
 /// What a comparison found.
 pub(crate) fn compared(found: &Comparison, output: &Output) {
+    if let Some((image, record)) = found.resized {
+        output.finding(&format!("  the image has {} bytes, its record says {}", count(image), count(record)));
+    }
     if let Some((image, source)) = found.sizes {
         output.finding(&format!("  the image has {} bytes, the source {}", count(image), count(source)));
     }

@@ -146,7 +146,7 @@ fn tell(outcome: &Outcome, output: &Output) -> Code {
     };
     let timing = report::took(outcome.seconds);
     let advice = match &outcome.status {
-        Ended::Stopped(error) => advice(error),
+        Ended::Stopped(error) => advice(error, plan.confirm.is_empty()),
         _ => Vec::new(),
     };
     match &outcome.status {
@@ -217,11 +217,12 @@ fn tell(outcome: &Outcome, output: &Output) -> Code {
     }
 }
 
-/// A rerun writes only what is missing.
-fn advice(error: &Error) -> Vec<String> {
+/// A rerun writes only what is missing; a file is there by then.
+fn advice(error: &Error, is_file: bool) -> Vec<String> {
     let mut advice = exit::advice(error);
     if matches!(error.kind(), Kind::Cancelled | Kind::Gone | Kind::Limit) {
-        let command = args::command_line_with("--changed-only");
+        let more: &[&str] = if is_file { &["--changed-only", "--yes"] } else { &["--changed-only"] };
+        let command = args::command_line_with(more);
         advice.push(format!("the target holds only a part now; to write what is missing:  {command}"));
     }
     advice

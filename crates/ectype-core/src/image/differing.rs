@@ -111,3 +111,18 @@ impl Image for Differing {
         self.image.finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_found_in_whole_cells() {
+        let held = vec![0; 4000];
+        let mut data = held.clone();
+        assert!(differing(&held, &data, 512).is_empty());
+        (data[511], data[512], data[3999]) = (1, 1, 1);
+        assert_eq!(differing(&held, &data, 512), [(0, 1024), (3584, 416)]);
+        assert_eq!(differing(&held, &data, 4096), [(0, 4000)]);
+    }
+}

@@ -107,8 +107,10 @@ pub struct Device {
     pub medium: Medium,
     /// How it is attached: `usb`, `ata`, `nvme`, `scsi`, `virtio`, `mmc`, `loop`, `dm`, `md` …; empty when unknown.
     pub bus: String,
-    /// Vendor and model; the backing file for a loop device; empty when unknown.
+    /// Vendor and model; of a loop device its backing file, as it may be shown; empty when unknown.
     pub model: String,
+    /// What a loop device is made of: a file, or a device's node.
+    pub backing: Option<PathBuf>,
     /// The serial number; empty when unknown.
     pub serial: String,
     /// Whether the medium or the device can be taken out.

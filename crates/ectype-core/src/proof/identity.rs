@@ -83,10 +83,7 @@ impl Identity {
         immutable: bool,
     ) -> Result<(), String> {
         if self.size != now.size {
-            return Err(format!(
-                "it has {} bytes, the unfinished image is of one with {}",
-                now.size, self.size
-            ));
+            return Err(format!("it has {} bytes, the image is of one with {}", now.size, self.size));
         }
         let differ = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;
         if immutable && (differ(&self.first_mib, &now.first_mib) || differ(&self.last_mib, &now.last_mib)) {
@@ -133,7 +130,7 @@ impl Identity {
         if same_content || (same_end && is(&self.last_mib, &now.last_mib)) {
             return Ok(());
         }
-        Err("neither its serial number nor its content is what the unfinished image is of".to_owned())
+        Err("neither its serial number nor its content is what the image is of".to_owned())
     }
 }
 

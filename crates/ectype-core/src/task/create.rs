@@ -13,7 +13,7 @@ mod planning;
 
 pub use outcome::{Ended, Outcome};
 
-use self::outcome::{NOT_RECORDED, only_parts};
+use self::outcome::{missing_extents, only_parts, run_out};
 use self::planning::{open_base, plan_placement, spec, worst_case, wrap};
 use super::open::{self, Consistency, How, Images, Opened, Purpose, changed};
 use super::target::{Files, RunFacts, Target, map_text, refuse_device, survey};
@@ -40,9 +40,6 @@ use crate::watch::{Phase, Watch};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-/// How many sectors at the end of a disc may be run-out: a track-at-once writer leaves two.
-const RUN_OUT_SECTORS: u64 = 2;
 
 /// What to make an image of, and how.
 #[derive(Clone, Debug, Default)]
@@ -207,7 +204,11 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     let purpose = if options.dry_run { Purpose::Plan } else { Purpose::Copy };
     let how = How { consistency: options.consistency, purpose };
     let opened = match &options.images {
-        Some(images) => open::open_image(&options.source, images)?,
+        Some(images) => {
+            let opened = open::open_image(&options.source, images)?;
+            verify::refuse_another_size(&options.source, &opened)?;
+            opened
+        }
         None => open::open(&options.source, how)?,
     };
     let mut why = opened.why.clone();
@@ -270,10 +271,10 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     let (held, compare, failed) = match &target {
         Target::Nothing => (None, false, 0),
         Target::Unfinished(unfinished) if in_order && unfinished.compare => {
-            why.push(
-                "the source may have been written to since the earlier run, and what is written in order is not mended: begun anew (--trust-map goes on)"
-                    .to_owned(),
-            );
+            let but = if options.images.is_some() { "" } else { " (--trust-map goes on)" };
+            why.push(format!(
+                "the source may have been written to since the earlier run, and what is written in order is not mended: begun anew{but}"
+            ));
             (None, false, 0)
         }
         Target::Unfinished(unfinished) => {
@@ -297,10 +298,11 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         }
     };
     if compare {
-        why.push(
-            "the source may have been written to since the earlier run: it is read again, and only what differs is rewritten (--trust-map leaves that out)"
-                .to_owned(),
-        );
+        // Of an image nothing is left to the user's word.
+        let but = if options.images.is_some() { "" } else { " (--trust-map leaves that out)" };
+        why.push(format!(
+            "the source may have been written to since the earlier run: it is read again, and only what differs is rewritten{but}"
+        ));
     }
     let plan = Plan {
         source: opened.identity.clone(),
@@ -468,13 +470,14 @@ impl Prepared {
             zeros: run.ledger.zeros(),
             unwritten: run.ledger.unwritten().clone(),
         };
+        let not_recorded = self.is_not_recorded(&run.ledger, &settled.tree);
+        if not_recorded {
+            self.plan.why.push(format!("{} was not what its own record says", self.plan.source.path));
+        }
         let mut outcome = self.outcome(status, &known, resumed, begun);
         outcome.run_out = settled.run_out;
+        outcome.not_recorded = not_recorded;
         outcome.read_now = read_now;
-        outcome.not_recorded = !self.opened.is_recorded(&settled.tree);
-        if outcome.not_recorded {
-            self.plan.why.push(NOT_RECORDED.to_owned());
-        }
         let record = self.record(&run.facts, &outcome, &settled);
         if let Err(error) = record.save(&self.files.image, self.plan.format.is_bytes) {
             outcome.status = Ended::Stopped(error);
@@ -499,6 +502,13 @@ impl Prepared {
         }
         outcome.seconds = begun.elapsed().as_secs_f64();
         Ok(outcome)
+    }
+
+    /// Whether the image that was converted gave all of its content, and another one than its record says.
+    fn is_not_recorded(&self, ledger: &Ledger, tree: &Tree) -> bool {
+        let recorded = self.opened.record.as_ref().and_then(Record::tree);
+        let all_came = missing_extents(ledger.map()).is_empty();
+        all_came && recorded.is_some_and(|recorded| recorded.root != tree.root)
     }
 
     fn in_order(&self) -> bool {
@@ -537,6 +547,10 @@ impl Prepared {
             Some(error) => Err(Failed::Resumable(error)),
             None if ledger.map().bytes(Status::NonTried) > 0 => {
                 Err(Failed::Resumable(only_parts(ledger.map())))
+            }
+            None if self.base.as_ref().is_some_and(|base| !base.is_unchanged()) => {
+                let context = "the base was written to while the image that differs from it was made";
+                Err(Failed::ForGood(Error::new(Kind::Changed, context).advise("begin anew:  --restart")))
             }
             None if run.facts.unproven => Ok(copied),
             None => {
@@ -815,9 +829,9 @@ impl Prepared {
             digests: BTreeMap::new(),
             resumed,
             seconds: begun.elapsed().as_secs_f64(),
+            not_recorded: false,
             map: Some(self.files.map.clone()),
             record: None,
-            not_recorded: false,
             verified: None,
         }
     }
@@ -847,51 +861,6 @@ enum Failed {
     ForGood(Error),
 }
 
-/// What was tried and could not be read.
-fn missing_extents(map: &RescueMap) -> Extents {
-    let failed = |status: Status| !matches!(status, Status::Finished | Status::NonTried);
-    map.runs().filter(|(_, status)| failed(*status)).map(|(at, _)| at).collect()
-}
-
-/// The run-out of a disc of `size` bytes whose file systems end at `end_of_data`.
-fn run_out(map: &RescueMap, size: u64, sector: u64, end_of_data: u64) -> Option<Extent> {
-    let (last, status) = map.run_at(size.checked_sub(1)?);
-    let is_run_out = status == Status::Bad
-        && last.end() == size
-        && last.len <= RUN_OUT_SECTORS * sector
-        && last.offset >= end_of_data
-        && last.offset > 0;
-    is_run_out.then_some(last)
-}
-
 fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn run_out_is_at_most_two_sectors_behind_all_file_systems() {
-        let size = 2048 * 1000;
-        let map = |bad: Extent| {
-            let mut map = RescueMap::new(size);
-            map.set(Extent::new(0, size), Status::Finished);
-            map.set(bad, Status::Bad);
-            map
-        };
-        let sectors = |first: u64, count: u64| Extent::new(first * 2048, count * 2048);
-        let end = |sectors: u64| sectors * 2048;
-        let two = sectors(998, 2);
-        assert_eq!(run_out(&map(two), size, 2048, end(998)), Some(two));
-        assert_eq!(run_out(&map(two), size, 2048, end(500)), Some(two));
-        // Inside the file system: damage.
-        assert_eq!(run_out(&map(two), size, 2048, end(999)), None);
-        // More than a writer leaves: damage.
-        assert_eq!(run_out(&map(sectors(997, 3)), size, 2048, end(500)), None);
-        // Not at the end: damage.
-        assert_eq!(run_out(&map(sectors(990, 2)), size, 2048, end(500)), None);
-        assert_eq!(run_out(&map(sectors(0, 1000)), size, 2048, 0), None);
-    }
 }

@@ -123,12 +123,6 @@ impl Opened {
         self
     }
 
-    /// Whether content with this tree is what the record says, where there is one.
-    pub(super) fn is_recorded(&self, tree: &tree::Tree) -> bool {
-        let recorded = self.record.as_ref().and_then(Record::tree);
-        recorded.is_none_or(|recorded| recorded.root == tree.root)
-    }
-
     /// Where an image is a disk that was made around a volume: that volume alone, and `true`.
     pub(super) fn unwrapped(mut self) -> (Opened, bool) {
         let size = self.geometry().size;
@@ -270,7 +264,7 @@ fn moment_of(disk: &Disk) -> Moment {
     // The file below a loop device has dates; a device below it has none that a file system on it would set.
     let is_file = |path: &Path| std::fs::metadata(path).is_ok_and(|facts| facts.is_file());
     let stamp = |path: &Path| PlainFile::open(path).and_then(|file| file.stamp()).ok();
-    let below = Some(Path::new(&device.model)).filter(|path| device.bus == "loop" && is_file(path));
+    let below = device.backing.as_deref().filter(|path| is_file(path));
     let file = below.and_then(stamp);
     let layered = match device.bus.as_str() {
         "loop" => file.is_none(),
@@ -386,9 +380,15 @@ impl<T: ReadAt> ReadAt for Head<T> {
 
 /// An image that a run has not finished cannot be judged, and its gaps would pass for zeros in a copy.
 fn refuse_unfinished(path: &Path, record: Option<&Record>) -> Result<()> {
-    if record.is_some() {
+    if record.is_some() || !is_unfinished(path) {
         return Ok(());
     }
+    Err(Error::refused(format!("{} is unfinished", path.display()))
+        .advise("finish it: run the command that began it again"))
+}
+
+/// Whether state or map beside an image say that it is unfinished.
+pub(super) fn is_unfinished(path: &Path) -> bool {
     // The map may have been given another name; the state never has.
     let map = record::beside(path, ".map");
     let is_part = || {
@@ -398,11 +398,7 @@ fn refuse_unfinished(path: &Path, record: Option<&Record>) -> Result<()> {
         let untried = [Status::NonTried, Status::NonTrimmed, Status::NonScraped];
         Some(untried.iter().any(|status| map.bytes(*status) > 0))
     };
-    if record::beside(path, ".state").exists() || is_part() == Some(true) {
-        return Err(Error::refused(format!("{} is unfinished", path.display()))
-            .advise("finish it: run the command that began it again"));
-    }
-    Ok(())
+    record::beside(path, ".state").exists() || is_part() == Some(true)
 }
 
 /// The format in which the image at `path` is to be opened: the user's word, the record's, or the content's where the name
@@ -448,6 +444,19 @@ fn format_of(path: &Path, images: &Images, record: Option<&Record>) -> Result<Op
         (None, None) => Ok(Some(&raw::RAW)),
         (_, found) => Ok(found),
     }
+}
+
+/// Refuses an image whose `record` is not of the source that `path` names, as far as can be told. A source that was written to
+/// since is the same.
+pub fn recognise(path: &Path, record: &Record) -> Result<()> {
+    let now = open(path, How { purpose: Purpose::Look, ..How::default() })?;
+    let then = Moment::default();
+    record.source.recognises(&now.identity, &then, &now.moment, now.immutable).map_err(|reason| {
+        Error::new(
+            Kind::Changed,
+            format!("{} is of another medium than {}: {reason}", record.image.name, path.display()),
+        )
+    })
 }
 
 /// Opens the source that `path` names.

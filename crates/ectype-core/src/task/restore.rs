@@ -211,13 +211,18 @@ enum Held {
     /// In a dry run nothing is.
     Nothing,
     Device(Arc<WritableDisk>),
-    File(PathBuf),
+    /// A file, and whether it was there when that was allowed.
+    File {
+        path: PathBuf,
+        exists: bool,
+    },
 }
 
 /// Opens the image, finds the target, refuses or holds it, and says what will be done.
 pub fn prepare(options: Options) -> Result<Prepared> {
     verify::refuse_no_file(&options.image)?;
     let opened = open::open_image(&options.image, &options.images)?;
+    verify::refuse_another_size(&options.image, &opened)?;
     match target::find(&options.target)? {
         Target::Device(device) => prepare_device(options, opened, &device),
         Target::File(path, exists) => {
@@ -235,7 +240,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
                 )
                 .advise("leave out --fix-gpt"));
             }
-            let target = if options.dry_run { Held::Nothing } else { Held::File(path) };
+            let target = if options.dry_run { Held::Nothing } else { Held::File { path, exists } };
             Ok(Prepared { options, opened, plan, target, confirmed: true })
         }
     }
@@ -273,12 +278,7 @@ fn prepare_device(options: Options, opened: Opened, device: &Device) -> Result<P
         made: None,
     };
     plan.scope = if device.whole.is_some() { "volume" } else { "disk" };
-    // A loop device is called by its backing file, which is no model.
-    let model = Some(&device.model).filter(|model| !model.is_empty() && device.bus != "loop");
-    plan.confirm = match (&device.serial, model) {
-        (serial, model) if !serial.is_empty() => [serial].into_iter().chain(model).cloned().collect(),
-        (_, model) => [device.path.display().to_string()].into_iter().chain(model.cloned()).collect(),
-    };
+    plan.confirm = target::names(device);
     plan.why.push(format!("{} is held exclusively until the end", device.path.display()));
     plan_gpt(&options, &opened, &mut plan)?;
     if geometry.size > opened.geometry().size {
@@ -375,6 +375,9 @@ fn plan_gpt(options: &Options, opened: &Opened, plan: &mut Plan) -> Result<()> {
             moved_gpt(opened, plan.target.size)?;
             plan.why.push("the backup of the GPT moves to the end of the target (--fix-gpt)".to_owned());
         }
+        (true, true) => plan.why.push(
+            "the target is not larger than the image: the backup of the GPT stays where the image has it".to_owned(),
+        ),
         (false, true) if is_larger => plan.why.push(
             "the backup of the GPT stays where the image has it, before the end of the target; --fix-gpt moves it there"
                 .to_owned(),
@@ -452,7 +455,9 @@ impl Prepared {
         let size = opened.geometry().size;
         let (onto, device): (Arc<dyn Onto>, _) = match target {
             Held::Device(disk) => (Arc::clone(&disk) as Arc<dyn Onto>, Some(disk)),
-            Held::File(path) => (Arc::new(OntoFile::open(&path, size, options.changed_only)?), None),
+            Held::File { path, exists } => {
+                (Arc::new(OntoFile::open(&path, exists, size, options.changed_only)?), None)
+            }
             Held::Nothing => return Err(Error::refused("a dry run writes nothing")),
         };
         let subject = Subject {

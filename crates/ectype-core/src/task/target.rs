@@ -378,7 +378,7 @@ impl Files {
 }
 
 /// Whether two names are one file: through links, or as two spellings of a name that may not exist yet.
-fn is_same(a: &Path, b: &Path) -> bool {
+pub(super) fn is_same(a: &Path, b: &Path) -> bool {
     let stamp = |path: &Path| {
         let stamp = PlainFile::open(path).and_then(|file| file.stamp()).ok()?;
         Some((stamp.device, stamp.inode))
@@ -397,7 +397,7 @@ fn refuse_source(files: &Files, options: &Options, opened: &Opened) -> Result<()
         let is_source = match &opened.device {
             None => is_same(path, &options.source),
             // The file below a loop device is its content.
-            Some(device) => device.bus == "loop" && is_same(path, Path::new(&device.model)),
+            Some(device) => device.backing.as_deref().is_some_and(|backing| is_same(path, backing)),
         };
         if is_source {
             let what = if *what == "image" { String::new() } else { format!(", and would be the {what}") };

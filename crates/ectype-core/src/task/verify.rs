@@ -5,7 +5,7 @@
 
 use super::open::{self, How, Images, Opened, Purpose};
 use crate::copy::{Job, Limits, Tuning, copy};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, word};
 use crate::extent::{Extent, Extents, PIECE};
 use crate::image::differing::differing;
 use crate::image::{self, Findings, Sink};
@@ -17,7 +17,7 @@ use crate::plan::rescue::{self, Rescue};
 use crate::proof::digest::Algorithm;
 use crate::proof::identity::Moment;
 use crate::proof::ledger::Ledger;
-use crate::proof::record::Record;
+use crate::proof::record::{self, Record};
 use crate::proof::tree::Tree;
 use crate::watch::{Phase, Watch};
 use std::collections::BTreeMap;
@@ -46,8 +46,10 @@ pub struct Comparison {
     pub differing: u64,
     /// Bytes that the source could not give now.
     pub unreadable: Extents,
-    /// Sizes that are not equal: the image's, and that of the source or the one that its record tells.
+    /// Sizes that are not equal: the image's, and that of the source.
     pub sizes: Option<(u64, u64)>,
+    /// The image's size and the one that its record tells, where they differ.
+    pub resized: Option<(u64, u64)>,
     /// Linear digests of what the source gave, where all of it came, once and in order.
     pub digests: BTreeMap<String, String>,
 }
@@ -55,7 +57,8 @@ pub struct Comparison {
 impl Comparison {
     /// Whether nothing differs.
     pub fn is_equal(&self) -> bool {
-        self.differing == 0 && self.sizes.is_none() && self.unreadable.is_empty()
+        let is_as_long = self.sizes.is_none() && self.resized.is_none();
+        self.differing == 0 && is_as_long && self.unreadable.is_empty()
     }
 }
 
@@ -197,6 +200,17 @@ fn wrong_size(opened: &Opened, content: u64) -> Result<Option<(u64, u64)>> {
     Ok(padding.iter().any(|&byte| byte != 0).then_some((size, content)))
 }
 
+/// An image that lost its end, or gained one, since its record was written is not copied as if it were whole.
+pub(super) fn refuse_another_size(path: &Path, opened: &Opened) -> Result<()> {
+    let Some(record) = &opened.record else { return Ok(()) };
+    let Some((size, recorded)) = wrong_size(opened, record.image.content_size)? else { return Ok(()) };
+    let (name, record) = (path.display(), record::path_of(path));
+    let context = format!("{name} has {size} bytes, and its record says {recorded}: it was changed since");
+    Err(Error::new(Kind::Changed, context)
+        .advise(format!("what else is another:     ectype verify {}", word(path)))
+        .advise(format!("take it as it is, without its record:  mv {0} {0}.old", word(&record))))
+}
+
 /// Where the image's tree is not the recorded one.
 fn against_record(tree: &Tree, record: &Record, path: &Path) -> Result<(Extents, Option<(u64, u64)>)> {
     let recorded = record.tree().ok_or_else(|| {
@@ -299,9 +313,10 @@ pub(super) fn compare(
         found.digests = copied.digests.into_iter().filter_map(taken).collect();
     }
     let recorded = record.map(|record| record.image.content_size);
-    found.sizes = match recorded.map(|recorded| wrong_size(opened, recorded)).transpose()?.flatten() {
-        // An image that lost its end, or gained one, is not what the record says, whatever the source is.
-        Some(sizes) => Some(sizes),
+    // An image that lost its end, or gained one, is not what the record says, whatever the source is.
+    found.resized = recorded.map(|recorded| wrong_size(opened, recorded)).transpose()?.flatten();
+    found.sizes = match found.resized {
+        Some(_) => None,
         None if content == geometry.size || content.checked_add(run_out) == Some(geometry.size) => None,
         // Neither knows how long the content is that it pads.
         None if recorded.is_none() && wrong_size(opened, geometry.size)?.is_none() => None,

@@ -1,5 +1,6 @@
 //! The library from outside: with sick drives and torn disks from the testkit, and with the tools of others as referees.
 
+mod base;
 mod crash;
 mod engine;
 mod fs;

@@ -3,6 +3,7 @@
 use crate::run::*;
 use ectype_testkit::need;
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// How each format is asked for, its extension, and what qemu-img calls it, where it knows it.
@@ -176,6 +177,62 @@ fn a_base_leaves_only_what_differs() {
 }
 
 #[test]
+fn an_image_that_is_not_what_its_record_says_is_not_copied_in_silence() {
+    let dir = folder();
+    disk(dir.path(), "disk", 16);
+    for image in ["a.img", "a.qcow2"] {
+        ectype(dir.path(), ["create", "disk", image]).ends_with(0);
+        // Somebody used it: the copy is made, and nobody takes it for one of the disk.
+        let path = dir.path().join(image);
+        let begin = noise(16, 16);
+        let place = fs::read(&path).unwrap().windows(16).position(|bytes| bytes == begin).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.write_all_at(b"another", place as u64).unwrap();
+        let json = ectype(dir.path(), ["convert", "--json", image, "b.vhdx"]).ends_with(4).json();
+        assert_eq!((json["as_recorded"].as_bool(), json["status"].as_str()), (Some(false), Some("whole")));
+        ectype(dir.path(), ["info", "--json", "b.vhdx"])
+            .ends_with(0)
+            .says("was not what its own record says");
+        ectype(dir.path(), ["verify", "b.vhdx", image]).ends_with(0);
+        ectype(dir.path(), ["convert", "--overwrite", image, "b.vhdx"]).ends_with(4).says("changed since");
+        fs::remove_file(dir.path().join("b.vhdx")).unwrap();
+        fs::remove_file(dir.path().join("b.vhdx.ectype.json")).unwrap();
+    }
+    // It lost its end, or gained one.
+    let image = fs::OpenOptions::new().write(true).open(dir.path().join("a.img")).unwrap();
+    for size in [5 * MIB, 12 * MIB] {
+        image.set_len(size as u64).unwrap();
+        ectype(dir.path(), ["convert", "a.img", "c.vhdx"]).ends_with(1).says("its record says").says("mv ");
+        assert!(!dir.path().join("c.vhdx").exists());
+    }
+    ectype(dir.path(), ["restore", "a.img", "back"]).ends_with(1).says("its record says");
+    assert!(!dir.path().join("back").exists());
+    fs::rename(dir.path().join("a.img.ectype.json"), dir.path().join("a.img.ectype.json.old")).unwrap();
+    ectype(dir.path(), ["convert", "a.img", "c.vhdx"]).ends_with(0);
+    ectype(dir.path(), ["verify", "c.vhdx", "a.img"]).ends_with(0);
+}
+
+#[test]
+fn what_was_rescued_of_another_source_is_not_packed_as_this_one() {
+    let dir = folder();
+    disk(dir.path(), "disk", 17);
+    disk(dir.path(), "other", 18);
+    let through = |source: &'static str, image: &'static str, more: &[&'static str]| {
+        let args = ["create", "--through", "between.img", source, image];
+        ectype(dir.path(), args.into_iter().chain(more.iter().copied()))
+    };
+    through("disk", "a.zst", &[]).ends_with(0);
+    through("other", "b.zst", &[])
+        .ends_with(1)
+        .says("another medium")
+        .says("ectype convert between.img b.zst");
+    assert!(!dir.path().join("b.zst").exists());
+    through("disk", "b.zst", &["--dry-run"]).ends_with(0).says("is not read again");
+    through("disk", "b.zst", &[]).ends_with(0).says("is not read again");
+    ectype(dir.path(), ["verify", "b.zst", "disk"]).ends_with(0);
+}
+
+#[test]
 fn a_parent_that_is_another_now_is_not_believed() {
     let dir = folder();
     disk(dir.path(), "disk", 21);
@@ -232,6 +289,30 @@ fn an_unfinished_image_is_gone_on_with_as_it_was_begun() {
     ectype(dir.path(), ["verify", "x.vhdx"]).ends_with(1).says("unfinished");
     ectype(dir.path(), ["create", "disk", "x.vhdx"]).ends_with(0);
     ectype(dir.path(), ["verify", "x.vhdx", "disk"]).ends_with(0);
+}
+
+#[test]
+fn a_source_that_changed_is_read_again_without_a_word_of_what_convert_has_not() {
+    let dir = folder();
+    fs::write(dir.path().join("a.img"), noise(64 * MIB, 43)).unwrap();
+    for (options, image) in [("none", "b.vhdx"), ("zstd:3", "b.zst")] {
+        let args = ["convert", "--compress", options, "--checkpoint", "0.01", "a.img", image];
+        let mut command = command(dir.path());
+        command.args(args);
+        let mut run = Running::start(command);
+        let state = dir.path().join(format!("{image}.state"));
+        while !fs::metadata(&state).is_ok_and(|facts| facts.len() > 0) && !run.ended() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        run.signal("STOP");
+        let file = fs::OpenOptions::new().write(true).open(dir.path().join("a.img")).unwrap();
+        file.write_all_at(b"another", 5 * MIB as u64).unwrap();
+        run.signal("KILL");
+        run.wait();
+        let said = ectype(dir.path(), args).ends_with(0).says("may have been written to");
+        assert!(!said.out.contains("--trust-map"), "{said:#?}");
+        ectype(dir.path(), ["verify", image, "a.img"]).ends_with(0);
+    }
 }
 
 #[test]

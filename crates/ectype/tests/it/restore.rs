@@ -160,7 +160,23 @@ fn a_target_that_is_used_or_wrong_is_refused() {
     // The source itself.
     let same = LoopDevice::attach(&image, &[]).unwrap();
     refused(same.path()).says("the source itself");
-    drop(same);
+    // So is every further one over it, and what lies over that.
+    let again = LoopDevice::attach(&image, &[]).unwrap();
+    refused(again.path()).says("the source itself");
+    let over = LoopDevice::attach(again.path(), &[]).unwrap();
+    refused(over.path()).says("the source itself");
+    drop((over, again, same));
+    // Whatever it is called.
+    for name in ["two  blanks.img", "tab\tand\nline.img"] {
+        let odd = dir.path().join(name);
+        fs::copy(&image, &odd).unwrap();
+        let same = LoopDevice::attach(&odd, &[]).unwrap();
+        onto(dir.path(), &odd, same.path(), &[]).ends_with(1).says("the source itself");
+        ectype(dir.path(), args!["restore", "--yes", image, odd]).ends_with(1).says("is made of");
+        ectype(dir.path(), args!["create", "--overwrite", same.path(), odd])
+            .ends_with(1)
+            .says("the source itself");
+    }
     // Too small, and read-only.
     let small = full(dir.path(), "small", 11 * MIB);
     let small = LoopDevice::attach(&small, &[]).unwrap();
@@ -494,6 +510,82 @@ fn a_file_is_made_or_with_a_yes_replaced() {
             .ends_with(1)
             .says(device.path().to_str().unwrap());
     }
+}
+
+#[test]
+fn the_name_of_anothers_run_is_left_alone() {
+    let dir = folder();
+    let image = image(dir.path(), "a.img", 87);
+    let source = noisy(dir.path(), "source", 4 * MIB, 88);
+    ectype(dir.path(), args!["create", "--size", "2M", source, "part.img"]).ends_with(5);
+    ectype(dir.path(), args!["create", source, "gone.img"]).ends_with(0);
+    fs::remove_file(dir.path().join("gone.img")).unwrap();
+    let before = contents(dir.path());
+    // What is left of the run would call what is restored unfinished, or go on with it.
+    ectype(dir.path(), args!["restore", "--yes", image, "part.img"]).ends_with(1).says("has not finished");
+    // The record would speak of other bytes.
+    ectype(dir.path(), args!["restore", image, "gone.img"]).ends_with(1).says("gone.img.ectype.json");
+    assert_eq!(contents(dir.path()), before);
+    ectype(dir.path(), args!["create", source, "part.img"]).ends_with(0);
+    same(&source, &dir.path().join("part.img"));
+}
+
+#[test]
+fn a_file_that_cannot_become_so_long_keeps_what_it_held() {
+    let dir = folder();
+    let image = image(dir.path(), "a.img", 85);
+    noisy(dir.path(), "kept", 100, 86);
+    for target in ["kept", "new"] {
+        // Files of at most 2000 KiB; the signal that comes with more is not for us.
+        let binary = env!("CARGO_BIN_EXE_ectype");
+        let image = image.display();
+        let line = format!("trap '' XFSZ; ulimit -f 2000; exec {binary} restore --yes {image} {target}");
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &line]).current_dir(dir.path());
+        Running::start(bash).wait().ends_with(1).says("too large");
+    }
+    assert!(fs::read(dir.path().join("kept")).unwrap() == noise(100, 86));
+    assert!(!dir.path().join("new").exists());
+}
+
+#[test]
+fn a_device_that_takes_the_place_of_a_file_loses_nothing() {
+    if !need::loop_devices() {
+        return;
+    }
+    let dir = folder();
+    let disk = dir.path().join("disk");
+    let file = File::create(&disk).unwrap();
+    // What a file can do is tried out behind all that it holds: on a device that is in its middle.
+    let place = 1 << 40;
+    file.set_len(place + MIB as u64).unwrap();
+    file.write_all_at(&noise(4096, 89), place).unwrap();
+    let device = LoopDevice::attach(&disk, &[]).unwrap();
+    let opened = ectype_core::os::file::PlainFile::open_writable(device.path());
+    assert_eq!(opened.err().map(|error| error.kind()), Some(std::io::ErrorKind::InvalidInput));
+    device.flush().unwrap();
+    drop(device);
+    let mut held = vec![0; 4096];
+    File::open(&disk).unwrap().read_exact_at(&mut held, place).unwrap();
+    assert!(held == noise(4096, 89));
+}
+
+#[test]
+fn a_full_target_names_the_command_that_writes_the_rest() {
+    if !need::filesystem("tmpfs") {
+        return;
+    }
+    let dir = folder();
+    let image = image(dir.path(), "a.img", 90);
+    let at = dir.path().join("small");
+    let mounted = Mounted::mount(Path::new("none"), &at, &["-t", "tmpfs", "-o", "size=2m"]).unwrap();
+    let target = at.join("b.img");
+    let said = ectype(dir.path(), args!["restore", image, target]).ends_with(5);
+    let line = said.err.lines().find_map(|line| line.split_once("what is missing:  ectype ")).unwrap().1;
+    tool("mount", args!["-o", "remount,size=20m", at]);
+    ectype(dir.path(), line.split(' ')).ends_with(0);
+    same(&image, &target);
+    drop(mounted);
 }
 
 #[test]

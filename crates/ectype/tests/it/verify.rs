@@ -81,6 +81,12 @@ fn an_image_is_what_was_recorded_or_the_place_is_told() {
         OpenOptions::new().write(true).open(&image).unwrap().set_len(len).unwrap();
         let json = ectype(dir.path(), ["verify", "--json", "x.img"]).ends_with(4).json();
         assert_eq!(json["sizes"]["image"], len);
+        // Also against its equal, and it is the record that it contradicts.
+        fs::copy(&image, dir.path().join("equal")).unwrap();
+        let json = ectype(dir.path(), ["verify", "--json", "x.img", "equal"]).ends_with(4).json();
+        assert_eq!((&json["sizes"]["image"], &json["sizes"]["source"]), (&len.into(), &Value::Null));
+        assert!(json["sizes"]["record"].is_u64(), "{json}");
+        ectype(dir.path(), ["verify", "x.img", "equal"]).ends_with(4).says("its record says");
     }
 }
 

@@ -60,7 +60,12 @@ impl PlainFile {
 
     fn probed(file: File, fresh: bool) -> io::Result<PlainFile> {
         // Behind everything that the file holds: the question must not cost a byte.
-        let beyond = file.metadata()?.len().max(1 << 40).next_multiple_of(4096);
+        let facts = file.metadata()?;
+        if !facts.is_file() {
+            // What a device holds there would be gone.
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+        }
+        let beyond = facts.len().max(1 << 40).next_multiple_of(4096);
         let can_punch = match punch(&file, Extent::new(beyond, 4096)) {
             Ok(()) => true,
             Err(error) if is_unsupported(&error) => false,

@@ -271,6 +271,7 @@ impl Survey {
             whole: whole_name.map(node_path),
             medium,
             model: self.model(drive, &bus),
+            backing: drive.backing.clone(),
             serial: serial(drive, &bus, &self.sys),
             removable: removable_flag
                 || matches!(medium, Medium::Optical | Medium::Removable)

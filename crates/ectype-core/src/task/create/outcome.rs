@@ -9,6 +9,9 @@ use crate::proof::record::{ByteCounts, Missing};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// How many sectors at the end of a disc may be run-out: a track-at-once writer leaves two.
+const RUN_OUT_SECTORS: u64 = 2;
+
 /// What a run came to.
 #[derive(Debug)]
 pub struct Outcome {
@@ -38,12 +41,12 @@ pub struct Outcome {
     pub rereads: bool,
     /// How long this run took.
     pub seconds: f64,
+    /// The image that was converted is not what its own record says.
+    pub not_recorded: bool,
     /// The map, where it was kept.
     pub map: Option<PathBuf>,
     /// The record, where one was written.
     pub record: Option<PathBuf>,
-    /// The image that was converted is not what its record says.
-    pub not_recorded: bool,
     /// What `--verify` found, or why it could not tell; the image is made all the same.
     pub verified: Option<Result<Comparison>>,
 }
@@ -70,13 +73,54 @@ impl Ended {
     }
 }
 
-/// For the record of a copy: it must not pass for one of what the source was.
-pub(super) const NOT_RECORDED: &str =
-    "the image that was converted was not what its own record says: it was changed before";
-
 /// What was asked for is done, and the rest is not: an image in which holes mean nothing is not finished.
 pub(super) fn only_parts(map: &RescueMap) -> Error {
     let left = map.bytes(Status::NonTried);
     Error::new(Kind::Limit, format!("the parts that were asked for are done; {left} bytes were left out"))
         .advise("the same command without --domain, --offset and --size reads the rest")
+}
+
+/// What was tried and could not be read.
+pub(super) fn missing_extents(map: &RescueMap) -> Extents {
+    let failed = |status: Status| !matches!(status, Status::Finished | Status::NonTried);
+    map.runs().filter(|(_, status)| failed(*status)).map(|(at, _)| at).collect()
+}
+
+/// The run-out of a disc of `size` bytes whose file systems end at `end_of_data`.
+pub(super) fn run_out(map: &RescueMap, size: u64, sector: u64, end_of_data: u64) -> Option<Extent> {
+    let (last, status) = map.run_at(size.checked_sub(1)?);
+    let is_run_out = status == Status::Bad
+        && last.end() == size
+        && last.len <= RUN_OUT_SECTORS * sector
+        && last.offset >= end_of_data
+        && last.offset > 0;
+    is_run_out.then_some(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_out_is_at_most_two_sectors_behind_all_file_systems() {
+        let size = 2048 * 1000;
+        let map = |bad: Extent| {
+            let mut map = RescueMap::new(size);
+            map.set(Extent::new(0, size), Status::Finished);
+            map.set(bad, Status::Bad);
+            map
+        };
+        let sectors = |first: u64, count: u64| Extent::new(first * 2048, count * 2048);
+        let end = |sectors: u64| sectors * 2048;
+        let two = sectors(998, 2);
+        assert_eq!(run_out(&map(two), size, 2048, end(998)), Some(two));
+        assert_eq!(run_out(&map(two), size, 2048, end(500)), Some(two));
+        // Inside the file system: damage.
+        assert_eq!(run_out(&map(two), size, 2048, end(999)), None);
+        // More than a writer leaves: damage.
+        assert_eq!(run_out(&map(sectors(997, 3)), size, 2048, end(500)), None);
+        // Not at the end: damage.
+        assert_eq!(run_out(&map(sectors(990, 2)), size, 2048, end(500)), None);
+        assert_eq!(run_out(&map(sectors(0, 1000)), size, 2048, 0), None);
+    }
 }

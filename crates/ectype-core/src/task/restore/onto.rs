@@ -58,21 +58,26 @@ pub(super) struct OntoFile {
 }
 
 impl OntoFile {
-    /// Opens or makes the file at `path`, which becomes `size` bytes long; what it held stays only with `keep`.
-    pub(super) fn open(path: &Path, size: u64, keep: bool) -> Result<OntoFile> {
+    /// Opens the file at `path`, or makes it where it was not there; it becomes `size` bytes long, and what it held stays only
+    /// with `keep`.
+    pub(super) fn open(path: &Path, exists: bool, size: u64, keep: bool) -> Result<OntoFile> {
         let failed = |error| Error::writing(format!("writing {}", path.display()), error);
-        let file = match PlainFile::create_new(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => PlainFile::open_writable(path),
-            made => made,
-        };
+        // Nobody gave leave to overwrite what came there since.
+        let file = if exists { PlainFile::open_writable(path) } else { PlainFile::create_new(path) };
         let file = file.map_err(failed)?;
         if !file.lock().map_err(failed)? {
             return Err(Error::refused(format!("another ectype is at work on {}", path.display())));
         }
-        if !keep {
-            file.set_size(0).map_err(failed)?;
+        // First what can fail: until then what it holds stands.
+        if let Err(error) = file.set_size(size) {
+            if !exists {
+                let _ = std::fs::remove_file(path);
+            }
+            return Err(failed(error));
         }
-        file.set_size(size).map_err(failed)?;
+        if !keep {
+            file.set_size(0).and_then(|()| file.set_size(size)).map_err(failed)?;
+        }
         Ok(OntoFile { file, path: path.to_owned(), size })
     }
 }

@@ -5,7 +5,8 @@ use crate::error::{Error, Kind, Result, word};
 use crate::os::disk::{self, Found};
 use crate::os::file::{self, PlainFile};
 use crate::os::{Device, Medium};
-use crate::task::open::Opened;
+use crate::task::open::{self, Opened};
+use crate::task::target::is_same;
 use std::path::{Path, PathBuf};
 
 /// What TARGET names.
@@ -66,6 +67,7 @@ pub(super) fn refuse_device(device: &Device, options: &Options, opened: &Opened)
     if device.size == 0 {
         return Err(Error::refused(format!("no medium in {name}")).advise("insert a medium"));
     }
+    let loops = loops();
     for path in opened.image_files() {
         if let Some(mount) = device.mounts.iter().find(|mount| lies_on(path, &mount.target)) {
             return Err(Error::refused(format!(
@@ -75,11 +77,11 @@ pub(super) fn refuse_device(device: &Device, options: &Options, opened: &Opened)
             ))
             .advise("copy it to another disk first"));
         }
-        if let Some(over) = loop_over(path)
-            && (over.path == device.path
-                || device.whole.as_ref() == Some(&over.path)
-                || is_below(&over, device))
-        {
+        // There may be several over one file.
+        let is_it = |over: &&Device| {
+            over.path == device.path || device.whole.as_ref() == Some(&over.path) || is_below(over, device)
+        };
+        if let Some(over) = over(&loops, path).find(is_it) {
             return Err(Error::refused(format!(
                 "{name} is the source itself: {} over {}",
                 over.name,
@@ -163,6 +165,15 @@ fn refuse_layout(device: &Device, options: &Options, opened: &Opened) -> Result<
     }
 }
 
+/// By what the user may name a device that is overwritten.
+pub(super) fn names(device: &Device) -> Vec<String> {
+    // A loop device is called by its backing file and an array by its level, which are no models.
+    let has_model = !device.model.is_empty() && !matches!(device.bus.as_str(), "loop" | "md");
+    let first =
+        if device.serial.is_empty() { device.path.display().to_string() } else { device.serial.clone() };
+    std::iter::once(first).chain(has_model.then(|| device.model.clone())).collect()
+}
+
 /// What the image is of, by its record or by its content.
 pub(super) fn scope_of_image(opened: &Opened) -> Scope {
     let recorded = opened.record.as_ref().map(|record| record.plan.scope.as_str());
@@ -191,32 +202,43 @@ fn scope_of_device(device: &Device) -> Scope {
 /// Refuses a file that is there unless the user said yes, that is the image, or that a device is made of.
 pub(super) fn refuse_file(path: &Path, exists: bool, options: &Options, opened: &Opened) -> Result<()> {
     let name = path.display();
+    let convert = |how: &str| {
+        let (image, path) = (word(&options.image), word(path));
+        format!("to make an image of another one, with a record:  ectype convert {how} {image} {path}")
+    };
+    if open::is_unfinished(path) {
+        // What is left of that run would go on with what is restored, and until then call it unfinished.
+        let context = format!("{name} is the name of an image that another run has not finished");
+        return Err(Error::refused(context)
+            .advise("choose another name, or finish that run")
+            .advise(convert("--restart")));
+    }
     if !exists {
-        return Ok(());
+        return match crate::proof::record::path_of(path) {
+            record if record.exists() => {
+                Err(Error::refused(format!("{} is the record of another {name}", record.display()))
+                    .advise("move it away, or choose another name"))
+            }
+            _ => Ok(()),
+        };
     }
     if opened.image_files().any(|image| is_same(image, path)) {
         return Err(Error::refused(format!("{name} is the image itself")));
     }
-    if let Some(over) = loop_over(path) {
+    if let Some(over) = over(&loops(), path).next() {
         return Err(Error::refused(format!("{} is made of {name}", over.path.display()))
             .advise(format!("restore onto the device:  {}", over.path.display()))
             .advise(format!("or free the file:         losetup -d {}", over.path.display())));
     }
     if crate::proof::record::path_of(path).exists() {
-        return Err(Error::refused(format!("{name} is an image that has a record")).advise(
-            "to make an image of another one, with a record:  ectype convert --overwrite IMAGE IMAGE",
-        ));
+        return Err(
+            Error::refused(format!("{name} is an image that has a record")).advise(convert("--overwrite"))
+        );
     }
     if options.yes || options.dry_run {
         return Ok(());
     }
     Err(Error::refused(format!("{name} exists")).advise("overwrite it:  --yes"))
-}
-
-fn is_same(a: &Path, b: &Path) -> bool {
-    let stamp = |path: &Path| PlainFile::open(path).and_then(|file| file.stamp()).ok();
-    let place = |path: &Path| stamp(path).map(|stamp| (stamp.device, stamp.inode));
-    place(a).is_some_and(|file| Some(file) == place(b))
 }
 
 /// Whether the file lies on the file system that is mounted there.
@@ -226,10 +248,13 @@ fn lies_on(path: &Path, mounted: &Path) -> bool {
     device(path).is_some_and(|number| Some(number) == device(mounted))
 }
 
-/// The loop device over this file.
-fn loop_over(path: &Path) -> Option<Device> {
-    let loops = disk::devices().unwrap_or_default().into_iter().filter(|device| device.bus == "loop");
-    loops.into_iter().find(|device| is_same(Path::new(&device.model), path))
+fn loops() -> Vec<Device> {
+    disk::devices().unwrap_or_default().into_iter().filter(|device| device.backing.is_some()).collect()
+}
+
+/// The loop devices over this file.
+fn over<'a>(loops: &'a [Device], path: &'a Path) -> impl Iterator<Item = &'a Device> {
+    loops.iter().filter(move |device| device.backing.as_deref().is_some_and(|file| is_same(file, path)))
 }
 
 /// Whether `device` is stacked on `lower`: its holders begin with its name.

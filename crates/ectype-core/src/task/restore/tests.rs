@@ -403,3 +403,37 @@ fn an_image_that_is_not_what_its_record_says_is_told() {
     let other = run(recorded(&"ab".repeat(32)));
     assert!(matches!(other.status, Ended::Differs) && other.not_recorded);
 }
+
+#[test]
+fn a_device_is_named_by_what_tells_it_from_others() {
+    let named = |bus: &str, model: &str, serial: &str| {
+        target::names(&Device {
+            path: "/dev/x".into(),
+            name: "x".into(),
+            whole: None,
+            medium: crate::os::Medium::Fixed,
+            bus: bus.into(),
+            model: model.into(),
+            backing: None,
+            serial: serial.into(),
+            removable: false,
+            rotational: false,
+            read_only: false,
+            system: false,
+            size: 1 << 20,
+            sector_size: 512,
+            physical_sector_size: 512,
+            diskseq: None,
+            mounts: Vec::new(),
+            holders: Vec::new(),
+            parts: Vec::new(),
+        })
+    };
+    assert_eq!(named("ata", "Disk 9", "S1"), ["S1", "Disk 9"]);
+    assert_eq!(named("usb", "Stick", ""), ["/dev/x", "Stick"]);
+    assert_eq!(named("virtio", "", "S2"), ["S2"]);
+    assert_eq!(named("loop", "/a/file", ""), ["/dev/x"]);
+    // Every mirror is one.
+    assert_eq!(named("md", "raid1", ""), ["/dev/x"]);
+    assert_eq!(named("dm", "vg-root", ""), ["/dev/x", "vg-root"]);
+}

@@ -332,7 +332,7 @@ fn what_an_image_tells_of_itself() {
     let case = case((5 << 20) + 512, "dynamic");
     let Facts { format, subformat, sector, id, parent, more, in_order } =
         case.open(case.image_of(&sample(1, (5 << 20) + 512))).unwrap().facts().clone();
-    assert_eq!((format, subformat.as_str(), sector, parent), ("vhd", "dynamic", 512, None));
+    assert_eq!((format, subformat.as_str(), sector, parent, in_order), ("vhd", "dynamic", 512, None, false));
     assert_eq!(id, *b"0123456789abcdef");
     let more: serde_json::Map<_, _> = more.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     assert_eq!(more["time_stamp"], 1_764_000_000_u64);

@@ -15,6 +15,7 @@ fn some_device() -> Device {
         medium: Medium::Optical,
         bus: "ata".into(),
         model: String::new(),
+        backing: None,
         serial: String::new(),
         removable: true,
         rotational: true,

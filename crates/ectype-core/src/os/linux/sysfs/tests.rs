@@ -241,6 +241,7 @@ fn a_btrfs_over_two_disks_with_a_subvolume_and_a_loop_device_on_it() {
     assert!(names.contains(&"loop0".to_owned()));
     assert!(!names.contains(&"loop1".to_owned()) && !names.contains(&"zram0".to_owned()));
     assert_eq!(by_name("loop0").model, "/home/me/disk.img");
+    assert_eq!(by_name("loop0").backing, Some("/home/me/disk.img".into()));
     let (_, first, count) = survey.mount_at(Path::new("/home")).unwrap();
     assert_eq!((first.unwrap().path.as_path(), count), (Path::new("/dev/sda2"), 2));
     assert!(survey.mount_at(Path::new("/run")).unwrap().1.is_none());
