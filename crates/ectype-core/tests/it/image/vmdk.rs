@@ -1,7 +1,9 @@
 //! VMDK images: the two kinds that are written, and all that is read, with qemu-img and libvmdk as referees.
 
 use super::corpus::samples;
-use super::{Alone, Case, content, crash, feed, hostile, model, padded, sample};
+use super::{
+    Alone, Case, Making, content, crash, cut_beside_the_parents, feed, hostile, model, padded, sample,
+};
 use crate::engine::Dice;
 use crate::rig::assert_same;
 use ectype_core::image::{Findings, Opened, Parent, Place, Spec, gate, named, probe};
@@ -676,6 +678,18 @@ fn a_child_survives_a_cut() {
             assert_same(&content(&image), &original, &format!("cut at {cut}, seed {seed}: the whole"));
         }
     }
+}
+
+#[test]
+fn a_cut_does_not_hide_what_is_held_of_the_parent() {
+    let folder = TempDir::new().unwrap();
+    let (base, case) = family(folder.path(), (3 << 20) + 512);
+    let writing = case.format.writing.as_ref().unwrap();
+    let making = Making {
+        create: &|disk| (writing.create)(child_place(folder.path(), disk), &case.spec),
+        resume: &|disk, held| (writing.resume)(child_place(folder.path(), disk), &case.spec, held),
+    };
+    cut_beside_the_parents(&making, &base, 16 << 10, 4);
 }
 
 #[test]
