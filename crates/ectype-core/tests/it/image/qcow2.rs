@@ -275,6 +275,42 @@ fn few_tables_stay_in_memory_and_all_come_back() {
     }
 }
 
+/// How many bytes were read of these.
+struct Counted(Vec<u8>, AtomicU32);
+
+impl ReadAt for Counted {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.1.fetch_add(buf.len() as u32, Ordering::Relaxed);
+        self.0.as_slice().read_at(buf, offset)
+    }
+}
+
+#[test]
+fn many_bitmaps_of_one_table_are_no_endless_check() {
+    let mut bytes = case(4 << 20).image_of(&sample(1, 4 << 20)).into_bytes();
+    let directory = bytes.len() as u64;
+    let (table, entries) = (2_u64 << 16, (directory - (2 << 16)) / 8);
+    for _ in 0..200 {
+        bytes.extend(table.to_be_bytes());
+        bytes.extend((entries as u32).to_be_bytes());
+        bytes.extend([0; 12]);
+    }
+    // The bitmaps extension, behind the header of 112 bytes.
+    let extension = [0x2385_2875_u64 << 32 | 24, 200 << 32, 200 * 24, directory, 0];
+    bytes[112..152].copy_from_slice(&extension.map(u64::to_be_bytes).concat());
+    let counted = Arc::new(Counted(bytes, AtomicU32::new(0)));
+    let opened = (named("qcow2").unwrap().open)(Arc::clone(&counted) as Arc<dyn ReadAt>, &mut Alone).unwrap();
+    let mut findings = Default::default();
+    opened.check(&mut findings).unwrap();
+    assert!(findings.fault_count > 0);
+    let read = counted.1.load(Ordering::Relaxed);
+    assert!(read < 64 << 20, "{read} bytes were read");
+}
+
 /// A disk on which the fifth write of a put fails while it is full.
 struct FullDisk {
     disk: Arc<MemoryDisk>,
