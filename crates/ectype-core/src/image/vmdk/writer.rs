@@ -385,10 +385,14 @@ impl ReadAt for SparseImage {
         if offset >= self.size {
             return Ok((Content::Data, offset.saturating_add(1)));
         }
-        match self.run(Extent::between(offset, self.size), Join::Stored)? {
-            (Place::Zero, until) => Ok((Content::Zero, until)),
-            (Place::Stored(_), until) => Ok((Content::Data, until)),
-            (Place::Absent, until) => content_from(self.parent.as_deref(), Extent::between(offset, until)),
+        let all = Extent::between(offset, self.size);
+        match self.run(Extent::new(offset, 1), Join::Stored)?.0 {
+            Place::Zero => Ok((Content::Zero, self.run(all, Join::Stored)?.1)),
+            Place::Stored(_) => Ok((Content::Data, self.run(all, Join::Stored)?.1)),
+            Place::Absent => {
+                let (content, known) = content_from(self.parent.as_deref(), all)?;
+                Ok((content, self.run(Extent::between(offset, known), Join::Stored)?.1))
+            }
         }
     }
 }
