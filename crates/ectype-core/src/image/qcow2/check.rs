@@ -144,13 +144,19 @@ impl Pass<'_, '_> {
             return Ok(());
         }
         self.claim(directory, Claim::Owned, "the bitmap directory");
-        let mut at = directory.offset;
+        let (mut at, mut tables) = (directory.offset, 0);
         for _ in 0..bitmaps.nb_bitmaps.get() {
             let bytes = read_clipped(stored, at, size_of::<RawBitmap>())?;
             let raw = RawBitmap::read_from_bytes(&bytes).expect("as long as it is");
             let table = Extent::new(raw.table_offset.get(), u64::from(raw.table_size.get()) * 8);
             if table.end() > stored.size() || table.len > MOST_BITMAP_TABLE {
                 self.fault(at, "a bitmap's table does not lie in the file");
+                return Ok(());
+            }
+            // Many names of one table are read no oftener than the file is long.
+            tables += table.len;
+            if tables > stored.size() {
+                self.fault(at, "the tables of the bitmaps do not fit into the file");
                 return Ok(());
             }
             self.bitmap(stored, table)?;

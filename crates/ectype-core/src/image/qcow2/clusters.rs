@@ -117,28 +117,43 @@ impl Clusters<'_> {
         if offset >= size {
             return Ok((Content::Data, offset.saturating_add(1)));
         }
-        let (mapped, until) = self.run(look, offset, size)?;
-        let until = until.min(size);
+        let (mapped, _) = self.step(look, offset)?;
         let (stored, at, stored_size) = match (mapped, self.parent) {
             (Mapped::Data(host), _) => (self.data, host, self.data_size),
             (Mapped::Unallocated, Some(parent)) => (parent, offset, parent.size()),
-            (Mapped::Packed(_), _) => return Ok((Content::Data, until)),
-            (Mapped::Zero | Mapped::Unallocated, _) => return Ok((Content::Zero, until)),
+            (Mapped::Packed(_), _) => return self.as_far(look, offset, Content::Data, size),
+            (Mapped::Zero | Mapped::Unallocated, _) => {
+                return self.as_far(look, offset, Content::Zero, size);
+            }
         };
+        let limit = |stored_until: u64| offset.saturating_add(stored_until.saturating_sub(at)).min(size);
         let known = self.known.filter(|_| mapped != Mapped::Unallocated);
         if let Some(data_until) = known.and_then(|known| known.data(at)) {
-            return Ok((Content::Data, until.min(offset.saturating_add(data_until - at))));
+            return self.as_far(look, offset, Content::Data, limit(data_until));
         }
         if at >= stored_size {
             let content = if mapped == Mapped::Unallocated { Content::Zero } else { Content::Data };
-            return Ok((content, until));
+            return self.as_far(look, offset, content, size);
         }
         // A hole in the file, or what the parent knows.
         let (content, stored_until) = stored.content_at(at)?;
         if let Some(known) = known.filter(|_| content == Content::Data) {
             known.learn(at, stored_until);
         }
-        Ok((content, until.min(offset.saturating_add(stored_until - at))))
+        self.as_far(look, offset, content, limit(stored_until))
+    }
+
+    /// What is known up to `limit`, as far as the clusters go on like this; behind it nobody looks, or a walk through a parent
+    /// in many parts would follow the same clusters for each of them.
+    fn as_far(
+        &self,
+        look: &mut dyn Look,
+        offset: u64,
+        content: Content,
+        limit: u64,
+    ) -> io::Result<(Content, u64)> {
+        let (_, until) = self.run(look, offset, limit)?;
+        Ok((content, until.min(limit)))
     }
 
     /// What holds the byte at `offset`, and up to where it goes on like this, at least up to `limit` if it does.
@@ -305,5 +320,63 @@ impl Clusters<'_> {
             true => Ok(()),
             false => Err(wrong(format!("{len} bytes come out; {} are expected", out.len()))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An L2 table without entries for everything, and how often it was looked at.
+    struct Empty(u64);
+
+    impl Look for Empty {
+        fn look(&mut self, _cluster: u64) -> io::Result<Looked> {
+            self.0 += 1;
+            Ok(Looked::Entry { entry: 0, bitmap: 0, at: 0 })
+        }
+    }
+
+    /// Data and zeros by turns.
+    struct Striped(u64);
+
+    impl ReadAt for Striped {
+        fn size(&self) -> u64 {
+            self.0
+        }
+
+        fn read_at(&self, _buf: &mut [u8], _offset: u64) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn content_at(&self, offset: u64) -> io::Result<(Content, u64)> {
+            let stripe = offset >> 16;
+            Ok((if stripe & 1 == 0 { Content::Data } else { Content::Zero }, (stripe + 1) << 16))
+        }
+    }
+
+    #[test]
+    fn a_parent_in_many_parts_is_walked_once() {
+        let geometry =
+            Geometry { version: 3, cluster_bits: 16, size: 2000 << 16, extended: false, external: false };
+        let (parent, stored) = (Striped(geometry.size), [0; 0]);
+        let clusters = Clusters {
+            geometry: &geometry,
+            compression: Compression::Zlib,
+            stored: &&stored[..],
+            stored_size: 0,
+            data: &&stored[..],
+            data_size: 0,
+            parent: Some(&parent),
+            known: None,
+            unpacked: None,
+            growing: false,
+        };
+        let (mut look, mut offset, mut parts) = (Empty(0), 0, 0);
+        while offset < geometry.size {
+            offset = clusters.content(&mut look, offset).unwrap().1;
+            parts += 1;
+        }
+        assert!(parts == 2000 && look.0 < 10 * 2000, "{parts} parts, {} looks", look.0);
     }
 }

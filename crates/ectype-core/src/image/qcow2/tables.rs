@@ -1,8 +1,8 @@
 //! The L1 table and the L2 tables of an image under construction: few in memory, written where they lie.
 //!
-//! An L2 table is written in place whenever it has to leave the memory, before what its new entries refer to is durable: a
-//! resume believes no entry that no checkpoint covered. The L1 table is written by checkpoints alone, when the L2 tables
-//! that it refers to are durable.
+//! An L2 table is written in place, by checkpoints and when it has to leave the memory, once what its entries refer to is
+//! durable: a part of a cluster may be held as the parent's bytes, and a new entry hides them. The L1 table is written by
+//! checkpoints alone, when the L2 tables that it refers to are durable.
 
 use super::clusters::{Look, Looked};
 use super::layout::{COPIED, Geometry, OFFSET};
@@ -116,10 +116,19 @@ impl Tables {
             let mut uses: Vec<u64> = self.kept.values().map(|table| table.used).collect();
             let quarter = uses.len() / 4;
             let (_, last, _) = uses.select_nth_unstable(quarter);
-            let (mut dropped, last) = (Vec::new(), *last);
-            dropped.extend(self.kept.extract_if(|_, table| table.used <= last).map(|(_, table)| table));
-            dropped.sort_unstable_by_key(|table| table.offset);
-            dropped.iter_mut().try_for_each(|table| table.write(storage))?;
+            let last = *last;
+            let mut changed: Vec<&mut Table> = self
+                .kept
+                .values_mut()
+                .filter(|table| table.used <= last && table.changed.is_some())
+                .collect();
+            changed.sort_unstable_by_key(|table| table.offset);
+            if !changed.is_empty() {
+                storage.flush().map_err(|error| Error::writing("flushing the image", error))?;
+            }
+            changed.into_iter().try_for_each(|table| table.write(storage))?;
+            // Only now: the last checkpoint of a run on a full disk needs what could not be written.
+            self.kept.retain(|_, table| table.used > last);
         }
         self.now += 1;
         self.kept.insert(index, Table { used: self.now, ..table });
@@ -170,12 +179,14 @@ impl Tables {
         Ok(())
     }
 
-    /// Writes the L2 tables that changed.
-    pub(super) fn write_l2(&mut self, storage: &dyn Storage) -> Result<()> {
+    /// Writes the L2 tables that changed; whether any did. What they refer to is durable.
+    pub(super) fn write_l2(&mut self, storage: &dyn Storage) -> Result<bool> {
         let mut changed: Vec<&mut Table> =
             self.kept.values_mut().filter(|table| table.changed.is_some()).collect();
         changed.sort_unstable_by_key(|table| table.offset);
-        changed.into_iter().try_for_each(|table| table.write(storage))
+        let any = !changed.is_empty();
+        changed.into_iter().try_for_each(|table| table.write(storage))?;
+        Ok(any)
     }
 
     /// Writes what changed of the L1 table; whether anything did.

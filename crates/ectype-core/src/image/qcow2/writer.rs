@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   put ──► allocated before?  yes: written there      no: the next clusters of the file, in one write
-//!   checkpoint    clusters and L2 tables, flush, L1 table, flush
+//!   checkpoint    clusters, flush, L2 tables, flush, L1 table, flush
 //!   finish        the same; refcounts, flush; the header that says so, flush
 //! ```
 //!
@@ -429,13 +429,15 @@ impl Writer {
 
     /// Writes tables and header as far as they changed, behind what they refer to.
     pub(super) fn write_tables(&mut self) -> Result<()> {
-        self.tables.write_l2(&*self.storage)?;
         if self.storage.size() < self.next {
             // The last cluster may be a hole in part.
             let failed = |error| Error::writing("setting the size of the image", error);
             self.storage.set_size(self.next).map_err(failed)?;
         }
         self.flush()?;
+        if self.tables.write_l2(&*self.storage)? {
+            self.flush()?;
+        }
         let header = self.header_changed;
         if header {
             self.write_header()?;

@@ -157,8 +157,10 @@ pub(super) fn content_at(image: &impl Blocks, offset: u64) -> io::Result<(Conten
     let payload = match image.payload(block) {
         Ok(Some(payload)) => payload,
         Ok(None) => {
-            let until = image.next_allocated(block + 1, disk.div_ceil(size))?;
-            return inherited(image, offset, (until * size).min(disk));
+            // No further than the parent knows: a walk through one in many parts would look at the same blocks for each.
+            let (content, known) = inherited(image, offset, disk)?;
+            let until = image.next_allocated(block + 1, known.div_ceil(size))?;
+            return Ok((content, known.min(until * size)));
         }
         // Whoever reads it will be told.
         Err(_) => return Ok((Content::Data, block_end)),
@@ -192,7 +194,89 @@ fn inherited(image: &impl Blocks, offset: u64, end: u64) -> io::Result<(Content,
 
 #[cfg(test)]
 mod tests {
-    use super::run;
+    use super::*;
+    use crate::image::{Facts, Findings};
+    use crate::io::ReadAt;
+    use std::cell::Cell;
+
+    const MIB: u64 = 1 << 20;
+
+    /// A parent of data and zeros by turns.
+    struct Striped(Facts);
+
+    impl ReadAt for Striped {
+        fn size(&self) -> u64 {
+            4000 * MIB
+        }
+
+        fn read_at(&self, _buf: &mut [u8], _offset: u64) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn content_at(&self, offset: u64) -> io::Result<(Content, u64)> {
+            let stripe = offset / MIB;
+            Ok((if stripe.is_multiple_of(2) { Content::Data } else { Content::Zero }, (stripe + 1) * MIB))
+        }
+    }
+
+    impl Opened for Striped {
+        fn facts(&self) -> &Facts {
+            &self.0
+        }
+
+        fn check(&self, _findings: &mut Findings) -> crate::error::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A child without blocks, and how many it was looked for.
+    struct Empty(Option<Arc<dyn Opened>>, Cell<u64>);
+
+    impl Blocks for Empty {
+        fn disk_size(&self) -> u64 {
+            4000 * MIB
+        }
+
+        fn block_size(&self) -> u64 {
+            2 * MIB
+        }
+
+        fn payload(&self, _block: u64) -> io::Result<Option<u64>> {
+            Ok(None)
+        }
+
+        fn next_allocated(&self, block: u64, limit: u64) -> io::Result<u64> {
+            self.1.set(self.1.get() + limit.saturating_sub(block));
+            Ok(limit.max(block))
+        }
+
+        fn own(&self, _block: u64, _sectors: Range<u64>) -> io::Result<Own> {
+            Ok(Own::All)
+        }
+
+        fn stored(&self, _buf: &mut [u8], _offset: u64) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn stored_content(&self, _offset: u64) -> io::Result<(Content, u64)> {
+            Ok((Content::Data, u64::MAX))
+        }
+
+        fn parent(&self) -> Option<&Arc<dyn Opened>> {
+            self.0.as_ref()
+        }
+    }
+
+    #[test]
+    fn a_parent_in_many_parts_is_walked_once() {
+        let child = Empty(Some(Arc::new(Striped(Facts::default()))), Cell::new(0));
+        let (mut offset, mut parts) = (0, 0);
+        while offset < child.disk_size() {
+            offset = content_at(&child, offset).unwrap().1;
+            parts += 1;
+        }
+        assert!(parts == 4000 && child.1.get() < 10 * 2000, "{parts} parts, {} blocks", child.1.get());
+    }
 
     #[test]
     fn runs_of_bits() {

@@ -92,6 +92,9 @@ fn blocks(
                 if end > image.stored.size() {
                     let what = format!("block {block} ends at byte {end}, behind the end of the file");
                     findings.fault(sparse.table_at + block * ENTRY, what);
+                } else if !Extent::between(bitmap, end).intersect(image.footers.at).is_empty() {
+                    let what = format!("block {block} at byte {bitmap} reaches into the footer");
+                    findings.fault(sparse.table_at + block * ENTRY, what);
                 } else if sparse.parent.is_none() {
                     unmarked(&file, block, findings)?;
                 }

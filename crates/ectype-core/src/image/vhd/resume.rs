@@ -76,13 +76,15 @@ fn believe(image: &mut SparseImage, entries: &[U32<BigEndian>], held: &Extents) 
         }
         let at = image.places.table.offset + block * ENTRY;
         let slot = image.places.slot_of(entry.get());
-        // A checkpoint's footer lies behind every slot, so a slot in use is within the file.
-        let slot =
-            slot.filter(|slot| image.places.payload(*slot) + image.places.block <= image.storage.size());
         let Some(slot) = slot else {
             let what = format!("the table places block {block}, which is held, at sector {}", entry.get());
             return Err(Error::corrupt(at, what));
         };
+        // A checkpoint's footer lies behind every slot. One that the file does not have was entered behind the last checkpoint,
+        // and what is held of its block needs none: zeros, or the parent's bytes.
+        if image.places.payload(slot) + image.places.block > image.storage.size() {
+            continue;
+        }
         if let Some(other) = owners.insert(slot, block) {
             let what = format!("the table places the blocks {other} and {block}, both held, at one place");
             return Err(Error::corrupt(at, what));

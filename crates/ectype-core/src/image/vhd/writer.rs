@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   put ──► the block's slot; a new one at the end of the file      table, bitmaps: in memory
-//!   checkpoint: blocks │ flush │ bitmaps, table, footer behind the last slot │ flush
+//!   checkpoint: blocks │ flush │ bitmaps of a differencing image │ flush │ table, footer behind the last slot │ flush
 //! ```
 //!
 //! Whatever a crash leaves, the copy of the footer, the header and the table of the last checkpoint are in the file, so that it
@@ -179,7 +179,12 @@ impl SparseImage {
 
     fn keep_bitmap(&mut self, block: u64, bitmap: Vec<u8>) -> Result<()> {
         self.bitmaps.insert(block, bitmap);
-        if self.bitmaps.len() > MOST_BITMAPS { self.write_bitmaps() } else { Ok(()) }
+        if self.bitmaps.len() <= MOST_BITMAPS {
+            return Ok(());
+        }
+        // What they call own comes first.
+        self.flush()?;
+        self.write_bitmaps()
     }
 
     fn write_bitmaps(&mut self) -> Result<()> {
@@ -287,7 +292,6 @@ impl SparseImage {
 
     /// Writes what changed of the structures, with the footer behind the last slot.
     fn write_structures(&mut self) -> Result<()> {
-        self.write_bitmaps()?;
         if self.head_changed {
             self.write(&self.head(), 0)?;
             // Up to the first slot: the names of the parent, and zeros.
@@ -415,10 +419,12 @@ impl Sink for SparseImage {
             let slot = self.slot_for(block)?;
             if self.parent.is_some() {
                 self.copy_up(block, slot, part)?;
-                self.mark(block, slot, part, true)?;
             }
             let bytes = &data[(part.offset - offset) as usize..(part.end() - offset) as usize];
             self.write(bytes, self.stored_at(slot, part.offset))?;
+            if self.parent.is_some() {
+                self.mark(block, slot, part, true)?;
+            }
         }
         Ok(())
     }
@@ -434,9 +440,11 @@ impl Sink for SparseImage {
             };
             if self.parent.is_some() {
                 self.copy_up(block, slot, part)?;
-                self.mark(block, slot, part, true)?;
             }
             self.clear(Extent::new(self.stored_at(slot, part.offset), part.len))?;
+            if self.parent.is_some() {
+                self.mark(block, slot, part, true)?;
+            }
         }
         Ok(())
     }
@@ -447,6 +455,11 @@ impl Sink for SparseImage {
         }
         self.fill()?;
         self.flush()?;
+        if !self.bitmaps.is_empty() {
+            // Before the table says that they are bitmaps: what lay there would hide what is held of the parent.
+            self.write_bitmaps()?;
+            self.flush()?;
+        }
         self.write_structures()?;
         self.flush()?;
         self.dirty = false;

@@ -3,6 +3,7 @@
 use super::grow::Growing;
 use super::layout::BatEntry;
 use crate::error::{Error, Result};
+use crate::extent::Extent;
 use crate::io::ReadAt;
 use std::collections::BTreeMap;
 use std::io;
@@ -102,12 +103,23 @@ impl Pages {
         self.pages.values().any(|page| page.changed)
     }
 
-    /// Writes what was changed; what it points to must be durable.
-    pub(super) fn write(&mut self, file: &mut Growing) -> Result<()> {
-        for (number, page) in self.pages.iter_mut().filter(|(_, page)| page.changed) {
-            file.write(&page.bytes, number * PAGE)?;
-            page.changed = false;
+    /// Writes what was changed; what it points to must be durable. The bitmaps are before the BAT at `bat`, which says of what
+    /// lies there that it is bitmaps.
+    pub(super) fn write(&mut self, file: &mut Growing, bat: Extent) -> Result<()> {
+        if self.write_some(file, |at| !bat.contains(at))? {
+            file.flush()?;
         }
+        self.write_some(file, |at| bat.contains(at))?;
         Ok(())
+    }
+
+    /// Writes the changed ones of these pages; whether there were any.
+    fn write_some(&mut self, file: &mut Growing, wanted: impl Fn(u64) -> bool) -> Result<bool> {
+        let mut any = false;
+        for (number, page) in self.pages.iter_mut().filter(|(n, page)| page.changed && wanted(**n * PAGE)) {
+            file.write(&page.bytes, number * PAGE)?;
+            (page.changed, any) = (false, true);
+        }
+        Ok(any)
     }
 }

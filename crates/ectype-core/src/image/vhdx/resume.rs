@@ -111,8 +111,25 @@ impl Writer {
         self.free = taken.free(self.layout.payload()).filter(|free| free.len >= geometry.block).collect();
         self.free.remove(Extent::between(end, u64::MAX));
         self.file.cut()?;
+        if geometry.has_parent {
+            // A bitmap that comes to a block is there before the block says that it counts.
+            for &block in &kept {
+                self.need_bitmap(block, held)?;
+            }
+            self.checkpoint()?;
+        }
         for block in kept {
             self.clear_rest(block, held)?;
+        }
+        Ok(())
+    }
+
+    /// Marks all of a block that is wholly present, and held in part.
+    fn need_bitmap(&mut self, block: u64, held: &Extents) -> Result<()> {
+        let extent = self.layout.geometry.extent(block);
+        let entry = self.entry(self.layout.geometry.index(block))?;
+        if entry.state_bits() == BatEntry::FULLY_PRESENT && !held.covers(extent) {
+            self.set_bits(block, extent, true)?;
         }
         Ok(())
     }
@@ -134,7 +151,13 @@ impl Writer {
         }
         match entry.state_bits() {
             BatEntry::FULLY_PRESENT => {}
-            BatEntry::PARTIALLY_PRESENT if geometry.has_parent => {}
+            BatEntry::PARTIALLY_PRESENT if geometry.has_parent => {
+                // Without its bitmap it was entered behind the last checkpoint, and what is held of it is the parent's.
+                let bitmap = self.entry(geometry.bitmap_index(block))?;
+                if bitmap.state_bits() != BatEntry::FULLY_PRESENT {
+                    return Ok(None);
+                }
+            }
             BatEntry::ZERO if geometry.has_parent => return Ok(Some(Extent::new(0, 0))),
             _ => return Ok(None),
         }
@@ -188,7 +211,6 @@ impl Writer {
             }
             BatEntry::FULLY_PRESENT => {
                 self.set_entry(index, BatEntry::new(BatEntry::PARTIALLY_PRESENT, entry.place()))?;
-                self.set_bits(block, extent, true)?;
             }
             _ => {
                 let bitmap = self.entry(geometry.bitmap_index(block))?;

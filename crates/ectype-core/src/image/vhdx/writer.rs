@@ -2,10 +2,11 @@
 //!
 //! ```text
 //!   put ──► payload block (new ones at the end) ──► BAT and sector bitmaps, in memory
-//!   checkpoint: payload │ flush │ changed pages of the tables │ flush
+//!   checkpoint: payload │ flush │ changed pages of sector bitmaps │ flush │ those of the BAT │ flush
 //! ```
 //!
-//! A page of a table that is torn is no harm: each of its entries is old or new, and what the new ones point to is durable.
+//! A page of a table that is torn is no harm: each of its entries is old or new, and what the new ones point to is durable, but
+//! for one: an entry of a block that is partially present may be there before that of its bitmap.
 //! Until it is finished the file carries an item that keeps others from opening it ([`INCOMPLETE_FILE`]).
 
 use super::grow::Growing;
@@ -165,7 +166,7 @@ impl Writer {
         if self.pages.is_full() {
             // What they point to comes first.
             self.file.flush()?;
-            self.pages.write(&mut self.file)?;
+            self.pages.write(&mut self.file, self.layout.regions.bat)?;
             self.pages.forget();
         }
         Ok(())
@@ -207,9 +208,9 @@ impl Writer {
             && entry.state_bits() == BatEntry::NOT_PRESENT
             && !part.covers(geometry.extent(block));
         if see_through {
-            self.set_entry(index, BatEntry::new(BatEntry::PARTIALLY_PRESENT, place))?;
             self.set_bits(block, geometry.extent(block), false)?;
             self.set_bits(block, part, true)?;
+            self.set_entry(index, BatEntry::new(BatEntry::PARTIALLY_PRESENT, place))?;
         } else {
             self.set_entry(index, BatEntry::new(BatEntry::FULLY_PRESENT, place))?;
         }
@@ -490,7 +491,7 @@ impl Sink for Writer {
         }
         self.file.flush()?;
         if self.pages.any_changed() {
-            self.pages.write(&mut self.file)?;
+            self.pages.write(&mut self.file, self.layout.regions.bat)?;
             self.file.flush()?;
         }
         Ok(())

@@ -344,13 +344,15 @@ impl ReadAt for Disk {
                 let (content, until) = stored.content_at(offset + inside.offset)?;
                 (content, until.saturating_sub(*offset))
             }
-            Behind::Sparse(sparse) => match sparse.place(inside)? {
-                (Place::Zero, until) => (Content::Zero, until),
-                (Place::Stored(_), until) => (Content::Data, until),
-                (Place::Absent, until) => {
-                    let window = Extent::between(offset, part.at.offset + until);
-                    let (content, until) = content_from(self.parent.as_deref(), window)?;
-                    return Ok((content, until.max(offset.saturating_add(1))));
+            Behind::Sparse(sparse) => match sparse.place(Extent::new(inside.offset, 1))?.0 {
+                Place::Zero => (Content::Zero, sparse.place(inside)?.1),
+                Place::Stored(_) => (Content::Data, sparse.place(inside)?.1),
+                Place::Absent => {
+                    // No further than the parent knows: a walk through one in many parts would read the same tables for each.
+                    let window = Extent::between(offset, part.at.end());
+                    let (content, known) = content_from(self.parent.as_deref(), window)?;
+                    let known = known.saturating_sub(part.at.offset).max(inside.offset + 1);
+                    (content, sparse.place(Extent::between(inside.offset, known))?.1)
                 }
             },
         };

@@ -188,19 +188,21 @@ impl SparseImage {
     fn put_first_part(&mut self, offset: u64, data: &[u8], was: Place) -> Result<()> {
         let grain = offset / GRAIN;
         let inside = (offset % GRAIN) as usize;
-        let at = self.allocate(grain)?;
+        // The entry comes last: where the write fails, what is held of the parent is still to be seen.
+        let at = self.next;
         let over = self.parent.as_deref().filter(|_| was == Place::Absent);
         if over.is_none() && self.storage.holds_holes() {
             self.write(data, at + inside as u64)?;
-            if self.storage.size() < self.next {
-                self.set_length(self.next)?;
+            if self.storage.size() < at + GRAIN {
+                self.set_length(at + GRAIN)?;
             }
-            return Ok(());
+            return self.allocate(grain).map(|_| ());
         }
         let mut whole = vec![0; GRAIN as usize];
         fill_from(over, &mut whole, grain * GRAIN).map_err(|error| Error::io("reading the parent", error))?;
         whole[inside..inside + data.len()].copy_from_slice(data);
-        self.write(&whole, at)
+        self.write(&whole, at)?;
+        self.allocate(grain).map(|_| ())
     }
 
     /// The tables that changed, and their copies, neighbours at once.
@@ -383,10 +385,14 @@ impl ReadAt for SparseImage {
         if offset >= self.size {
             return Ok((Content::Data, offset.saturating_add(1)));
         }
-        match self.run(Extent::between(offset, self.size), Join::Stored)? {
-            (Place::Zero, until) => Ok((Content::Zero, until)),
-            (Place::Stored(_), until) => Ok((Content::Data, until)),
-            (Place::Absent, until) => content_from(self.parent.as_deref(), Extent::between(offset, until)),
+        let all = Extent::between(offset, self.size);
+        match self.run(Extent::new(offset, 1), Join::Stored)?.0 {
+            Place::Zero => Ok((Content::Zero, self.run(all, Join::Stored)?.1)),
+            Place::Stored(_) => Ok((Content::Data, self.run(all, Join::Stored)?.1)),
+            Place::Absent => {
+                let (content, known) = content_from(self.parent.as_deref(), all)?;
+                Ok((content, self.run(Extent::between(offset, known), Join::Stored)?.1))
+            }
         }
     }
 }

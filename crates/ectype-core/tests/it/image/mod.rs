@@ -17,7 +17,8 @@ mod zst;
 
 use crate::engine::Dice;
 use crate::rig::assert_same;
-use ectype_core::image::{Format, Gate, Image, Opened, Place, Placement, Spec};
+use ectype_core::image::differing::Differing;
+use ectype_core::image::{Format, Gate, Image, Opened, Place, Placement, Sink, Spec, named};
 use ectype_core::io::{Content, Durable, ReadAt, Storage};
 use ectype_core::{Error, Extent, Extents, Result};
 use ectype_testkit::{MemoryDisk, TornDisk};
@@ -249,6 +250,76 @@ pub(crate) fn crash(case: &Case, seeds: u64) {
         cuts += 1;
     }
     assert!(cuts > 8, "the test cut only {cuts} times");
+}
+
+type Made = Result<Box<dyn Image>>;
+
+/// Begins an image over a parent, and goes on with one.
+pub(crate) struct Making<'a> {
+    pub(crate) create: &'a dyn Fn(Arc<TornDisk>) -> Made,
+    pub(crate) resume: &'a dyn Fn(Arc<MemoryDisk>, &Extents) -> Made,
+}
+
+/// A power cut at every write of a child that is given all of a content of which every other `unit` bytes are its parent's.
+/// They are held without being put; then what differs is put beside them, into the same blocks and clusters. Whatever a cut
+/// leaves of the tables, what is held must still be seen.
+pub(crate) fn cut_beside_the_parents(making: &Making<'_>, base: &[u8], unit: u64, seeds: u64) {
+    let size = base.len() as u64;
+    let mut original = base.to_vec();
+    for part in original.chunks_mut(unit as usize).skip(1).step_by(2) {
+        part.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
+    }
+    let parts = |first: u64| {
+        (0..size.div_ceil(unit)).skip(first as usize).step_by(2).map(move |n| Extent::new(n * unit, unit))
+    };
+    let of = |at: Extent| &original[at.offset as usize..at.end().min(size) as usize];
+    for cuts in 0.. {
+        let torn = Arc::new(TornDisk::new(MemoryDisk::new(0)).crash_after(cuts));
+        let mut held = None;
+        let ended = (|| -> Result<()> {
+            let mut image = Differing::new((making.create)(Arc::clone(&torn))?);
+            let mut put = Extents::new();
+            for (n, at) in parts(0).chain(parts(1)).enumerate() {
+                if n % 40 == 0 {
+                    image.checkpoint()?;
+                    held = Some(put.clone());
+                }
+                image.put(at.offset, of(at))?;
+                put.insert(at.intersect(Extent::new(0, size)));
+            }
+            image.finish()
+        })();
+        if ended.is_ok() {
+            assert!(cuts > 8, "the test cut only {cuts} times");
+            return;
+        }
+        let Some(held) = held else { continue };
+        for seed in 0..seeds {
+            let when = format!("cut at write {cuts}, seed {seed}");
+            let left = Arc::new(torn.survivors(cuts * 13 + seed));
+            let resumed = (making.resume)(Arc::clone(&left), &held);
+            let mut image = Differing::new(resumed.unwrap_or_else(|error| panic!("{when}: {error}")));
+            let mut expected = base.to_vec();
+            for at in held.iter() {
+                expected[at.offset as usize..at.end() as usize].copy_from_slice(of(at));
+            }
+            assert_same(&content(&image)[..size as usize], &expected, &when);
+            parts(1).for_each(|at| image.put(at.offset, of(at)).unwrap());
+            image.finish().unwrap();
+            assert_same(&content(&image)[..size as usize], &original, &when);
+        }
+    }
+}
+
+#[test]
+fn a_cut_does_not_stop_what_holds_zeros_beside_new_data() {
+    for format in ["vhd", "vhdx", "vmdk", "qcow2"] {
+        let size = (3 << 20) + 1024;
+        let case = Case::new(named(format).unwrap(), Spec { size, ..Spec::default() });
+        let making =
+            Making { create: &|disk| case.create(disk), resume: &|disk, held| case.resume(disk, held) };
+        cut_beside_the_parents(&making, &vec![0; size as usize], 16 << 10, 6);
+    }
 }
 
 /// What the last checkpoint covered, and whether all came to its end.

@@ -2,13 +2,17 @@
 
 mod referees;
 
-use super::{Alone, Case, content, crash, feed, hostile, model, padded, sample};
+use super::{
+    Alone, Case, Making, content, crash, cut_beside_the_parents, feed, hostile, model, padded, sample,
+};
 use crate::rig::assert_same;
 use ectype_core::image::{Gate, Image, Opened, Parent, Place, Spec, named};
-use ectype_core::io::{Content, Durable, ReadAt};
+use ectype_core::io::{Content, Durable, ReadAt, WriteAt};
 use ectype_core::{Error, Extent, Extents, Result};
 use ectype_testkit::{MemoryDisk, SparseRandom};
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 pub(super) fn case(size: u64) -> Case {
     with(Spec { size, ..Spec::default() })
@@ -203,6 +207,23 @@ fn a_child_that_is_gone_on_with_shows_the_parent_where_nothing_is_held() {
 }
 
 #[test]
+fn a_cut_does_not_hide_what_is_held_of_the_parent() {
+    let base = vec![5; (2 << 20) + 1024];
+    let parent = raw(base.clone());
+    for (subformat, block) in [("v3", 64 << 10), ("v2", 64 << 10), ("v3", 2 << 20)] {
+        let spec = Spec { size: base.len() as u64, subformat: subformat.into(), block, ..Spec::default() };
+        let case = child_of(spec);
+        let writing = case.format.writing.as_ref().unwrap();
+        let place = |storage| Place { storage, parent: Some(Arc::clone(&parent)) };
+        let making = Making {
+            create: &|disk| (writing.create)(place(Box::new(Durable::new(disk))), &case.spec),
+            resume: &|disk, held| (writing.resume)(place(Box::new(Durable::new(disk))), &case.spec, held),
+        };
+        cut_beside_the_parents(&making, &base, 16 << 10, 4);
+    }
+}
+
+#[test]
 fn an_empty_disk_of_terabytes_is_made_and_walked_in_an_instant() {
     let disk = Arc::new(MemoryDisk::new(0));
     let case = case(8 << 40);
@@ -251,6 +272,107 @@ fn few_tables_stay_in_memory_and_all_come_back() {
         source.read_at(&mut bytes, at.offset).unwrap();
         opened.read_at(&mut found, at.offset).unwrap();
         assert!(found == bytes, "{at:?}");
+    }
+}
+
+/// How many bytes were read of these.
+struct Counted(Vec<u8>, AtomicU32);
+
+impl ReadAt for Counted {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.1.fetch_add(buf.len() as u32, Ordering::Relaxed);
+        self.0.as_slice().read_at(buf, offset)
+    }
+}
+
+#[test]
+fn many_bitmaps_of_one_table_are_no_endless_check() {
+    let mut bytes = case(4 << 20).image_of(&sample(1, 4 << 20)).into_bytes();
+    let directory = bytes.len() as u64;
+    let (table, entries) = (2_u64 << 16, (directory - (2 << 16)) / 8);
+    for _ in 0..200 {
+        bytes.extend(table.to_be_bytes());
+        bytes.extend((entries as u32).to_be_bytes());
+        bytes.extend([0; 12]);
+    }
+    // The bitmaps extension, behind the header of 112 bytes.
+    let extension = [0x2385_2875_u64 << 32 | 24, 200 << 32, 200 * 24, directory, 0];
+    bytes[112..152].copy_from_slice(&extension.map(u64::to_be_bytes).concat());
+    let counted = Arc::new(Counted(bytes, AtomicU32::new(0)));
+    let opened = (named("qcow2").unwrap().open)(Arc::clone(&counted) as Arc<dyn ReadAt>, &mut Alone).unwrap();
+    let mut findings = Default::default();
+    opened.check(&mut findings).unwrap();
+    assert!(findings.fault_count > 0);
+    let read = counted.1.load(Ordering::Relaxed);
+    assert!(read < 64 << 20, "{read} bytes were read");
+}
+
+/// A disk on which the fifth write of a put fails while it is full.
+struct FullDisk {
+    disk: Arc<MemoryDisk>,
+    writes: Arc<AtomicU32>,
+}
+
+impl ReadAt for FullDisk {
+    fn size(&self) -> u64 {
+        self.disk.size()
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.disk.read_at(buf, offset)
+    }
+}
+
+impl WriteAt for FullDisk {
+    fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
+        match self.writes.fetch_add(1, Ordering::Relaxed) {
+            4 => Err(io::ErrorKind::StorageFull.into()),
+            _ => self.disk.write_at(data, offset),
+        }
+    }
+
+    fn zero_at(&self, at: Extent) -> io::Result<()> {
+        self.disk.zero_at(at)
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.disk.flush()
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.disk.set_size(size)
+    }
+
+    fn holds_holes(&self) -> bool {
+        true
+    }
+}
+
+/// A run on a full disk ends with a checkpoint of what it has: tables that had to leave the memory and could not are there.
+#[test]
+fn tables_that_could_not_be_written_are_kept() {
+    // An L2 table of 512 bytes is for 32 KiB, and 32 Ki of them are kept.
+    let (reach, tables) = (32_u64 << 10, 33_000);
+    let case = with(Spec { block: 512, size: reach * tables, ..Spec::default() });
+    let (disk, writes) = (Arc::new(MemoryDisk::new(0)), Arc::new(AtomicU32::new(0)));
+    let mut image = case.create(FullDisk { disk: Arc::clone(&disk), writes: Arc::clone(&writes) }).unwrap();
+    let failed = (0..tables).find(|n| {
+        writes.store(0, Ordering::Relaxed);
+        image.put(n * reach, &[1 + (n % 255) as u8; 512]).is_err()
+    });
+    let failed = failed.expect("tables leave the memory");
+    writes.store(5, Ordering::Relaxed);
+    image.finish().unwrap();
+    drop(image);
+    let opened = case.open(disk).unwrap();
+    for n in 0..failed {
+        let mut sector = [0; 512];
+        opened.read_at(&mut sector, n * reach).unwrap();
+        assert!(sector == [1 + (n % 255) as u8; 512], "{n} of {failed}");
     }
 }
 

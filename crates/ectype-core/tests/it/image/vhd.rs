@@ -5,7 +5,9 @@ mod damage;
 mod differencing;
 
 use super::corpus::samples;
-use super::{Alone, Case, content, crash, feed, hostile, model, padded, sample};
+use super::{
+    Alone, Case, Making, content, crash, cut_beside_the_parents, feed, hostile, model, padded, sample,
+};
 use crate::rig::assert_same;
 use ectype_core::image::gate;
 use ectype_core::image::{Facts, Findings, Opened, Parent, Spec, named, probe};

@@ -1,17 +1,20 @@
 //! VMDK images: the two kinds that are written, and all that is read, with qemu-img and libvmdk as referees.
 
 use super::corpus::samples;
-use super::{Alone, Case, content, crash, feed, hostile, model, padded, sample};
+use super::{
+    Alone, Case, Making, content, crash, cut_beside_the_parents, feed, hostile, model, padded, sample,
+};
 use crate::engine::Dice;
 use crate::rig::assert_same;
-use ectype_core::image::{Findings, Opened, Parent, Place, Spec, gate, named, probe};
+use ectype_core::image::{Facts, Findings, Gate, Opened, Parent, Place, Spec, gate, named, probe};
 use ectype_core::io::{Content, Durable, ReadAt, Storage};
 use ectype_core::os::file::PlainFile;
 use ectype_core::{Extent, Extents, Kind, Result};
 use ectype_testkit::{MemoryDisk, TornDisk, need};
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{fs, io};
 use tempfile::TempDir;
 
 const KINDS: [&str; 2] = ["sparse", "stream"];
@@ -676,6 +679,95 @@ fn a_child_survives_a_cut() {
             assert_same(&content(&image), &original, &format!("cut at {cut}, seed {seed}: the whole"));
         }
     }
+}
+
+#[test]
+fn a_cut_does_not_hide_what_is_held_of_the_parent() {
+    let folder = TempDir::new().unwrap();
+    let (base, case) = family(folder.path(), (3 << 20) + 512);
+    let writing = case.format.writing.as_ref().unwrap();
+    let making = Making {
+        create: &|disk| (writing.create)(child_place(folder.path(), disk), &case.spec),
+        resume: &|disk, held| (writing.resume)(child_place(folder.path(), disk), &case.spec, held),
+    };
+    cut_beside_the_parents(&making, &base, 16 << 10, 4);
+}
+
+/// A parent of data and zeros by turns.
+struct Striped(Facts, u64);
+
+impl ReadAt for Striped {
+    fn size(&self) -> u64 {
+        self.1
+    }
+
+    fn read_at(&self, _buf: &mut [u8], _offset: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn content_at(&self, offset: u64) -> io::Result<(Content, u64)> {
+        let stripe = offset >> 24;
+        Ok((if stripe.is_multiple_of(2) { Content::Data } else { Content::Zero }, (stripe + 1) << 24))
+    }
+}
+
+impl Opened for Striped {
+    fn facts(&self) -> &Facts {
+        &self.0
+    }
+
+    fn check(&self, _findings: &mut Findings) -> Result<()> {
+        Ok(())
+    }
+}
+
+struct Family(Arc<dyn Opened>);
+
+impl Gate for Family {
+    fn file(&mut self, name: &str) -> Result<Arc<dyn ReadAt>> {
+        Alone.file(name)
+    }
+
+    fn parent(&mut self, _names: &[String], _format: Option<&str>) -> Result<Arc<dyn Opened>> {
+        Ok(Arc::clone(&self.0))
+    }
+}
+
+/// How many bytes were read of these.
+struct Counted(Vec<u8>, AtomicU64);
+
+impl ReadAt for Counted {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.1.fetch_add(buf.len() as u64, Ordering::Relaxed);
+        self.0.as_slice().read_at(buf, offset)
+    }
+}
+
+#[test]
+fn a_parent_in_many_parts_is_walked_once() {
+    let size = 4 << 30;
+    let facts = Facts { format: "vmdk", id: [7; 16], ..Facts::default() };
+    let parent: Arc<dyn Opened> = Arc::new(Striped(facts, size));
+    let name =
+        Parent { relative: "base.vmdk".into(), format: "vmdk".into(), id: [7; 16], ..Parent::default() };
+    let case = Case::new(named("vmdk").unwrap(), Spec { size, parent: Some(name), ..Spec::default() });
+    let disk = Arc::new(MemoryDisk::new(0));
+    let place = Place { storage: Box::new(Arc::clone(&disk)), parent: Some(Arc::clone(&parent)) };
+    (case.format.writing.as_ref().unwrap().create)(place, &case.spec).unwrap().finish().unwrap();
+    // Its tables are no holes here.
+    let counted = Arc::new(Counted(disk.bytes(), AtomicU64::new(0)));
+    let opened = (case.format.open)(Arc::clone(&counted) as Arc<dyn ReadAt>, &mut Family(parent)).unwrap();
+    let (mut offset, mut parts) = (0, 0);
+    while offset < size {
+        offset = opened.content_at(offset).unwrap().1;
+        parts += 1;
+    }
+    let read = counted.1.load(Ordering::Relaxed);
+    assert!(parts == 256 && read < 8 << 20, "{parts} parts, {read} bytes");
 }
 
 #[test]

@@ -129,6 +129,19 @@ fn a_wrong_table_is_named() {
 }
 
 /// Of a dynamic image too a clear bit means that nothing was written; a check tells when there is something.
+/// A file that was cut within its last block, and got a footer there, as from a tool that mends it.
+#[test]
+fn a_block_under_the_footer_is_named() {
+    let case = case(4 << 20, "dynamic");
+    let mut bytes = case.image_of(&vec![7; 4 << 20]).into_bytes();
+    let end = bytes.len() - 512;
+    // Between the block and the footer are 3584 bytes, up to a page.
+    bytes.copy_within(end.., end - 4096);
+    bytes.truncate(end - 4096 + 512);
+    let findings = check(&*case.open(bytes).unwrap());
+    assert!(findings.fault_count == 1 && findings.faults[0].1.contains("footer"), "{findings:?}");
+}
+
 #[test]
 fn bits_of_a_dynamic_image() {
     let case = case(4 << 20, "dynamic");

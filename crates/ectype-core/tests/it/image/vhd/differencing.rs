@@ -183,6 +183,15 @@ fn a_cut_leaves_the_parent() {
 }
 
 #[test]
+fn a_cut_does_not_hide_what_is_held_of_the_parent() {
+    let base = vec![5; (5 << 20) + 1024];
+    let child = Child::new(parent_of(&base), "dynamic", base.len() as u64);
+    let making =
+        Making { create: &|disk| child.create(disk), resume: &|disk, held| child.resume(disk, held) };
+    cut_beside_the_parents(&making, &base, 16 << 10, 6);
+}
+
+#[test]
 fn another_parent_is_refused() {
     let base = sample(1, 4 << 20);
     let child = Child::new(parent_of(&base), "dynamic", 4 << 20);

@@ -107,6 +107,32 @@ fn a_cut_at_any_write_shows_the_parent() {
     }
 }
 
+#[test]
+fn a_cut_does_not_hide_what_is_held_of_the_parent() {
+    let base = vec![5; (2 << 20) + 1024];
+    let (parent, spec) = family(&base, 512);
+    let writing = vhdx().writing.as_ref().unwrap();
+    let place = |disk| Place { storage: Box::new(Durable::new(disk)), parent: Some(parent.clone()) };
+    let making = Making {
+        create: &|disk| (writing.create)(place(disk), &spec),
+        resume: &|disk, held| (writing.resume)(place_of(&disk, &parent), &spec, held),
+    };
+    cut_beside_the_parents(&making, &base, 16 << 10, 16);
+    // Over bitmaps that an earlier run left, of which nothing is held.
+    let making = Making {
+        create: &|disk| {
+            let mut image = (writing.create)(place(Arc::clone(&disk)), &spec)?;
+            image.put(0, &vec![9; base.len() - 1024])?;
+            image.put(2 << 20, &[9; 256])?;
+            image.checkpoint()?;
+            drop(image);
+            (writing.resume)(place(disk), &spec, &Extents::new())
+        },
+        resume: &|disk, held| (writing.resume)(place_of(&disk, &parent), &spec, held),
+    };
+    cut_beside_the_parents(&making, &base, 16 << 10, 16);
+}
+
 fn place_of(disk: &Arc<MemoryDisk>, parent: &Arc<dyn Opened>) -> Place {
     Place { storage: Box::new(Durable::new(Arc::clone(disk))), parent: Some(parent.clone()) }
 }

@@ -4,7 +4,7 @@ mod differencing;
 mod log;
 
 use super::corpus;
-use super::{Case, content, crash, feed, hostile, model, padded, sample};
+use super::{Case, Making, content, crash, cut_beside_the_parents, feed, hostile, model, padded, sample};
 use crate::rig::assert_same;
 use ectype_core::image::{Findings, Format, Opened, Place, Spec, codec, gate, named};
 use ectype_core::io::{Content, Durable, ReadAt, WriteAt};
