@@ -13,7 +13,7 @@ use crate::plan::map::{MapFile, Status};
 use crate::plan::rescue;
 use crate::proof::identity::{Identity, Moment, VolumeId};
 use crate::proof::record::{self, Record};
-use crate::proof::tree;
+use crate::proof::tree::{self, Hash};
 use crate::source::{
     Compression, DeviceReader, DeviceSource, FileSource, Geometry, ImageSource, Source, WrappedSource,
 };
@@ -105,6 +105,8 @@ pub struct Opened {
     pub unread: Extents,
     /// The record of an image.
     pub record: Option<Record>,
+    /// Where only the volume of an image counts that is a disk around one: the leaf of the piece before the volume.
+    pub(super) table_leaf: Option<Hash>,
     probe: Probe,
 }
 
@@ -123,6 +125,33 @@ impl Opened {
     pub(super) fn wrap(mut self, table: Vec<u8>) -> Opened {
         self.source = Box::new(WrappedSource::new(self.source, table));
         self
+    }
+
+    /// Leaves only the volume of an image that is a disk around it: see [`super::wrapped::volume_in`].
+    pub(super) fn unwrap(mut self, volume: Extent) -> Result<Opened> {
+        let Probe::Image { path, image, files } = self.probe else { panic!("only images are unwrapped") };
+        if image.size() < volume.end() {
+            let context = format!("{} ends before the volume in it does", path.display());
+            return Err(Error::new(Kind::Corrupt, context).at(image.size()));
+        }
+        let mut table = vec![0; PIECE as usize];
+        image.read_at(&mut table, 0).map_err(|error| Error::io("reading the image", error).at(0))?;
+        self.table_leaf = Some(tree::leaf(&table));
+        let image: Arc<dyn image::Opened> = Arc::new(Window::new(image, volume));
+        let known = inspect(&image, self.identity.sector_size);
+        self.identity = Identity {
+            path: self.identity.path,
+            medium: self.identity.medium,
+            size: volume.len,
+            sector_size: self.identity.sector_size,
+            ..identity(&image, &known)
+        };
+        self.source = Box::new(ImageSource::new(Arc::clone(&image), volume.len));
+        (self.volumes, self.table) = (known.volumes, known.table);
+        let unread = self.unread.iter().map(|at| at.intersect(volume)).filter(|at| at.len > 0);
+        self.unread = unread.map(|at| Extent::new(at.offset - volume.offset, at.len)).collect();
+        self.probe = Probe::Image { path, image, files };
+        Ok(self)
     }
 
     /// Makes the reads that follow come from the disk below the files of an image. Best effort.
@@ -174,6 +203,7 @@ impl Opened {
     /// The scope in plans and JSON.
     pub fn scope(&self) -> &'static str {
         match &self.device {
+            None if self.record.as_ref().is_some_and(|record| record.plan.scope == "volume") => "volume",
             None if self.medium == Medium::Image && self.table.is_some() => "disk",
             None if self.medium == Medium::Image && !self.volumes.is_empty() => "volume",
             None => "file",
@@ -280,6 +310,7 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
         cluster: rescue::CLUSTER,
         unread,
         record,
+        table_leaf: None,
         probe: Probe::Image { path: path.to_owned(), image, files },
     })
 }
@@ -397,6 +428,7 @@ fn open_file(path: &Path) -> Result<Opened> {
         cluster: rescue::CLUSTER,
         unread: Extents::new(),
         record: None,
+        table_leaf: None,
         probe: Probe::File(path.to_owned()),
     })
 }
@@ -483,6 +515,7 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         cluster,
         unread: Extents::new(),
         record: None,
+        table_leaf: None,
         probe: Probe::Device(disk),
         device: Some(device),
     })

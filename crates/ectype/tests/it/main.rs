@@ -17,3 +17,4 @@ mod run;
 mod sick;
 mod targets;
 mod verify;
+mod wrapped;
