@@ -205,6 +205,12 @@ fn node(name: &str, medium: &str, read_only: bool, faults: Option<&Drive>) -> St
     format!(r#"{{"driver":"raw","node-name":"{name}","read-only":{read_only},"file":{file}}}"#)
 }
 
+/// An image as QEMU is to have it, opened by the driver of its format.
+fn image_node(name: &str, driver: &str, file: &Path, read_only: bool) -> String {
+    let file = format!(r#"{{"driver":"file","filename":"{}","locking":"off"}}"#, file.display());
+    format!(r#"{{"driver":"{driver}","node-name":"{name}","read-only":{read_only},"file":{file}}}"#)
+}
+
 /// blkdebug counts in 512 bytes.
 fn bad_sectors(drive: &Drive) -> String {
     let scale = drive.kind.sector_size() / 512;
@@ -258,10 +264,7 @@ fn boots(folder: &Path, lab: &Path, scenario: &Scenario, what: &str) -> Result {
     let machine = folder.join("machine");
     fresh(&machine.join("host"))?;
     let mut qemu = qemu(folder, lab, &format!("machine lives_on={}", place(drive.kind, 0)))?;
-    qemu.arg("-blockdev").arg(format!(
-        r#"{{"driver":"{driver}","node-name":"disk","read-only":{read_only},"file":{{"driver":"file","filename":"{}","locking":"off"}}}}"#,
-        file.display()
-    ));
+    qemu.arg("-blockdev").arg(image_node("disk", driver, &file, read_only));
     qemu.arg("-device").arg(device(&drive, 0, "disk", None));
     let ended = Guest::launch(qemu, &machine, lab)?.watch(scenario, Instant::now() + LIMIT);
     let console = fs::read(machine.join("console")).unwrap_or_default();
@@ -382,9 +385,15 @@ impl Guest {
         }
     }
 
-    /// One wish: `pull DRIVE`, `plug DRIVE [PORT]`, `eject DRIVE`, `insert DRIVE MEDIUM`.
+    /// One wish: `pull DRIVE`, `plug DRIVE [PORT]`, `eject DRIVE`, `insert DRIVE MEDIUM`, `attach IMAGE DRIVER ID`.
     fn obey(&mut self, scenario: &Scenario, wish: &str) -> Result {
         let words: Vec<_> = wish.split_whitespace().collect();
+        if let ["attach", image, driver, id] = words[..] {
+            let (file, name) = (Path::new("host").join(image), format!("attached_{id}"));
+            self.qmp.ask("blockdev-add", &image_node(&name, driver, &file, false))?;
+            let disk = format!(r#""driver":"scsi-hd","bus":"scsi-bus.0","scsi-id":{id}"#);
+            return self.qmp.ask("device_add", &format!(r#"{{"id":"{name}_disk","drive":"{name}",{disk}}}"#));
+        }
         let [what, name, ref medium @ ..] = words[..] else { return Err("what, and which drive?".into()) };
         let known = scenario.drives.iter().enumerate().find(|(_, drive)| drive.name == name);
         let (at, drive) = known.ok_or_else(|| format!("no drive is called {name}"))?;
@@ -413,7 +422,7 @@ impl Guest {
                 self.qmp.ask("blockdev-close-tray", &id)
             }
             _ => {
-                Err("pull and eject DRIVE, plug DRIVE [PORT], insert DRIVE MEDIUM, boots MEDIUM, cut".into())
+                Err("pull and eject DRIVE, plug DRIVE [PORT], insert DRIVE MEDIUM, attach, boots, cut".into())
             }
         }
     }

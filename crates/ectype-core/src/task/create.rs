@@ -17,7 +17,6 @@ use self::planning::{open_base, plan_placement, spec, worst_case, wrap};
 use super::open::{self, Consistency, How, Images, Opened, Purpose, changed};
 use super::target::{Files, RunFacts, Target, map_text, refuse_device, survey};
 use super::verify;
-use super::wrapped::volume_in;
 use crate::copy::{Copied, Job, Limits, Tuning, copy};
 use crate::error::{Error, Kind, Result, word};
 use crate::extent::{Extent, Extents};
@@ -225,12 +224,8 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         )?,
     };
     refuse_device(&image)?;
-    let size = opened.geometry().size;
-    let copied = if options.images.is_some() { volume_in(&opened)? } else { None };
-    let copied = copied.filter(|volume| volume.end() <= size);
     let (opened, wrapped) = wrap(opened, &options, format)?;
     why.extend(wrapped.as_ref().map(|wrapped| wrapped.why.clone()));
-    let wrapped = copied.or(wrapped.and_then(|wrapped| wrapped.volume));
     let geometry = opened.geometry();
     let mut options = options;
     options.rescue.domain = options.parts.of(geometry.size, geometry.sector.into())?;
@@ -315,7 +310,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         format,
         spec,
         longest,
-        wrapped,
+        wrapped: wrapped.and_then(|wrapped| wrapped.volume),
         scope: opened.scope(),
         consistency,
         hashes,
