@@ -199,6 +199,11 @@ impl<R: ReadAt> Window<R> {
         let part = part.intersect(Extent::new(0, whole.size()));
         Window { whole, part }
     }
+
+    /// What it is a part of.
+    pub fn whole(&self) -> &R {
+        &self.whole
+    }
 }
 
 impl<R: ReadAt> ReadAt for Window<R> {

@@ -4,6 +4,8 @@
 //! base.cpio + job.cpio ──► QEMU (TCG) ── console ──► console
 //!                            │    └─ /host (9p) ──── ask, answer, status
 //!                            └─ QMP ◄── pull, plug, eject, insert
+//! initrd ──► QEMU from an image ── console ──► console       boots, while the guest waits
+//!                 └─ /host: machine/ ── name, written, status
 //! ```
 
 use super::scenario::{Content, Drive, Kind, Medium, Scenario};
@@ -20,7 +22,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// For a whole scenario, several times what one takes.
+/// For a whole scenario, several times what one takes; a machine that it boots has as long for itself.
 const LIMIT: Duration = Duration::from_secs(180);
 const QMP_LIMIT: Duration = Duration::from_secs(10);
 const GUEST_MIB: u32 = 384;
@@ -63,7 +65,6 @@ pub(super) fn run_in(folder: &Path, lab: &Path, binary: &Path, scenario: &Scenar
             Ended::With(0) => return Ok(()),
             Ended::With(status) => return Err(format!("the script ended with {status}")),
             Ended::Cut => {}
-            Ended::Boots(drive) => return boots_from(folder, lab, scenario, &drive, until),
         }
     }
     unreachable!("boots are not counted that far")
@@ -75,27 +76,6 @@ enum Ended {
     With(u32),
     /// Without power.
     Cut,
-    /// In favour of the machine whose disk is in this drive.
-    Boots(String),
-}
-
-/// Boots the machine whose disk is in this drive: the lab's kernel, and everything else from there. It must find all its files,
-/// and say who it is.
-fn boots_from(folder: &Path, lab: &Path, scenario: &Scenario, name: &str, until: Instant) -> Result {
-    let drives = scenario.drives.iter().enumerate();
-    let (at, drive) = drives
-        .into_iter()
-        .find(|(_, drive)| drive.name == name)
-        .ok_or_else(|| format!("no drive is called {name}"))?;
-    let boot = format!("machine lives_on={}", place(drive.kind, at));
-    let said = folder.join("host/machine");
-    match Guest::start(folder, lab, scenario, &boot)?.watch(scenario, until) {
-        Ok(Ended::With(0)) => {}
-        Ok(_) => return Err("the machine did not come to its end".into()),
-        Err(error) => return Err(format!("the machine: {error}")),
-    }
-    let said = fs::read_to_string(&said).map_err(|_| "the machine did not say who it is".to_owned())?;
-    if said.trim() == drive.medium { Ok(()) } else { Err(format!("the machine is {}", said.trim())) }
 }
 
 fn image(medium: &str) -> String {
@@ -125,14 +105,22 @@ fn make(folder: &Path, medium: &Medium, seed: u64) -> Result {
     run::run(iso.arg(&tree))
 }
 
-/// The first process of a machine: it proves its files, and tells the host who it is.
+/// The first process of a machine: it proves its files, writes another where it can, and tells the host who it is.
 const MACHINE_INIT: &str = "\
 #!/bin/busybox sh
 cd /
 echo 'machine: its own init runs'
-/bin/busybox sha256sum -c sums && /bin/busybox cp name host/machine
+b() { /bin/busybox \"$@\"; }
+b mount -t proc proc proc
+b mount -t devtmpfs dev dev
+if b mount -o remount,rw /; then
+    b dd if=/dev/urandom of=written bs=64k count=16 2>/dev/null && b sha256sum written >host/written
+    b sync
+    b mount -o remount,ro /
+fi
+b sha256sum -c sums && b cp name host/name
 echo $? >host/status
-/bin/busybox poweroff -f
+b poweroff -f
 ";
 
 /// A disk with an MBR, and from 1 MiB on an ext4 with a system in it.
@@ -217,6 +205,12 @@ fn node(name: &str, medium: &str, read_only: bool, faults: Option<&Drive>) -> St
     format!(r#"{{"driver":"raw","node-name":"{name}","read-only":{read_only},"file":{file}}}"#)
 }
 
+/// An image as QEMU is to have it, opened by the driver of its format.
+fn image_node(name: &str, driver: &str, file: &Path, read_only: bool) -> String {
+    let file = format!(r#"{{"driver":"file","filename":"{}","locking":"off"}}"#, file.display());
+    format!(r#"{{"driver":"{driver}","node-name":"{name}","read-only":{read_only},"file":{file}}}"#)
+}
+
 /// blkdebug counts in 512 bytes.
 fn bad_sectors(drive: &Drive) -> String {
     let scale = drive.kind.sector_size() / 512;
@@ -227,9 +221,89 @@ fn bad_sectors(drive: &Drive) -> String {
     units.map(rule).collect()
 }
 
+/// A QEMU that boots the lab's kernel with this folder's initramfs, and has no drives yet.
+fn qemu(folder: &Path, lab: &Path, boot: &str) -> Result<Command> {
+    let vmlinux = said(lab, lab.canonicalize())?.join("vmlinux");
+    let initrd = said(folder, folder.canonicalize())?.join("initrd");
+    // No guest outlives the lab, however that ends.
+    let mut qemu = Command::new("setpriv");
+    qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-M", "pc", "-accel", "tcg"]);
+    qemu.args(["-nodefaults", "-no-reboot", "-display", "none", "-qmp", "stdio"]);
+    qemu.args(["-m", &GUEST_MIB.to_string()]).arg("-initrd").arg(initrd).arg("-kernel").arg(vmlinux);
+    qemu.args(["-chardev", "file,id=console,path=console,append=on", "-serial", "chardev:console"]);
+    // On a busy host the kernel would take a late timer for a broken one, and panic.
+    qemu.arg("-append").arg(format!(
+        "console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check \
+         random.trust_cpu=on boot={boot}"
+    ));
+    qemu.args(["-virtfs", "local,path=host,mount_tag=host,security_model=none"]);
+    qemu.args(["-device", "virtio-scsi-pci,id=scsi-bus"]);
+    Ok(qemu)
+}
+
+/// `MEDIUM [IMAGE DRIVER [read-only]]`: boots the machine of this medium from it, or from an image that the guest left with the
+/// host, by QEMU's driver for such images. Kernel and first initramfs are the lab's, everything else comes from there. The
+/// machine must find all its files, say who it is, and write one more. Of an image QEMU then leaves what it has inside.
+fn boots(folder: &Path, lab: &Path, scenario: &Scenario, what: &str) -> Result {
+    let words: Vec<_> = what.split_whitespace().collect();
+    let host = said(folder, folder.canonicalize())?.join("host");
+    let (medium, file, driver) = match words[..] {
+        [medium] => (medium, host.with_file_name(image(medium)), "raw"),
+        [medium, image, driver] | [medium, image, driver, "read-only"] => (medium, host.join(image), driver),
+        _ => return Err("boots MEDIUM [IMAGE DRIVER [read-only]]".into()),
+    };
+    let read_only = words.len() == 4;
+    let drive = Drive {
+        name: "machine".into(),
+        kind: Kind::ScsiDisk,
+        medium: medium.into(),
+        bad: Vec::new(),
+        bytes_per_s: None,
+    };
+    // The guest that waits for this has a host of its own.
+    let machine = folder.join("machine");
+    fresh(&machine.join("host"))?;
+    let mut qemu = qemu(folder, lab, &format!("machine lives_on={}", place(drive.kind, 0)))?;
+    qemu.arg("-blockdev").arg(image_node("disk", driver, &file, read_only));
+    qemu.arg("-device").arg(device(&drive, 0, "disk", None));
+    let ended = Guest::launch(qemu, &machine, lab)?.watch(scenario, Instant::now() + LIMIT);
+    let console = fs::read(machine.join("console")).unwrap_or_default();
+    let whole = folder.join("console");
+    said(&whole, File::options().append(true).open(&whole).and_then(|mut file| file.write_all(&console)))?;
+    match ended {
+        Ok(Ended::With(0)) => {}
+        Ok(_) => return Err("the machine did not come to its end".into()),
+        Err(error) => return Err(format!("the machine: {error}")),
+    }
+    let told = |name: &str| fs::read_to_string(machine.join("host").join(name)).ok();
+    let name = told("name").ok_or("the machine did not say who it is")?;
+    if name.trim() != medium {
+        return Err(format!("the machine is {}", name.trim()));
+    }
+    let written = told("written");
+    if written.is_none() != read_only {
+        return Err("a machine writes unless its disk is read-only".into());
+    }
+    if words.len() == 1 {
+        return Ok(());
+    }
+    let beside = |suffix: &str| PathBuf::from(format!("{}.{suffix}", file.display()));
+    said(&file, fs::write(beside("written"), written.unwrap_or_default()))?;
+    if CHECKED.contains(&driver) {
+        run::run(Command::new("qemu-img").args(["check", "-q", "-f", driver]).arg(&file))?;
+    }
+    run::run(
+        Command::new("qemu-img").args(["convert", "-f", driver, "-O", "raw"]).arg(&file).arg(beside("raw")),
+    )
+}
+
+/// Those of QEMU's drivers that can check an image.
+const CHECKED: &[&str] = &["qcow2", "vhdx", "vmdk"];
+
 /// A running guest; it dies with its value.
 struct Guest {
     folder: PathBuf,
+    lab: PathBuf,
     qemu: Child,
     qmp: Qmp,
     /// Media that were put in so far: each needs a name of its own.
@@ -245,22 +319,10 @@ impl Drop for Guest {
 }
 
 impl Guest {
-    /// `boot` is told to the guest's init: which boot it is, and what else there is to say.
+    /// `boot` is told to the guest's init: which boot it is.
     fn start(folder: &Path, lab: &Path, scenario: &Scenario, boot: &str) -> Result<Guest> {
-        let lab = said(lab, lab.canonicalize())?;
-        // No guest outlives the lab, however that ends.
-        let mut qemu = Command::new("setpriv");
-        qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-M", "pc", "-accel", "tcg"]);
-        qemu.args(["-nodefaults", "-no-reboot", "-display", "none", "-qmp", "stdio"]);
-        qemu.args(["-m", &GUEST_MIB.to_string(), "-initrd", "initrd", "-kernel"]).arg(lab.join("vmlinux"));
-        qemu.args(["-chardev", "file,id=console,path=console,append=on", "-serial", "chardev:console"]);
-        // On a busy host the kernel would take a late timer for a broken one, and panic.
-        qemu.arg("-append").arg(format!(
-            "console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check \
-             random.trust_cpu=on boot={boot}"
-        ));
-        qemu.args(["-virtfs", "local,path=host,mount_tag=host,security_model=none"]);
-        qemu.args(["-device", "virtio-scsi-pci,id=scsi-bus", "-device", "qemu-xhci,id=usb-bus"]);
+        let mut qemu = qemu(folder, lab, boot)?;
+        qemu.args(["-device", "qemu-xhci,id=usb-bus"]);
         for (at, drive) in scenario.drives.iter().enumerate() {
             let bad = folder.join(format!("{}.bad", drive.name));
             said(&bad, fs::write(&bad, bad_sectors(drive)))?;
@@ -275,6 +337,10 @@ impl Guest {
             ));
             qemu.arg("-device").arg(device(drive, at, &format!("{}_0", drive.name), None));
         }
+        Guest::launch(qemu, folder, lab)
+    }
+
+    fn launch(mut qemu: Command, folder: &Path, lab: &Path) -> Result<Guest> {
         let errors = folder.join("qemu");
         qemu.current_dir(folder)
             .stdin(Stdio::piped())
@@ -282,7 +348,7 @@ impl Guest {
             .stderr(said(&errors, File::create(&errors))?);
         let mut qemu = qemu.spawn().map_err(|error| format!("setpriv: {error}"))?;
         let qmp = Qmp::new(&mut qemu);
-        let mut guest = Guest { folder: folder.to_owned(), qemu, qmp, nodes: 0 };
+        let mut guest = Guest { folder: folder.to_owned(), lab: lab.to_owned(), qemu, qmp, nodes: 0 };
         guest.qmp.ask("qmp_capabilities", "{}").map_err(|error| {
             format!("{error}; QEMU said: {}", fs::read_to_string(&errors).unwrap_or_default().trim())
         })?;
@@ -290,7 +356,7 @@ impl Guest {
     }
 
     /// Does what the guest asks for until it ends, with its status, or its power is cut.
-    fn watch(mut self, scenario: &Scenario, until: Instant) -> Result<Ended> {
+    fn watch(mut self, scenario: &Scenario, mut until: Instant) -> Result<Ended> {
         let host = self.folder.join("host");
         loop {
             if let Ok(wish) = fs::read_to_string(host.join("ask")) {
@@ -298,10 +364,13 @@ impl Guest {
                 if wish.trim() == "cut" {
                     return Ok(Ended::Cut);
                 }
-                if let Some(drive) = wish.trim().strip_prefix("boots ") {
-                    return Ok(Ended::Boots(drive.into()));
-                }
-                let answer = self.obey(scenario, wish.trim()).err().unwrap_or_default();
+                let asked = Instant::now();
+                let answer = match wish.trim().strip_prefix("boots ") {
+                    Some(what) => boots(&self.folder, &self.lab, scenario, what),
+                    None => self.obey(scenario, wish.trim()),
+                };
+                until += asked.elapsed();
+                let answer = answer.err().unwrap_or_default();
                 said(&host, fs::write(host.join("answer.new"), answer))?;
                 said(&host, fs::rename(host.join("answer.new"), host.join("answer")))?;
             }
@@ -316,9 +385,15 @@ impl Guest {
         }
     }
 
-    /// One wish: `pull DRIVE`, `plug DRIVE [PORT]`, `eject DRIVE`, `insert DRIVE MEDIUM`.
+    /// One wish: `pull DRIVE`, `plug DRIVE [PORT]`, `eject DRIVE`, `insert DRIVE MEDIUM`, `attach IMAGE DRIVER ID`.
     fn obey(&mut self, scenario: &Scenario, wish: &str) -> Result {
         let words: Vec<_> = wish.split_whitespace().collect();
+        if let ["attach", image, driver, id] = words[..] {
+            let (file, name) = (Path::new("host").join(image), format!("attached_{id}"));
+            self.qmp.ask("blockdev-add", &image_node(&name, driver, &file, false))?;
+            let disk = format!(r#""driver":"scsi-hd","bus":"scsi-bus.0","scsi-id":{id}"#);
+            return self.qmp.ask("device_add", &format!(r#"{{"id":"{name}_disk","drive":"{name}",{disk}}}"#));
+        }
         let [what, name, ref medium @ ..] = words[..] else { return Err("what, and which drive?".into()) };
         let known = scenario.drives.iter().enumerate().find(|(_, drive)| drive.name == name);
         let (at, drive) = known.ok_or_else(|| format!("no drive is called {name}"))?;
@@ -346,7 +421,9 @@ impl Guest {
                 self.qmp.ask("blockdev-insert-medium", &into)?;
                 self.qmp.ask("blockdev-close-tray", &id)
             }
-            _ => Err("pull and eject DRIVE, plug DRIVE [PORT], insert DRIVE MEDIUM, cut".into()),
+            _ => {
+                Err("pull and eject DRIVE, plug DRIVE [PORT], insert DRIVE MEDIUM, attach, boots, cut".into())
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ pub mod zst;
 
 use crate::error::{Error, Result};
 use crate::extent::{Extent, Extents};
-use crate::io::{ReadAt, Storage};
+use crate::io::{ReadAt, Storage, Window};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
@@ -180,6 +180,17 @@ pub trait Opened: ReadAt {
     /// Looks through all structure for what contradicts itself: overlapping or outlying blocks, wrong checksums, leaks.
     /// An error where it cannot be looked through at all.
     fn check(&self, findings: &mut Findings) -> Result<()>;
+}
+
+/// A part of an image's content, as a partition is: what the image tells of itself stays.
+impl Opened for Window<Arc<dyn Opened>> {
+    fn facts(&self) -> &Facts {
+        self.whole().facts()
+    }
+
+    fn check(&self, findings: &mut Findings) -> Result<()> {
+        self.whole().check(findings)
+    }
 }
 
 /// What a check of an image's structure found.

@@ -7,6 +7,7 @@
 //!   devices  what is there, and what is on it
 //!   restore  image → device or file, read back
 //!   verify   image → nothing: against its record, or against a source
+//!   wrapped  the volume in an image that is a disk around it
 //! ```
 
 pub mod create;
@@ -15,3 +16,4 @@ pub mod open;
 pub mod restore;
 mod target;
 pub mod verify;
+mod wrapped;

@@ -13,7 +13,7 @@ use crate::plan::map::{MapFile, Status};
 use crate::plan::rescue;
 use crate::proof::identity::{Identity, Moment, VolumeId};
 use crate::proof::record::{self, Record};
-use crate::proof::tree;
+use crate::proof::tree::{self, Hash};
 use crate::source::{DeviceReader, DeviceSource, FileSource, Geometry, ImageSource, Source, WrappedSource};
 use crate::{fs, volume};
 use std::path::{Path, PathBuf};
@@ -103,6 +103,8 @@ pub struct Opened {
     pub unread: Extents,
     /// The record of an image.
     pub record: Option<Record>,
+    /// Where only the volume of an image counts that is a disk around one: the leaf of the piece before the volume.
+    pub(super) table_leaf: Option<Hash>,
     probe: Probe,
 }
 
@@ -123,29 +125,31 @@ impl Opened {
         self
     }
 
-    /// Where an image is a disk that was made around a volume: that volume alone, and `true`.
-    pub(super) fn unwrapped(mut self) -> (Opened, bool) {
-        let size = self.geometry().size;
-        let volume = self.record.as_ref().and_then(|record| record.plan.wrapped).map(Extent::from);
-        let inside = |at: &Extent| at.len > 0 && at.offset.checked_add(at.len).is_some_and(|end| end <= size);
-        let (Some(volume), Probe::Image { image, .. }) = (volume.filter(inside), &mut self.probe) else {
-            return (self, false);
-        };
-        *image = Arc::new(Inner { part: Window::new(Arc::clone(image), volume), image: Arc::clone(image) });
-        let sector = self.identity.sector_size;
-        self.source = Box::new(ImageSource::new(Arc::clone(image), volume.len));
-        self.volumes = inspect(&**image, sector).volumes;
-        self.table = None;
-        self.identity.size = volume.len;
-        let lost = self.unread.iter().map(|at| at.intersect(volume)).filter(|at| at.len > 0);
-        self.unread = lost.map(|at| Extent::new(at.offset - volume.offset, at.len)).collect();
-        if let Some(record) = &mut self.record {
-            record.plan.wrapped = None;
-            // What it says of the content it says of all of it.
-            record.tree.kind.clear();
-            record.digests.clear();
+    /// Leaves only the volume of an image that is a disk around it: see [`super::wrapped::volume_in`].
+    pub(super) fn unwrap(mut self, volume: Extent) -> Result<Opened> {
+        let Probe::Image { path, image, files } = self.probe else { panic!("only images are unwrapped") };
+        if image.size() < volume.end() {
+            let context = format!("{} ends before the volume in it does", path.display());
+            return Err(Error::new(Kind::Corrupt, context).at(image.size()));
         }
-        (self, true)
+        let mut table = vec![0; PIECE as usize];
+        image.read_at(&mut table, 0).map_err(|error| Error::io("reading the image", error).at(0))?;
+        self.table_leaf = Some(tree::leaf(&table));
+        let image: Arc<dyn image::Opened> = Arc::new(Window::new(image, volume));
+        let known = inspect(&image, self.identity.sector_size);
+        self.identity = Identity {
+            path: self.identity.path,
+            medium: self.identity.medium,
+            size: volume.len,
+            sector_size: self.identity.sector_size,
+            ..identity(&image, &known)
+        };
+        self.source = Box::new(ImageSource::new(Arc::clone(&image), volume.len));
+        (self.volumes, self.table) = (known.volumes, known.table);
+        let unread = self.unread.iter().map(|at| at.intersect(volume)).filter(|at| at.len > 0);
+        self.unread = unread.map(|at| Extent::new(at.offset - volume.offset, at.len)).collect();
+        self.probe = Probe::Image { path, image, files };
+        Ok(self)
     }
 
     /// Makes the reads that follow come from the disk below the files of an image. Best effort.
@@ -197,6 +201,7 @@ impl Opened {
     /// The scope in plans and JSON.
     pub fn scope(&self) -> &'static str {
         match &self.device {
+            None if self.record.as_ref().is_some_and(|record| record.plan.scope == "volume") => "volume",
             None if self.medium == Medium::Image && self.table.is_some() => "disk",
             None if self.medium == Medium::Image && !self.volumes.is_empty() => "volume",
             None => "file",
@@ -224,36 +229,6 @@ impl Opened {
             }
             Probe::Image { image, .. } => Ok(Box::new(Window::new(Arc::clone(image), self.whole()))),
         }
-    }
-}
-
-/// A part of what an image holds.
-struct Inner {
-    part: Window<Arc<dyn image::Opened>>,
-    image: Arc<dyn image::Opened>,
-}
-
-impl ReadAt for Inner {
-    fn size(&self) -> u64 {
-        self.part.size()
-    }
-
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<()> {
-        self.part.read_at(buf, offset)
-    }
-
-    fn content_at(&self, offset: u64) -> std::io::Result<(crate::io::Content, u64)> {
-        self.part.content_at(offset)
-    }
-}
-
-impl image::Opened for Inner {
-    fn facts(&self) -> &image::Facts {
-        self.image.facts()
-    }
-
-    fn check(&self, findings: &mut image::Findings) -> Result<()> {
-        self.image.check(findings)
     }
 }
 
@@ -346,6 +321,7 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
         cluster: rescue::CLUSTER,
         unread,
         record,
+        table_leaf: None,
         probe: Probe::Image { path: path.to_owned(), image, files },
     })
 }
@@ -502,6 +478,7 @@ fn open_file(path: &Path) -> Result<Opened> {
         cluster: rescue::CLUSTER,
         unread: Extents::new(),
         record: None,
+        table_leaf: None,
         probe: Probe::File(path.to_owned()),
     })
 }
@@ -588,6 +565,7 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         cluster,
         unread: Extents::new(),
         record: None,
+        table_leaf: None,
         probe: Probe::Device(disk),
         device: Some(device),
     })

@@ -22,6 +22,7 @@ pub use sink::Counts;
 use super::devices::{self, Content};
 use super::open::{self, Images, Opened};
 use super::verify;
+use super::wrapped::volume_in;
 use crate::copy::{Job, Limits, Tuning, copy};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents};
@@ -223,14 +224,21 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     verify::refuse_no_file(&options.image)?;
     let opened = open::open_image(&options.image, &options.images)?;
     verify::refuse_another_size(&options.image, &opened)?;
+    let volume = volume_in(&opened)?;
     match target::find(&options.target)? {
-        Target::Device(device) => prepare_device(options, opened, &device),
+        Target::Device(device) => {
+            let (opened, why) = target::fitting(opened, volume, &device)?;
+            let mut prepared = prepare_device(options, opened, &device)?;
+            prepared.plan.why.extend(why);
+            Ok(prepared)
+        }
         Target::File(path, exists) => {
             target::refuse_file(&path, exists, &options, &opened)?;
             let mut plan = planned(&options, &opened)?;
             plan.target =
                 Side { path: path.clone(), medium: "file", size: opened.geometry().size, ..Side::default() };
             plan.scope = "file";
+            plan.why.extend(volume.map(|_| target::WITH_TABLE.to_owned()));
             if exists {
                 plan.why.push(format!("{} is there, and is overwritten", path.display()));
             }
@@ -247,15 +255,8 @@ pub fn prepare(options: Options) -> Result<Prepared> {
 }
 
 fn prepare_device(options: Options, opened: Opened, device: &Device) -> Result<Prepared> {
-    let (opened, is_unwrapped) = if device.whole.is_some() { opened.unwrapped() } else { (opened, false) };
     target::refuse_device(device, &options, &opened)?;
     let mut plan = planned(&options, &opened)?;
-    if is_unwrapped {
-        plan.why.push(
-            "the volume alone is written, without the partition table that the image has around it"
-                .to_owned(),
-        );
-    }
     // Held before anything is shown: what was looked at is what will be overwritten.
     let target = match options.dry_run {
         true => Held::Nothing,
@@ -465,6 +466,7 @@ impl Prepared {
             size,
             unread: opened.unread.clone(),
             recorded: opened.record.as_ref().and_then(|record| record.tree()).map(|tree| tree.root),
+            table_leaf: opened.table_leaf,
         };
         let mut outcome = write(subject, Arc::clone(&onto), name, plan, options.tuning, watch);
         let fixes = options.fix_gpt && outcome.plan.scope == "disk" && outcome.plan.target.size > size;
@@ -512,6 +514,8 @@ struct Subject {
     unread: Extents,
     /// What its record says of the content.
     recorded: Option<Hash>,
+    /// The record is of one more piece before the content, of which this is the leaf.
+    table_leaf: Option<Hash>,
 }
 
 /// Writes the content of an image onto `onto`, and reads it back.
@@ -524,11 +528,14 @@ fn write(
     watch: &Watch,
 ) -> Outcome {
     let begun = Instant::now();
-    let Subject { image, size, unread, recorded } = subject;
+    let Subject { image, size, unread, recorded, table_leaf } = subject;
     let mut source = ImageSource::new(Arc::clone(&image), size);
     let geometry = source.geometry();
     let mut sink =
         Restoring::new(Arc::clone(&onto), name, geometry.size, plan.unused, plan.changed_only, plan.verify);
+    if let Some(leaf) = table_leaf {
+        sink.follow(leaf);
+    }
     let mut ledger = Ledger::comparing(RescueMap::new(geometry.size));
     watch.enter(Phase::Copying, geometry.size);
     let copied = copy(Job {
@@ -556,13 +563,13 @@ fn write(
         }
     };
     let unreadable = unread.union(&ledger.map().extents(Status::Bad));
-    let tree = sink.tree();
+    let (tree, of_record) = sink.trees();
     let mut outcome = Outcome {
         status: Ended::Whole,
         counts: sink.counts,
         unwritable: sink.bad().clone(),
-        not_recorded: match (&tree, recorded) {
-            (Some(tree), Some(recorded)) => tree.root != recorded,
+        not_recorded: match (of_record, recorded) {
+            (Some(root), Some(recorded)) => root != recorded,
             _ => false,
         },
         tree: tree.map(|tree| tree.root.to_string()),

@@ -4,6 +4,7 @@
 //! with the record, the second compares what the source gives with what the image holds.
 
 use super::open::{self, How, Images, Opened, Purpose};
+use super::wrapped::volume_in;
 use crate::copy::{Job, Limits, Tuning, copy};
 use crate::error::{Error, Kind, Result, word};
 use crate::extent::{Extent, Extents, PIECE};
@@ -250,11 +251,11 @@ pub fn verify_against(
         Found::File(file) => open::open_image(&file, &Images { format: None, ..images.clone() })?,
         Found::Device { .. } => open::open(source, How { purpose: Purpose::Look, ..How::default() })?,
     };
-    if let Some(wrapped) = opened.record.as_ref().and_then(|record| record.plan.wrapped)
-        && other.geometry().size == wrapped.length
+    if let Some(volume) = volume_in(&opened)?
+        && other.geometry().size == volume.len
     {
         let table = opened.image().expect("an image was opened");
-        let mut bytes = vec![0; wrapped.offset.min(PIECE) as usize];
+        let mut bytes = vec![0; volume.offset as usize];
         table.read_at(&mut bytes, 0).map_err(|error| Error::io("reading the image", error))?;
         other = other.wrap(bytes);
     }

@@ -60,6 +60,17 @@ pub(crate) fn around(part: Extent, unit: u32, filesystem: &str, signature: [u8; 
     Some(table)
 }
 
+/// Whether `start`, the bytes before `part`, is what [`around`] makes for some file system, and nothing else.
+pub(crate) fn is_around(start: &[u8], part: Extent, unit: u32) -> bool {
+    let Some((table, rest)) = start.split_at_checked(512) else { return false };
+    let Some(mut expected) = around(part, unit, "", [table[440], table[441], table[442], table[443]]) else {
+        return false;
+    };
+    // Of which type the partition is depends on what is in it.
+    expected[450] = table[450];
+    table == expected && table[450] != 0 && rest.iter().all(|&byte| byte == 0)
+}
+
 /// As many logical partitions as the kernel takes.
 const MAX_LOGICAL: usize = 256;
 

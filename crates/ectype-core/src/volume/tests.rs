@@ -131,6 +131,26 @@ fn logical_partitions_and_a_chain_that_bites_its_tail() {
 }
 
 #[test]
+fn a_table_around_a_volume_is_known_again_and_nothing_else_is() {
+    let part = Extent::new(1 << 20, 9 << 20);
+    for (unit, kind) in [(512, "ext4"), (512, "ntfs"), (4096, ""), (512, "swap")] {
+        let mut start = vec![0; 1 << 20];
+        start[..512].copy_from_slice(&mbr::around(part, unit, kind, *b"sign").unwrap());
+        assert!(mbr::is_around(&start, part, unit));
+        assert!(!mbr::is_around(&start, Extent::new(part.offset, part.len - 4096), unit));
+        // Code, an active or a second partition, or anything behind the table: a disk of its own.
+        for at in [0, 446, 447, 466, 511, 512, (1 << 20) - 1] {
+            let mut other = start.clone();
+            other[at] ^= 0x80;
+            assert!(!mbr::is_around(&other, part, unit), "{at}");
+        }
+        start[450] = 0;
+        assert!(!mbr::is_around(&start, part, unit));
+        assert!(!mbr::is_around(&start[..511], part, unit));
+    }
+}
+
+#[test]
 fn a_volume_is_not_a_table() {
     let mut fat = vec![0u8; SECTOR];
     fat[..3].copy_from_slice(&[0xeb, 0x3c, 0x90]);

@@ -18,3 +18,4 @@ mod run;
 mod sick;
 mod targets;
 mod verify;
+mod wrapped;

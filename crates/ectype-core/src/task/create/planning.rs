@@ -1,6 +1,7 @@
 //! What is planned before anything is touched: what the image will be like, its base, a table around a volume, its room.
 
 use super::super::open::{self, Images, Opened};
+use super::super::wrapped::volume_in;
 use super::Options;
 use crate::error::{Error, Result};
 use crate::extent::{Extent, PIECE};
@@ -129,8 +130,14 @@ pub(super) struct Wrap {
     pub(super) why: String,
 }
 
-/// A volume becomes a disk with one partition in formats that are attached as disks.
+/// A volume becomes a disk with one partition in formats that are attached as disks; one that is in an image stays it.
 pub(super) fn wrap(opened: Opened, options: &Options, format: &Format) -> Result<(Opened, Option<Wrap>)> {
+    if options.images.is_some() {
+        let size = opened.geometry().size;
+        let volume = volume_in(&opened)?.filter(|volume| volume.end() <= size);
+        let why = "a volume with a partition table before it, and both are copied";
+        return Ok((opened, volume.map(|volume| Wrap { volume: Some(volume), why: why.to_owned() })));
+    }
     let is_volume = opened.device.as_ref().is_some_and(|device| device.whole.is_some());
     let is_attached = format.writing.as_ref().is_some_and(|writing| writing.is_attached);
     if options.bare || !is_volume || !is_attached {

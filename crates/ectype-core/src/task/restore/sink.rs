@@ -150,6 +150,8 @@ pub(super) struct Restoring {
     packer: Arc<Leaves>,
     size: u64,
     tree: Option<TreeBuilder>,
+    /// The tree of a content that has one more piece before what is written; it grows with the other.
+    longer: Option<TreeBuilder>,
     buffer: Buffer,
     /// The target cannot be told what is unused.
     pub(super) no_discard: bool,
@@ -174,6 +176,7 @@ impl Restoring {
             packer,
             size,
             tree: leaves.then(|| TreeBuilder::new(size)),
+            longer: None,
             buffer: Buffer::new(PIECE as usize),
             no_discard: false,
         }
@@ -202,13 +205,25 @@ impl Restoring {
         self.counts.written = self.writer.written();
     }
 
-    /// The tree of all that was taken; `None` where it did not come piece by piece.
-    pub(super) fn tree(&mut self) -> Option<Tree> {
-        let mut tree = self.tree.take()?;
+    /// What is written follows a piece with this leaf, in a content of which a record tells.
+    pub(super) fn follow(&mut self, leaf: Hash) {
+        let mut longer = TreeBuilder::new(self.size + PIECE);
+        longer.push(leaf);
+        self.longer = Some(longer);
+    }
+
+    /// The tree of all that was taken, and the root of which a record would tell; `None` where it did not come piece by piece.
+    pub(super) fn trees(&mut self) -> (Option<Tree>, Option<Hash>) {
+        let Some(mut tree) = self.tree.take() else { return (None, None) };
         if self.size == 0 {
             tree.push(tree::leaf(&[]));
         }
-        (tree.count() == tree::pieces(self.size)).then(|| tree.finish())
+        if tree.count() != tree::pieces(self.size) {
+            return (None, None);
+        }
+        let tree = tree.finish();
+        let of_record = self.longer.take().map_or(tree.root, |longer| longer.finish().root);
+        (Some(tree), Some(of_record))
     }
 
     /// The next leaves of the tree, while everything comes in order: one, or those of zeros.
@@ -216,17 +231,20 @@ impl Restoring {
         let in_order =
             self.tree.as_ref().is_some_and(|tree| tree.count().checked_mul(PIECE) == Some(at.offset));
         let whole = at.end() == self.size || at.end().is_multiple_of(PIECE);
-        match &mut self.tree {
-            Some(tree) if in_order && whole => match leaf {
+        if !(in_order && whole) {
+            self.tree = None;
+            return;
+        }
+        let rest = (at.len % PIECE) as usize;
+        let rest = (leaf.is_none() && rest > 0).then(|| tree::leaf(&vec![0; rest]));
+        for tree in self.tree.iter_mut().chain(&mut self.longer) {
+            match leaf {
                 Some(leaf) => tree.push(leaf),
-                None => {
-                    tree.push_zeros(at.len / PIECE);
-                    if !at.len.is_multiple_of(PIECE) {
-                        tree.push(tree::leaf(&vec![0; (at.len % PIECE) as usize]));
-                    }
-                }
-            },
-            tree => *tree = None,
+                None => tree.push_zeros(at.len / PIECE),
+            }
+            if let Some(rest) = rest {
+                tree.push(rest);
+            }
         }
     }
 

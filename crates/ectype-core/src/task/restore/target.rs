@@ -2,6 +2,7 @@
 
 use super::{Options, Scope};
 use crate::error::{Error, Kind, Result, word};
+use crate::extent::Extent;
 use crate::os::disk::{self, Found};
 use crate::os::file::{self, PlainFile};
 use crate::os::{Device, Medium};
@@ -54,6 +55,32 @@ fn refuse_new_file(path: &Path) -> Result<()> {
             .advise("`ectype devices` lists what is here"));
     }
     Ok(())
+}
+
+/// Said where the image of a volume is written with the table that it got to attach.
+pub(super) const WITH_TABLE: &str =
+    "the image is of a volume, with a partition table before it so that it attaches: both are written";
+
+/// The image as it fits onto the device, and what there is to say of that: onto a volume goes only the volume of an image that
+/// is a disk around one.
+pub(super) fn fitting(
+    opened: Opened,
+    volume: Option<Extent>,
+    device: &Device,
+) -> Result<(Opened, Option<String>)> {
+    let Some(volume) = volume else { return Ok((opened, None)) };
+    let is_meant = match scope_of_device(device) {
+        Scope::Volume => true,
+        Scope::Disk => false,
+        // What was imaged is a volume, not the disk that its image is.
+        Scope::Any => scope_of_image(&opened) == Scope::Volume,
+    };
+    if !is_meant {
+        return Ok((opened, Some(WITH_TABLE.to_owned())));
+    }
+    let why =
+        "the image has a partition table before its volume so that it attaches: only the volume is written";
+    Ok((opened.unwrap(volume)?, Some(why.to_owned())))
 }
 
 /// Refuses a device that is used, that is the source, or that the image does not fit on.
@@ -143,7 +170,10 @@ fn refuse_layout(device: &Device, options: &Options, opened: &Opened) -> Result<
                 Some(part) => error.advise(format!("name a partition of it, as {}", part.node.display())),
                 None => error.advise("name a partition, or divide the disk first"),
             };
-            Err(error.advise(force))
+            Err(error.advise(match opened.table {
+                Some(_) => "as a disk with the image's own table of one partition:  --force-layout",
+                None => force,
+            }))
         }
         (Scope::Disk, Scope::Volume) => {
             let error = Error::refused(format!("the image is of a whole disk, and {name} is a part of one"));
@@ -177,12 +207,10 @@ pub(super) fn names(device: &Device) -> Vec<String> {
 /// What the image is of, by its record or by its content.
 pub(super) fn scope_of_image(opened: &Opened) -> Scope {
     let recorded = opened.record.as_ref().map(|record| record.plan.scope.as_str());
-    let wrapped = opened.record.as_ref().and_then(|record| record.plan.wrapped);
     let is_disc = opened.volumes.iter().any(|facts| matches!(facts.kind, "iso9660" | "udf"));
     match recorded {
+        _ if opened.table_leaf.is_some() => Scope::Volume,
         Some("disk") => Scope::Disk,
-        // With a table around it, it is a disk.
-        Some("volume") if wrapped.is_some() => Scope::Disk,
         Some("volume") => Scope::Volume,
         _ if opened.table.is_some() || is_disc => Scope::Disk,
         _ if !opened.volumes.is_empty() => Scope::Volume,

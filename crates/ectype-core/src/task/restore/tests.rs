@@ -189,8 +189,13 @@ fn plan() -> Plan {
 }
 
 fn restore(image: Image, memory: &Arc<Memory>, plan: Plan, size: usize) -> Outcome {
-    let subject =
-        Subject { image: Arc::new(image), size: size as u64, unread: Extents::new(), recorded: None };
+    let subject = Subject {
+        image: Arc::new(image),
+        size: size as u64,
+        unread: Extents::new(),
+        recorded: None,
+        table_leaf: None,
+    };
     let own;
     let watch = match &memory.stops {
         Some(watch) => watch.as_ref(),
@@ -394,6 +399,7 @@ fn an_image_that_is_not_what_its_record_says_is_told() {
         size: 2 * PIECE,
         unread: Extents::new(),
         recorded: Hash::parse(hash),
+        table_leaf: None,
     };
     let run = |subject| {
         let memory = Arc::new(Arc::new(Memory::new(2 * MIB, 512)));
