@@ -113,6 +113,22 @@ struct Walk {
     edge: bool,
 }
 
+/// What was asked for at once, and what became of it.
+#[derive(Clone, Copy)]
+struct Tried<'a> {
+    at: Extent,
+    good: u64,
+    outcome: &'a Outcome,
+    took: Duration,
+}
+
+impl Tried<'_> {
+    /// What was not read.
+    fn failed(&self) -> Extent {
+        Extent::between(self.at.offset + self.good, self.at.end())
+    }
+}
+
 /// No place: the walk begins anew wherever it goes on.
 const NOWHERE: u64 = u64::MAX;
 
@@ -140,6 +156,8 @@ pub struct Rescue {
     /// What the walk goes through.
     run: Extent,
     aim: Aim,
+    /// What was handed out last is read in steps of so many bytes.
+    step: Option<u64>,
     /// So many good sectors behind bad ones are wanted before the rest of a cluster is read at once.
     patience: u64,
     read: u64,
@@ -172,6 +190,7 @@ impl Rescue {
             walk: Walk { front: NOWHERE, bad: 0, good: 0, unexplained: false, edge: false },
             run: Extent::new(0, 0),
             aim: Aim::Copy,
+            step: None,
             patience: 1,
             read: 0,
             took: Duration::ZERO,
@@ -299,7 +318,12 @@ impl Rescue {
             self.cursor = self.far(self.skipped);
             run = self.ahead(map, Status::NonTried)?;
         }
-        let most = if self.is_careful() { self.options.cluster } else { PIECE };
+        let (most, step) = match (self.is_careful(), self.stage.backwards) {
+            (true, true) => (self.options.cluster, None),
+            (true, false) => (PIECE, Some(self.options.cluster)),
+            (false, _) => (PIECE, None),
+        };
+        self.step = step;
         // To the end of the piece: pieces that are read whole need no second look for their leaf.
         let at = self.whole(self.lead(run, most));
         self.cursor = self.far(at);
@@ -335,9 +359,10 @@ impl Rescue {
             }
             _ => (Aim::Step, run),
         };
+        self.step = (self.aim == Aim::Step && !self.stage.backwards).then_some(self.unit);
         Some(self.whole(match self.aim {
             Aim::Rest => cluster,
-            Aim::Step if !self.stage.backwards => self.steps(step, cluster),
+            Aim::Step if self.step.is_some() => self.steps(step, cluster),
             Aim::Edge if self.stage.backwards => run.first(self.unit),
             Aim::Edge => run.last(self.unit),
             _ => step,
@@ -357,7 +382,7 @@ impl Rescue {
         let run = self.ahead(map, Status::Bad)?;
         let at = self.whole(self.lead(run, self.unit));
         self.cursor = self.far(at);
-        self.aim = Aim::Retry;
+        (self.aim, self.step) = (Aim::Retry, None);
         Some(at)
     }
 
@@ -376,7 +401,7 @@ impl Rescue {
     }
 
     /// Whether a good answer came so slowly that the drive had to struggle for it.
-    fn was_slow(&mut self, read: &Read) -> bool {
+    fn was_slow(&mut self, read: &Tried<'_>) -> bool {
         let speed = |bytes: u64, took: Duration| bytes as f64 / took.as_secs_f64();
         let is_slow = self.options.leave_slow
             && self.stage.pass <= 2
@@ -388,7 +413,18 @@ impl Rescue {
         is_slow
     }
 
-    fn learn_copied(&mut self, at: Extent, read: &Read, map: &RescueMap) -> Vec<(Extent, Status)> {
+    fn learn_step(&mut self, read: &Tried<'_>, map: &RescueMap) -> Vec<(Extent, Status)> {
+        match self.aim {
+            Aim::Copy => self.learn_copied(read, map),
+            // The same again, perhaps for another reason.
+            Aim::Retry if !matches!(read.outcome, Outcome::Ok) => vec![(read.failed(), Status::Bad)],
+            Aim::Retry => Vec::new(),
+            _ => self.learn_walked(read),
+        }
+    }
+
+    fn learn_copied(&mut self, read: &Tried<'_>, map: &RescueMap) -> Vec<(Extent, Status)> {
+        let at = read.at;
         let was_slow = self.was_slow(read);
         if matches!(read.outcome, Outcome::Ok) {
             self.distrust = self.distrust.saturating_sub(at.len);
@@ -404,8 +440,7 @@ impl Rescue {
         }
         self.failed_before = true;
         self.distrust = self.trust;
-        let failed = Extent::between(at.offset + read.good, at.end());
-        let blamed = self.blamed(at, failed, read);
+        let (failed, blamed) = (read.failed(), self.blamed(read));
         let mut changes: Vec<(Extent, Status)> =
             blamed.map(|sector| (sector, Status::Bad)).into_iter().collect();
         if at.len > self.options.cluster || blamed.is_some() {
@@ -436,24 +471,23 @@ impl Rescue {
     }
 
     /// The sector that is bad beyond doubt: it failed alone, or the drive named it.
-    fn blamed(&self, at: Extent, failed: Extent, read: &Read) -> Option<Extent> {
-        // In steps, the last one is what failed.
-        let alone = if self.aim == Aim::Step { failed } else { at };
-        if alone.offset / self.unit == (alone.end() - 1) / self.unit {
+    fn blamed(&self, read: &Tried<'_>) -> Option<Extent> {
+        let (at, failed) = (read.at, read.failed());
+        if at.offset / self.unit == (at.end() - 1) / self.unit {
             return Some(failed);
         }
         match read.outcome {
-            Outcome::Medium { first_bad: Some(place), .. } if failed.contains(place) => {
-                Some(Extent::new(place, 1).align_out(self.unit).intersect(failed))
+            Outcome::Medium { first_bad: Some(place), .. } if failed.contains(*place) => {
+                Some(Extent::new(*place, 1).align_out(self.unit).intersect(failed))
             }
             _ => None,
         }
     }
 
-    fn learn_walked(&mut self, at: Extent, read: &Read) -> Vec<(Extent, Status)> {
+    fn learn_walked(&mut self, read: &Tried<'_>) -> Vec<(Extent, Status)> {
         let is_good = matches!(read.outcome, Outcome::Ok);
-        let failed = Extent::between(at.offset + read.good, at.end());
-        let blamed = if is_good { None } else { self.blamed(at, failed, read) };
+        let (at, failed) = (read.at, read.failed());
+        let blamed = if is_good { None } else { self.blamed(read) };
         let mut changes: Vec<(Extent, Status)> =
             blamed.map(|sector| (sector, Status::Bad)).into_iter().collect();
         // Both edges are known: between them it is scraping.
@@ -491,9 +525,7 @@ impl Rescue {
                 }
             }
             _ => {
-                let is_next = at.offset / self.unit == failed.offset / self.unit;
-                walk.bad = if is_next { walk.bad + 1 } else { 1 };
-                (walk.good, walk.unexplained) = (0, false);
+                (walk.bad, walk.good, walk.unexplained) = (walk.bad + 1, 0, false);
                 walk.front = far;
             }
         }
@@ -532,19 +564,24 @@ impl Strategy for Rescue {
 
     fn learn(&mut self, at: Extent, read: &Read, map: &RescueMap) -> Vec<(Extent, Status)> {
         self.pending.retain(|asked| asked.offset != at.offset);
-        match self.aim {
-            Aim::Copy => self.learn_copied(at, read, map),
-            // The same again, perhaps for another reason.
-            Aim::Retry if !matches!(read.outcome, Outcome::Ok) => {
-                vec![(Extent::between(at.offset + read.good, at.end()), Status::Bad)]
-            }
-            Aim::Retry => Vec::new(),
-            _ => self.learn_walked(at, read),
+        let mut tried = Tried { at, good: read.good, outcome: &read.outcome, took: read.took };
+        let last = self.step.map_or(at, |step| at.last(step));
+        if self.step.is_some() && self.aim == Aim::Copy {
+            // It may have ended before what was asked for did.
+            self.cursor = self.far(at);
         }
+        if last != at && !matches!(read.outcome, Outcome::Ok) {
+            // Those before the last one were good.
+            let len = last.offset - at.offset;
+            let before = Tried { at: Extent::new(at.offset, len), good: len, outcome: &Outcome::Ok, ..tried };
+            self.learn_step(&before, map);
+            tried = Tried { at: last, good: read.good.saturating_sub(len), ..tried };
+        }
+        self.learn_step(&tried, map)
     }
 
     fn step(&self) -> Option<u64> {
-        (self.aim == Aim::Step && !self.stage.backwards).then_some(self.unit)
+        self.step
     }
 
     fn stage(&self) -> Stage {
