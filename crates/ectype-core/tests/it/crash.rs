@@ -195,7 +195,7 @@ fn a_comparing_run_that_is_cut_never_believes_a_leaf_that_it_overwrote() {
 fn two_cuts_in_a_row_are_survived() {
     let (medium, changed) = (Medium::first(), Medium::first().changed());
     let (root, changed_root) = (plain_root(&medium.imaged()), plain_root(&changed.imaged()));
-    for first in [Cut::Image(9), Cut::State(20), Cut::Image(15)] {
+    for first in [Cut::Image(4), Cut::State(8), Cut::Image(8)] {
         let left = Remains::nothing().cut(&medium, false, first, 4).unwrap().pop().unwrap();
         for second in (0..40).step_by(5).flat_map(|k| [Cut::Image(k), Cut::State(k)]) {
             for compare in [false, true] {

@@ -508,7 +508,7 @@ fn a_copy_of_what_was_changed_does_not_pass_for_proof() {
         let said = ectype(dir.path(), ["convert", "--json", "--overwrite", &image, "copy.zst"]).ends_with(4);
         assert_eq!(said.json()["as_recorded"], false);
         let said = ectype(dir.path(), ["convert", "--overwrite", &image, "copy.zst"]).ends_with(4);
-        said.says("is not what the record of").says("ectype verify");
+        said.says("was not what its own record says").says("ectype verify");
         let record = fs::read_to_string(dir.path().join("copy.zst.ectype.json")).unwrap();
         assert!(record.contains("was not what its own record says"), "{record}");
         // Without the record nothing contradicts.
