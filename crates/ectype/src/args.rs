@@ -224,7 +224,7 @@ pub(crate) struct OpenArgs {
 
 impl OpenArgs {
     pub(crate) fn images(&self) -> Images {
-        Images { format: self.source_format, parents: self.parents.clone(), unfinished: false }
+        Images { format: self.source_format, parents: self.parents.clone(), ..Images::default() }
     }
 }
 
