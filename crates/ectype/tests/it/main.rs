@@ -16,6 +16,7 @@ mod rescue;
 mod restore;
 mod resume;
 mod run;
+mod sectors;
 mod sick;
 mod targets;
 mod verify;
