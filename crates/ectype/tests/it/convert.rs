@@ -2,6 +2,7 @@
 
 use crate::run::*;
 use ectype_testkit::need;
+use serde_json::json;
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -363,6 +364,19 @@ fn what_an_image_lacks_its_copy_lacks_too() {
         let json = ectype(dir.path(), ["verify", "--json", &image, "disk"]).ends_with(3).json();
         assert_eq!(json["skipped"]["unreadable"], 4 * 512);
     }
+    // Zeros stand for what it lacks: with --all they differ from what the disk has there.
+    for image in ["copy.img", "copy.zst"] {
+        let json = ectype(dir.path(), ["verify", "--all", "--json", image, "disk"]).ends_with(4).json();
+        assert_eq!(json["skipped"]["unreadable"], 0);
+        assert_eq!(json["compared"], 11 * MIB + 3 * 512);
+        let places = [
+            json!({ "offset": 100 * 512, "length": 3 * 512 }),
+            json!({ "offset": 9000 * 512, "length": 512 }),
+        ];
+        assert_eq!(json["differences"], json!(places));
+    }
+    ectype(dir.path(), ["verify", "--all", "copy.img", "copy.zst"]).ends_with(3);
+    ectype(dir.path(), ["verify", "--all", "copy.img"]).ends_with(2);
     // Whole after all: the same command mends both.
     sick.set_bad(&[]).unwrap();
     ectype(dir.path(), args!["create", "--through", "rescued.vhdx", sick.path(), "through.zst"]).ends_with(0);
