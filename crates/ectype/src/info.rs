@@ -107,7 +107,7 @@ fn image(path: &Path, images: &Images, output: &Output) -> Result<Code> {
         let record = record.map(|record| {
             json!({
                 "status": record.status, "made_by": record.made_by, "began": record.began, "ended": record.ended,
-                "source": record.source, "plan": record.plan, "digests": record.digests,
+                "source": record.source, "origin": record.origin, "plan": record.plan, "digests": record.digests,
                 "tree": record.tree.root, "unreadable": record.unreadable,
                 "unwritten": record.unwritten, "run_out": record.run_out,
             })
@@ -178,6 +178,12 @@ fn image(path: &Path, images: &Images, output: &Output) -> Result<Code> {
                 record.plan.consistency
             );
             output.line(&report::printable(&made));
+            if let Some(origin) = &record.origin {
+                let what = report::model(origin);
+                let path = if what == origin.path { String::new() } else { format!(", {}", origin.path) };
+                output
+                    .line(&report::printable(&format!("  that came from {what}{path} ({})", origin.medium)));
+            }
             for (name, digest) in &record.digests {
                 output.line(&report::printable(&format!("  {name:<7} {digest}")));
             }

@@ -609,6 +609,10 @@ impl Prepared {
             ended: now(),
             status: outcome.status.name().to_owned(),
             source: self.opened.identity.clone(),
+            // Of an image that was changed since nobody knows where that comes from.
+            origin: (self.opened.record.as_ref())
+                .filter(|_| !outcome.not_recorded)
+                .map(|record| record.first_source().clone()),
             image: ImageFacts {
                 name: self.files.image.file_name().unwrap_or_default().to_string_lossy().into_owned(),
                 format: self.plan.format.name.to_owned(),

@@ -11,6 +11,7 @@ mod kept;
 mod limits;
 mod look;
 mod map;
+mod origin;
 mod parents;
 mod rescue;
 mod restore;
