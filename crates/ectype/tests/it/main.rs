@@ -6,6 +6,7 @@ mod compressed;
 mod convert;
 mod create_files;
 mod devices;
+mod halfway;
 mod hostile;
 mod kept;
 mod limits;
