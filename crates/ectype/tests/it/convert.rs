@@ -90,6 +90,7 @@ fn what_a_format_cannot_do_is_refused_by_name_and_nothing_is_made() {
     let dir = folder();
     disk(dir.path(), "disk", 7);
     fs::write(dir.path().join("short.img"), noise(MIB, 8)).unwrap();
+    fs::write(dir.path().join("empty"), b"").unwrap();
     let before = contents(dir.path());
     let refused = |args: &[&str], what: &str| {
         ectype(dir.path(), args.iter().copied()).ends_with(1).says(what);
@@ -101,6 +102,11 @@ fn what_a_format_cannot_do_is_refused_by_name_and_nothing_is_made() {
     refused(&["create", "--compress", "zstd", "disk", "x.img"], "compress");
     refused(&["create", "--base", "short.img", "disk", "x.vmdk"], "base");
     refused(&["create", "--base", "short.img", "disk", "x.qcow2"], "bytes");
+    // Before hours of rescue, not at their end.
+    refused(&["create", "--base", "short.img", "--through", "t.img", "disk", "x.zst"], "has no parent");
+    refused(&["create", "--compress", "zlib", "--through", "t.img", "disk", "x.zst"], "zstd");
+    refused(&["create", "empty", "x.vhdx"], "--format raw");
+    refused(&["create", "empty", "x.vmdk"], "--format raw");
     refused(&["create", "--reverse", "disk", "x.zst"], "written in order");
     refused(&["create", "--offset", "1M", "disk", "x.zst"], "written in order");
     refused(&["convert", "nothing.img", "x.vhdx"], "nothing.img");
@@ -522,7 +528,7 @@ fn a_copy_of_what_was_changed_does_not_pass_for_proof() {
         let said = ectype(dir.path(), ["convert", "--json", "--overwrite", &image, "copy.zst"]).ends_with(4);
         assert_eq!(said.json()["as_recorded"], false);
         let said = ectype(dir.path(), ["convert", "--overwrite", &image, "copy.zst"]).ends_with(4);
-        said.says("is not what the record of").says("ectype verify");
+        said.says("was not what its own record says").says("ectype verify");
         let record = fs::read_to_string(dir.path().join("copy.zst.ectype.json")).unwrap();
         assert!(record.contains("was not what its own record says"), "{record}");
         // Without the record nothing contradicts.
@@ -549,6 +555,9 @@ fn a_parent_of_the_same_name_in_another_folder_is_not_the_child() {
             .says(&format!("it is read with {}", dir.path().join(&base).canonicalize().unwrap().display()));
         // One that is its own parent still is none.
         fs::copy(dir.path().join(&child), dir.path().join(&base)).unwrap();
-        ectype(dir.path(), ["verify", "--parents", "monday", &child]).ends_with(1);
+        ectype(dir.path(), ["verify", "--parents", "monday", &child])
+            .ends_with(1)
+            .says("among its own parents")
+            .says("bring back the parent");
     }
 }
