@@ -98,3 +98,27 @@ impl Source for ImageSource {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::gate;
+
+    #[test]
+    fn a_file_that_is_cut_is_said_to_have_become_shorter() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), vec![7; 2 << 20]).unwrap();
+        let image = gate::open(file.path(), Some(&crate::image::raw::RAW), &[]).unwrap().image;
+        let mut source = ImageSource::new(image, 2 << 20);
+        let known = KnownGood { at: Extent::new(1 << 20, 512), bytes: vec![7; 512] };
+        source.alive(Some(&known)).unwrap();
+        file.as_file().set_len(1 << 20).unwrap();
+        let error = source.alive(Some(&known)).unwrap_err();
+        assert_eq!(error.kind(), Kind::Changed);
+        assert!(error.to_string().contains("became shorter"), "{error}");
+        source.submit(known.at, Buffer::new(PIECE as usize));
+        let answer = source.complete(Duration::from_secs(60)).unwrap();
+        let Outcome::Failed(error) = answer.read.outcome else { panic!("it was read") };
+        assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
+    }
+}
