@@ -71,11 +71,12 @@ impl Error {
 
     /// Writing failed: a limit where the target is full or the file may not grow, else an I/O error.
     pub fn writing(context: impl Into<String>, source: io::Error) -> Self {
-        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
         let (kind, advice) = match source.kind() {
             StorageFull | QuotaExceeded => {
                 (Kind::Limit, Some("make room there, and run the same command again"))
             }
+            ReadOnlyFilesystem => (Kind::Io, Some("choose a folder on a file system that can be written to")),
             FileTooLarge => (Kind::Limit, Some("choose a place that holds files of that length")),
             _ => (Kind::Io, None),
         };
@@ -167,6 +168,12 @@ pub fn word(path: &std::path::Path) -> String {
     }
 }
 
+/// An option and its value as words of a command that is proposed: a value that begins like an option is bound to it.
+pub fn option(name: &str, value: &str) -> String {
+    let bond = if value.starts_with('-') { '=' } else { ' ' };
+    format!("{name}{bond}{}", word(std::path::Path::new(value)))
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
@@ -179,6 +186,18 @@ mod tests {
     use std::path::Path;
 
     #[test]
+    fn a_place_that_cannot_be_written_is_told_with_a_way_out() {
+        for (kind, text) in [
+            (io::ErrorKind::ReadOnlyFilesystem, "choose a folder"),
+            (io::ErrorKind::StorageFull, "make room"),
+            (io::ErrorKind::FileTooLarge, "choose a place"),
+        ] {
+            let error = Error::writing("writing x", kind.into());
+            assert!(error.advice().iter().any(|advice| advice.contains(text)), "{kind}: {error:?}");
+        }
+    }
+
+    #[test]
     fn words_survive_a_shell() {
         for (path, text) in [
             ("/media/usb", "/media/usb"),
@@ -188,5 +207,9 @@ mod tests {
         ] {
             assert_eq!(word(Path::new(path)), text);
         }
+        assert_eq!(option("--confirm", "4C53"), "--confirm 4C53");
+        assert_eq!(option("--confirm", "my stick"), "--confirm 'my stick'");
+        assert_eq!(option("--confirm", "-abc"), "--confirm=-abc");
+        assert_eq!(option("--confirm", "-a c"), "--confirm='-a c'");
     }
 }

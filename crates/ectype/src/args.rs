@@ -224,7 +224,7 @@ pub(crate) struct OpenArgs {
 
 impl OpenArgs {
     pub(crate) fn images(&self) -> Images {
-        Images { format: self.source_format, parents: self.parents.clone(), unfinished: false }
+        Images { format: self.source_format, parents: self.parents.clone(), ..Images::default() }
     }
 }
 
@@ -286,6 +286,9 @@ pub(crate) struct VerifyArgs {
     pub(crate) image: PathBuf,
     /// A device, a file or another image to compare with, around the page cache
     pub(crate) source: Option<PathBuf>,
+    /// Also compare what the image left out or could not read: zeros stand for it
+    #[arg(long, requires = "source")]
+    pub(crate) all: bool,
     /// Further digests to take: md5,sha1,sha256,blake3
     #[arg(long, value_name = "LIST", value_parser = parse_hashes)]
     pub(crate) hash: Option<Hashes>,
@@ -416,7 +419,7 @@ fn parse_consistency(text: &str) -> Result<Choice<Consistency>, String> {
 /// What later versions bring, by the names that they will have: asked for now, it is refused by name and not as a slip.
 const LATER_VERBS: [&str; 11] =
     ["clone", "list", "extract", "mount", "serve", "try", "backup", "versions", "recover", "forget", "check"];
-const LATER_OPTIONS: [&str; 5] = ["--blocks", "--unmount", "--preallocate", "--eject", "--all"];
+const LATER_OPTIONS: [&str; 4] = ["--blocks", "--unmount", "--preallocate", "--eject"];
 
 /// Values of options that work, but not with these.
 const LATER_VALUES: [(&[&str], &[&str]); 2] =

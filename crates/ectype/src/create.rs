@@ -8,7 +8,7 @@ use ectype_core::copy::{Limits, Tuning};
 use ectype_core::error::word;
 use ectype_core::plan::rescue;
 use ectype_core::proof::record::{self, Record};
-use ectype_core::task::create::{Ended, Options, Outcome, Parts, prepare};
+use ectype_core::task::create::{self, Ended, Options, Outcome, Parts, prepare};
 use ectype_core::task::open::{Images, recognise};
 use ectype_core::watch::Watch;
 use ectype_core::{Error, Kind, Result};
@@ -99,6 +99,7 @@ fn in_two_steps(options: Options, through: &Path, output: &Output) -> Result<Cod
         ..Options::default()
     };
     refuse_early(&image, through, &options)?;
+    create::refuse_early(&packed)?;
     let rescued = Record::of(through)?.filter(|record| record.status == "whole");
     let dry_run = options.dry_run;
     if let Some(record) = &rescued {

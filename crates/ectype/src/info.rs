@@ -10,8 +10,8 @@ use ectype_core::os::disk;
 use ectype_core::os::file::PlainFile;
 use ectype_core::plan::map::{RescueMap, Status};
 use ectype_core::task::devices as task;
-use ectype_core::task::open::{Images, open_image};
-use ectype_core::{Extents, Result};
+use ectype_core::task::open::{Images, Opened, open_image};
+use ectype_core::{Error, Extents, Result};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -67,18 +67,37 @@ pub(crate) fn map_facts(path: &Path, map: &RescueMap) -> Value {
     })
 }
 
+/// The image; where only its parent is amiss what its own file tells, and what is amiss.
+fn open(path: &Path, images: &Images) -> Result<(Opened, Option<Error>)> {
+    let error = match open_image(path, images) {
+        Ok(opened) => return Ok((opened, None)),
+        Err(error) => error,
+    };
+    match open_image(path, &Images { header_only: true, ..images.clone() }) {
+        Ok(opened) if opened.image().is_some_and(|image| image.facts().parent.is_some()) => {
+            Ok((opened, Some(error)))
+        }
+        _ => Err(error),
+    }
+}
+
 fn image(path: &Path, images: &Images, output: &Output) -> Result<Code> {
     let stored = PlainFile::open(path).and_then(|file| file.allocated()).unwrap_or(0);
-    let opened = open_image(path, images)?;
+    let (opened, without_parent) = open(path, images)?;
     let record = opened.record.as_ref();
     let reader = opened.look()?;
     let facts = opened.image().expect("an image was opened").facts();
-    // A raw image has no sector of its own; its record knows.
-    let sector = match record {
-        Some(record) if facts.format == "raw" => record.source.sector_size.clamp(512, 4096),
-        _ => facts.sector,
+    let sector = opened.identity.sector_size;
+    let content = match without_parent {
+        Some(_) => task::Content::default(),
+        None => task::content(&*reader, sector),
     };
-    let content = task::content(&*reader, sector);
+    let note = without_parent.as_ref().map(|error| {
+        format!(
+            "its content cannot be looked at: {}",
+            [&[error.to_string()], error.advice()].concat().join("; ")
+        )
+    });
     if output.json() {
         let mut more: serde_json::Map<_, _> =
             facts.more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
@@ -88,7 +107,7 @@ fn image(path: &Path, images: &Images, output: &Output) -> Result<Code> {
         let record = record.map(|record| {
             json!({
                 "status": record.status, "made_by": record.made_by, "began": record.began, "ended": record.ended,
-                "source": record.source, "plan": record.plan, "digests": record.digests,
+                "source": record.source, "origin": record.origin, "plan": record.plan, "digests": record.digests,
                 "tree": record.tree.root, "unreadable": record.unreadable,
                 "unwritten": record.unwritten, "run_out": record.run_out,
             })
@@ -101,6 +120,8 @@ fn image(path: &Path, images: &Images, output: &Output) -> Result<Code> {
             "virtual_size": reader.size(),
             "sector_size": sector,
             "parent": facts.parent,
+            "parent_file": opened.parent_file().map(|path| path.display().to_string()),
+            "note": note,
             "partitions": json::partitions(&content),
             "tracks": [],
             "facts": more,
@@ -116,7 +137,9 @@ fn image(path: &Path, images: &Images, output: &Output) -> Result<Code> {
         report::size(stored)
     ));
     if let Some(parent) = &facts.parent {
-        output.line(&format!("  parent: {}", report::printable(parent)));
+        // By its last name alone another file may have been found.
+        let from = opened.parent_file().map(|path| format!(", read from {}", path.display()));
+        output.line(&report::printable(&format!("  parent: {parent}{}", from.unwrap_or_default())));
     }
     for (name, value) in &facts.more {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -134,6 +157,12 @@ fn image(path: &Path, images: &Images, output: &Output) -> Result<Code> {
         facts.push(report::printable(&partition.type_name));
         output.line(&format!("  {}", facts.join("  ")));
     }
+    if let Some(error) = &without_parent {
+        output.finding(&report::printable(&format!("  its content cannot be looked at: {error}")));
+        for advice in error.advice() {
+            output.finding(&report::printable(&format!("    {advice}")));
+        }
+    }
     for note in &content.notes {
         output.line(&format!("  {}", report::printable(note)));
     }
@@ -149,6 +178,12 @@ fn image(path: &Path, images: &Images, output: &Output) -> Result<Code> {
                 record.plan.consistency
             );
             output.line(&report::printable(&made));
+            if let Some(origin) = &record.origin {
+                let what = report::model(origin);
+                let path = if what == origin.path { String::new() } else { format!(", {}", origin.path) };
+                output
+                    .line(&report::printable(&format!("  that came from {what}{path} ({})", origin.medium)));
+            }
             for (name, digest) in &record.digests {
                 output.line(&report::printable(&format!("  {name:<7} {digest}")));
             }

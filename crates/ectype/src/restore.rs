@@ -5,11 +5,10 @@ use crate::exit::{self, Code};
 use crate::progress::Output;
 use crate::{args, json, report};
 use ectype_core::copy::Tuning;
-use ectype_core::error::word;
+use ectype_core::error::option;
 use ectype_core::task::restore::{Ended, Options, Outcome, Plan, Side, prepare};
 use ectype_core::watch::Watch;
 use ectype_core::{Error, Kind, Result};
-use std::path::Path;
 
 pub(crate) fn run(args: &RestoreArgs, output: &Output) -> Result<Code> {
     let mut prepared = prepare(Options {
@@ -32,7 +31,7 @@ pub(crate) fn run(args: &RestoreArgs, output: &Output) -> Result<Code> {
         && let Some(name) = by_name
     {
         return Err(Error::refused("--yes is for files: a device is overwritten when it is named once more")
-            .advise(format!("it is the right one:  --confirm {}", word(Path::new(name)))));
+            .advise(format!("it is the right one:  {}", option("--confirm", name))));
     }
     if let Some(name) = &args.confirm {
         prepared.confirm(name, false)?;
@@ -146,7 +145,7 @@ fn tell(outcome: &Outcome, output: &Output) -> Code {
     };
     let timing = report::took(outcome.seconds);
     let advice = match &outcome.status {
-        Ended::Stopped(error) => advice(error, plan.confirm.is_empty()),
+        Ended::Stopped(error) => advice(error, plan.confirm.is_empty(), is_touched(outcome)),
         _ => Vec::new(),
     };
     match &outcome.status {
@@ -207,23 +206,63 @@ fn tell(outcome: &Outcome, output: &Output) -> Code {
         Ended::Differs => Code::Differs,
         Ended::Stopped(error) => {
             output.error(error, &advice);
-            match error.kind() {
-                Kind::Cancelled => Code::Interrupted,
-                Kind::Gone | Kind::Limit | Kind::Changed => Code::Stopped,
-                _ if !outcome.unwritable.is_empty() => Code::Differs,
-                _ => Code::Failed,
-            }
+            stopped(error.kind(), is_touched(outcome), !outcome.unwritable.is_empty())
         }
     }
 }
 
+/// Whether the target is no longer what it was; a file loses what it held before anything is written.
+fn is_touched(outcome: &Outcome) -> bool {
+    let counts = &outcome.counts;
+    let emptied = outcome.plan.confirm.is_empty() && !outcome.plan.changed_only;
+    emptied || counts.written + counts.zeroed + counts.discarded > 0
+}
+
+/// The exit status of a restore that stopped.
+fn stopped(kind: Kind, is_touched: bool, is_unwritable: bool) -> Code {
+    match kind {
+        Kind::Cancelled => Code::Interrupted,
+        Kind::Gone | Kind::Limit | Kind::Changed => Code::Stopped,
+        _ if is_unwritable => Code::Differs,
+        _ if !is_touched => Code::Failed,
+        // No repetition mends what the image holds: the target stays other than it.
+        Kind::Corrupt => Code::Differs,
+        _ => Code::Stopped,
+    }
+}
+
 /// A rerun writes only what is missing; a file is there by then.
-fn advice(error: &Error, is_file: bool) -> Vec<String> {
+fn advice(error: &Error, is_file: bool, is_touched: bool) -> Vec<String> {
     let mut advice = exit::advice(error);
-    if matches!(error.kind(), Kind::Cancelled | Kind::Gone | Kind::Limit) {
+    if error.kind() == Kind::Corrupt && is_touched {
+        advice.push(
+            "the target holds only a part now, and the image is damaged: restore another one".to_owned(),
+        );
+    } else if matches!(error.kind(), Kind::Cancelled | Kind::Gone | Kind::Limit | Kind::Io) && is_touched {
         let more: &[&str] = if is_file { &["--changed-only", "--yes"] } else { &["--changed-only"] };
         let command = args::command_line_with(more);
         advice.push(format!("the target holds only a part now; to write what is missing:  {command}"));
     }
     advice
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_target_that_is_as_it_was_ends_with_1() {
+        for (kind, touched, unwritable, code) in [
+            (Kind::Io, false, false, Code::Failed),
+            (Kind::Corrupt, false, false, Code::Failed),
+            // A flush that failed: the same command writes it again.
+            (Kind::Io, true, false, Code::Stopped),
+            (Kind::Corrupt, true, false, Code::Differs),
+            (Kind::Io, true, true, Code::Differs),
+            (Kind::Gone, true, false, Code::Stopped),
+            (Kind::Cancelled, true, false, Code::Interrupted),
+        ] {
+            assert_eq!(stopped(kind, touched, unwritable), code, "{kind:?} {touched} {unwritable}");
+        }
+    }
 }

@@ -20,7 +20,7 @@ pub(crate) fn run(args: &VerifyArgs, output: &Output) -> Result<Code> {
     match &args.source {
         Some(source) => {
             let verified = output.watched(watch, || {
-                verify_against(&args.image, &images, source, &more, Tuning::default(), watch)
+                verify_against(&args.image, &images, source, args.all, &more, Tuning::default(), watch)
             });
             let (found, record) = verified?;
             report::compared(&found, output);

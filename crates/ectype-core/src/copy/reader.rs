@@ -14,7 +14,7 @@ use crate::image::Placement;
 use crate::io::Content;
 use crate::plan::Strategy;
 use crate::plan::map::{RescueMap, Stage, Status};
-use crate::source::{Answer, KnownGood, Outcome, Read, Source};
+use crate::source::{Answer, KnownGood, Outcome, Read, Source, became_shorter};
 use crate::watch::Watch;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -395,6 +395,9 @@ impl<'a> Reader<'a> {
             Outcome::Failed(cause) => {
                 // Many an odd error is that of a device that went away.
                 self.alive().map_err(|gone| gone.because(again(cause)))?;
+                if cause.kind() == std::io::ErrorKind::UnexpectedEof {
+                    return Err(became_shorter().at(at.offset + read.good));
+                }
                 Error::io("reading the source", again(cause))
             }
         };

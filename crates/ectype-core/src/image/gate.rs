@@ -6,12 +6,14 @@
 //!
 //! An image is hostile: it may name any file of the system as its parent, itself, or a chain without end. So only files in
 //! the image's own folder and in the folders that the user named (`--parents`) are opened, by regular files only, at most
-//! [`DEEPEST`] deep, and none that is already open in the chain.
+//! [`DEEPEST`] deep, and none that is already open in the chain. Where only its header is wanted, a stand-in answers for the
+//! parent: see [`open_header`].
 
-use super::{Gate, Opened};
+use super::{Facts, Findings, Gate, Opened};
 use crate::error::{Error, Kind, Result, word};
-use crate::io::ReadAt;
+use crate::io::{Content, ReadAt};
 use crate::os::file::{PlainFile, folder};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,6 +32,10 @@ pub struct Folders {
     files: usize,
     /// Every file that was opened through it, parents' files included.
     opened: Vec<PathBuf>,
+    /// Of these the parents, the image's own first.
+    parents: Vec<PathBuf>,
+    /// No parent is opened: one that refuses every read stands for it.
+    header_only: bool,
 }
 
 /// An image that was opened by its path.
@@ -38,18 +44,35 @@ pub struct Image {
     pub image: Arc<dyn Opened>,
     /// The other files that it needs: extents, parents.
     pub files: Vec<PathBuf>,
+    /// Of these its own parent.
+    pub parent: Option<PathBuf>,
 }
 
 /// Opens the image at `path`, by its content or as `format`; its parents may also be looked for in `parents`.
 pub fn open(path: &Path, format: Option<&'static super::Format>, parents: &[PathBuf]) -> Result<Image> {
+    open_with(path, format, parents, false)
+}
+
+/// Opens the image at `path` for what its own file tells: its parent is not looked for, and what lies there cannot be read.
+pub fn open_header(path: &Path, format: Option<&'static super::Format>) -> Result<Image> {
+    open_with(path, format, &[], true)
+}
+
+fn open_with(
+    path: &Path,
+    format: Option<&'static super::Format>,
+    parents: &[PathBuf],
+    header_only: bool,
+) -> Result<Image> {
     let real = real(path)?;
     let mut allowed = vec![folder(&real).to_owned()];
     for parent in parents {
         allowed.push(self::real(parent)?);
     }
-    let mut gate = Folders { allowed, chain: Vec::new(), files: 0, opened: Vec::new() };
+    let (opened, parents) = (Vec::new(), Vec::new());
+    let mut gate = Folders { allowed, chain: Vec::new(), files: 0, opened, parents, header_only };
     let image = gate.open(real, format).map_err(|error| error.in_file(path))?;
-    Ok(Image { image, files: gate.opened })
+    Ok(Image { image, files: gate.opened, parent: gate.parents.into_iter().next() })
 }
 
 fn real(path: &Path) -> Result<PathBuf> {
@@ -131,10 +154,14 @@ impl Gate for Folders {
     }
 
     fn parent(&mut self, names: &[String], format: Option<&str>) -> Result<Arc<dyn Opened>> {
+        if self.header_only {
+            return Ok(Arc::new(Absent(Facts::default())));
+        }
         let path = self.find(names)?;
         if self.chain.contains(&path) {
             let context = format!("{} is among its own parents", path.display());
-            return Err(Error::new(Kind::Corrupt, context));
+            return Err(Error::new(Kind::Corrupt, context)
+                .advise("bring back the parent as it was, or name the folder where it is:  --parents DIR"));
         }
         if self.chain.len() >= DEEPEST {
             let context = format!("its parents have parents, more than {DEEPEST} deep");
@@ -147,7 +174,45 @@ impl Gate for Folders {
             None => None,
         };
         self.opened.push(path.clone());
+        self.parents.push(path.clone());
         self.open(path.clone(), format).map_err(|error| error.in_file(&path))
+    }
+}
+
+/// Stands for a parent that is not looked at: as long as need be, and it gives nothing.
+struct Absent(Facts);
+
+impl Absent {
+    fn refusal<T>() -> io::Result<T> {
+        Err(io::Error::new(io::ErrorKind::NotFound, "it lies in the parent, which was not opened"))
+    }
+}
+
+impl ReadAt for Absent {
+    fn size(&self) -> u64 {
+        u64::MAX
+    }
+
+    fn read_at(&self, _buf: &mut [u8], _offset: u64) -> io::Result<()> {
+        Self::refusal()
+    }
+
+    fn content_at(&self, _offset: u64) -> io::Result<(Content, u64)> {
+        Self::refusal()
+    }
+}
+
+impl Opened for Absent {
+    fn facts(&self) -> &Facts {
+        &self.0
+    }
+
+    fn check(&self, _findings: &mut Findings) -> Result<()> {
+        Err(Error::new(Kind::Io, "the parent was not opened"))
+    }
+
+    fn is_absent(&self) -> bool {
+        true
     }
 }
 

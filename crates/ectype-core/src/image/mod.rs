@@ -180,6 +180,11 @@ pub trait Opened: ReadAt {
     /// Looks through all structure for what contradicts itself: overlapping or outlying blocks, wrong checksums, leaks.
     /// An error where it cannot be looked through at all.
     fn check(&self, findings: &mut Findings) -> Result<()>;
+
+    /// Whether it only stands for a parent that nobody looked for: then it has no identity, and gives nothing.
+    fn is_absent(&self) -> bool {
+        false
+    }
 }
 
 /// A part of an image's content, as a partition is: what the image tells of itself stays.
@@ -334,6 +339,22 @@ impl std::fmt::Debug for Format {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
     }
+}
+
+/// What holds an empty source.
+const OF_NOTHING: &str = "a raw image holds nothing too:  --format raw";
+
+/// Refuses a source with sectors of 4096 bytes: a disk in `format` has those of 512, and nothing that counts in the source's own
+/// would be found on it.
+fn refuse_large_sectors(format: &str, spec: &Spec) -> Result<()> {
+    if spec.sector <= 2048 {
+        return Ok(());
+    }
+    let context =
+        format!("{format} disks have sectors of 512 bytes, and the source has sectors of {}", spec.sector);
+    Err(Error::refused(context)
+        .advise("VHDX keeps the sector size:       --format vhdx")
+        .advise("so does a raw image's own record: --format raw"))
 }
 
 /// The format of that name.

@@ -27,6 +27,9 @@ pub struct Record {
     pub status: String,
     /// What it is an image of.
     pub source: Identity,
+    /// Where the source is an image itself that has a record: what that was made of, at the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Identity>,
     /// The image.
     pub image: ImageFacts,
     /// How it was made.
@@ -200,6 +203,11 @@ impl Record {
                 .advise(advice)
         };
         Record::parse(&bytes).map(Some).map_err(wrong)
+    }
+
+    /// The medium from which the content came, through however many images.
+    pub fn first_source(&self) -> &Identity {
+        self.origin.as_ref().unwrap_or(&self.source)
     }
 
     /// Reads a record.

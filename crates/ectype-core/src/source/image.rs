@@ -27,8 +27,14 @@ pub struct ImageSource {
 impl ImageSource {
     /// Reads the first `size` bytes of the content of `image`; formats pad what they hold to whole sectors.
     pub fn new(image: Arc<dyn Opened>, size: u64) -> ImageSource {
+        let sector = image.facts().sector;
+        ImageSource::of_sectors(image, size, sector)
+    }
+
+    /// The same of a disk whose sectors had `sector` bytes, which not every format tells.
+    pub fn of_sectors(image: Arc<dyn Opened>, size: u64, sector: u32) -> ImageSource {
         let medium: Arc<dyn ReadOnce> = Arc::new(OpenImage(Arc::clone(&image)));
-        let sector = image.facts().sector.max(1);
+        let sector = sector.max(1);
         let size = size.min(image.size());
         // A content that ends within a sector is addressed by the byte, as a file's is.
         let sector = if size.is_multiple_of(sector.into()) { sector } else { 1 };
@@ -49,6 +55,12 @@ impl ReadOnce for OpenImage {
         };
         Read { good, outcome, took: begun.elapsed() }
     }
+}
+
+/// What a format looks for behind the end of its file is corrupt before it comes to this.
+pub(crate) fn became_shorter() -> Error {
+    Error::new(Kind::Changed, "the file of the source became shorter while it was read")
+        .advise("let its writer end, and run the same command again")
 }
 
 impl Source for ImageSource {
@@ -79,9 +91,34 @@ impl Source for ImageSource {
         let again = &mut buffer[..known.bytes.len()];
         match self.image.read_at(again, known.at.offset) {
             Ok(()) => known.compare(again),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(became_shorter()),
             Err(error) => {
                 Err(Error::new(Kind::Gone, "the image no longer gives what it gave before").because(error))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::gate;
+
+    #[test]
+    fn a_file_that_is_cut_is_said_to_have_become_shorter() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), vec![7; 2 << 20]).unwrap();
+        let image = gate::open(file.path(), Some(&crate::image::raw::RAW), &[]).unwrap().image;
+        let mut source = ImageSource::new(image, 2 << 20);
+        let known = KnownGood { at: Extent::new(1 << 20, 512), bytes: vec![7; 512] };
+        source.alive(Some(&known)).unwrap();
+        file.as_file().set_len(1 << 20).unwrap();
+        let error = source.alive(Some(&known)).unwrap_err();
+        assert_eq!(error.kind(), Kind::Changed);
+        assert!(error.to_string().contains("became shorter"), "{error}");
+        source.submit(known.at, Buffer::new(PIECE as usize));
+        let answer = source.complete(Duration::from_secs(60)).unwrap();
+        let Outcome::Failed(error) = answer.read.outcome else { panic!("it was read") };
+        assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
     }
 }

@@ -13,6 +13,7 @@ mod wrapped;
 pub use device::{DeviceReader, DeviceSource};
 pub use file::FileSource;
 pub use image::ImageSource;
+pub(crate) use image::became_shorter;
 pub(crate) use wrapped::START as WRAPPED_START;
 pub use wrapped::WrappedSource;
 

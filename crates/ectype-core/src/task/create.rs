@@ -14,7 +14,7 @@ mod planning;
 pub use outcome::{Ended, Outcome};
 
 use self::outcome::{missing_extents, only_parts, run_out};
-use self::planning::{open_base, plan_placement, spec, worst_case, wrap};
+use self::planning::{open_base, plan_placement, refuse_unsuited, spec, worst_case, wrap};
 use super::open::{self, Consistency, How, Images, Opened, Purpose, changed};
 use super::target::{Files, RunFacts, Target, map_text, refuse_device, survey};
 use super::verify;
@@ -195,6 +195,12 @@ pub struct Prepared {
     took: Duration,
 }
 
+/// Refuses options that the format of the image does not have: known before the source is looked at.
+pub fn refuse_early(options: &Options) -> Result<()> {
+    let (format, _) = policy::format(Medium::File, options.format, options.image.as_deref())?;
+    refuse_unsuited(options, format)
+}
+
 /// Opens the source, surveys the target, and makes the plan. Touches nothing.
 pub fn prepare(options: Options) -> Result<Prepared> {
     let begun = Instant::now();
@@ -304,6 +310,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
             "the source may have been written to since the earlier run: it is read again, and only what differs is rewritten{but}"
         ));
     }
+    let worst_case = worst_case(&opened, format, &spec, longest)?;
     let plan = Plan {
         source: opened.identity.clone(),
         volumes: opened.volumes.clone(),
@@ -318,8 +325,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         consistency,
         hashes,
         why,
-        // What the format adds to the content: tables, headers, padding.
-        worst_case: worst_case(&opened)?.saturating_add(longest.saturating_sub(geometry.size)),
+        worst_case,
         available: None,
         held,
         compare,
@@ -609,6 +615,10 @@ impl Prepared {
             ended: now(),
             status: outcome.status.name().to_owned(),
             source: self.opened.identity.clone(),
+            // Of an image that was changed since nobody knows where that comes from.
+            origin: (self.opened.record.as_ref())
+                .filter(|_| !outcome.not_recorded)
+                .map(|record| record.first_source().clone()),
             image: ImageFacts {
                 name: self.files.image.file_name().unwrap_or_default().to_string_lossy().into_owned(),
                 format: self.plan.format.name.to_owned(),

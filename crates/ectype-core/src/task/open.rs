@@ -71,6 +71,8 @@ pub struct Images {
     pub parents: Vec<PathBuf>,
     /// Also one that a run has not finished: to be looked at, not to be believed.
     pub unfinished: bool,
+    /// Without its parent: only what the image's own file tells of it.
+    pub header_only: bool,
 }
 
 /// A source that is open.
@@ -111,7 +113,7 @@ pub struct Opened {
 enum Probe {
     Device(Arc<Disk>),
     File(PathBuf),
-    Image { path: PathBuf, image: Arc<dyn image::Opened>, files: Vec<PathBuf> },
+    Image { path: PathBuf, image: Arc<dyn image::Opened>, files: Vec<PathBuf>, parent: Option<PathBuf> },
 }
 
 impl Opened {
@@ -127,7 +129,9 @@ impl Opened {
 
     /// Leaves only the volume of an image that is a disk around it: see [`super::wrapped::volume_in`].
     pub(super) fn unwrap(mut self, volume: Extent) -> Result<Opened> {
-        let Probe::Image { path, image, files } = self.probe else { panic!("only images are unwrapped") };
+        let Probe::Image { path, image, files, parent } = self.probe else {
+            panic!("only images are unwrapped")
+        };
         if image.size() < volume.end() {
             let context = format!("{} ends before the volume in it does", path.display());
             return Err(Error::new(Kind::Corrupt, context).at(image.size()));
@@ -144,11 +148,12 @@ impl Opened {
             sector_size: self.identity.sector_size,
             ..identity(&image, &known)
         };
-        self.source = Box::new(ImageSource::new(Arc::clone(&image), volume.len));
+        let sector = self.identity.sector_size;
+        self.source = Box::new(ImageSource::of_sectors(Arc::clone(&image), volume.len, sector));
         (self.volumes, self.table) = (known.volumes, known.table);
         let unread = self.unread.iter().map(|at| at.intersect(volume)).filter(|at| at.len > 0);
         self.unread = unread.map(|at| Extent::new(at.offset - volume.offset, at.len)).collect();
-        self.probe = Probe::Image { path, image, files };
+        self.probe = Probe::Image { path, image, files, parent };
         Ok(self)
     }
 
@@ -165,6 +170,14 @@ impl Opened {
     pub fn image(&self) -> Option<&Arc<dyn image::Opened>> {
         match &self.probe {
             Probe::Image { image, .. } => Some(image),
+            _ => None,
+        }
+    }
+
+    /// The file that the parent of an image is read from.
+    pub fn parent_file(&self) -> Option<&Path> {
+        match &self.probe {
+            Probe::Image { parent, .. } => parent.as_deref(),
             _ => None,
         }
     }
@@ -274,15 +287,21 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
         refuse_unfinished(path, record.as_ref())?;
     }
     let format = format_of(path, images, record.as_ref())?;
-    let gate::Image { image, files } = gate::open(path, format, &images.parents)?;
+    let gate::Image { image, files, parent } = match images.header_only {
+        true => gate::open_header(path, format)?,
+        false => gate::open(path, format, &images.parents)?,
+    };
     let facts = image.facts();
-    let (size, sector) = (image.size(), facts.sector);
+    let (size, sector) = (image.size(), sector_of(facts, record.as_ref()));
     // Behind it are only the zeros that the format pads with.
     let size = record.as_ref().map_or(size, |record| record.image.content_size.min(size));
     let unread: Extents =
         record.iter().flat_map(|record| &record.unreadable).map(|&range| range.into()).collect();
     let reader = looking(&image, size);
-    let known = inspect(&*reader, sector);
+    let known = match images.header_only {
+        true => Known { volumes: Vec::new(), table: None },
+        false => inspect(&*reader, sector),
+    };
     let identity = Identity {
         path: path.display().to_string(),
         medium: Medium::Image.name().to_owned(),
@@ -307,7 +326,7 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
         ));
     }
     Ok(Opened {
-        source: Box::new(ImageSource::new(Arc::clone(&image), size)),
+        source: Box::new(ImageSource::of_sectors(Arc::clone(&image), size, sector)),
         identity,
         device: None,
         medium: Medium::Image,
@@ -322,8 +341,15 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
         unread,
         record,
         table_leaf: None,
-        probe: Probe::Image { path: path.to_owned(), image, files },
+        probe: Probe::Image { path: path.to_owned(), image, files, parent },
     })
+}
+
+/// The sector of the disk in an image: a VHDX tells it, of any other the record knows what it was made of.
+fn sector_of(facts: &image::Facts, record: Option<&Record>) -> u32 {
+    let recorded = record.map(|record| record.source.sector_size);
+    let recorded = recorded.filter(|sector| sector.is_power_of_two() && (512..=4096).contains(sector));
+    recorded.filter(|_| facts.format != "vhdx").unwrap_or(facts.sector)
 }
 
 /// So much of an image that is only read forward is looked at: there it costs nothing.

@@ -34,13 +34,14 @@ use crate::os::{Device, Lock};
 use crate::plan::map::{RescueMap, Status};
 use crate::plan::rescue::{self, Rescue};
 use crate::proof::ledger::Ledger;
+use crate::proof::record::Record;
 use crate::proof::tree::Hash;
 use crate::source::{DeviceReader, ImageSource, Source};
 use crate::volume::gpt;
 use crate::watch::{Phase, Watch};
 use onto::{Onto, OntoFile};
 use sink::Restoring;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use target::Target;
@@ -235,12 +236,17 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         Target::File(path, exists) => {
             target::refuse_file(&path, exists, &options, &opened)?;
             let mut plan = planned(&options, &opened)?;
-            plan.target =
-                Side { path: path.clone(), medium: "file", size: opened.geometry().size, ..Side::default() };
+            let size = opened.geometry().size;
+            let held = std::fs::metadata(&path).map_or(size, |about| about.len());
+            plan.target = Side { path: path.clone(), medium: "file", size: held, ..Side::default() };
             plan.scope = "file";
             plan.why.extend(volume.map(|_| target::WITH_TABLE.to_owned()));
             if exists {
-                plan.why.push(format!("{} is there, and is overwritten", path.display()));
+                let shorter = match size < held {
+                    true => format!("; its {held} bytes become {size}: it becomes shorter"),
+                    false => String::new(),
+                };
+                plan.why.push(format!("{} is there, and is overwritten{shorter}", path.display()));
             }
             if options.fix_gpt {
                 return Err(Error::refused(
@@ -267,6 +273,8 @@ fn prepare_device(options: Options, opened: Opened, device: &Device) -> Result<P
         _ => Arc::new(Disk::open(device, Lock::Shared)?),
     };
     let geometry = disk.geometry();
+    // Since it was looked for, another medium may have been put in.
+    target::refuse_too_small(device, geometry.size, opened.geometry().size)?;
     let content = devices::content(&DeviceReader::new(disk), geometry.sector);
     plan.target = Side {
         path: device.path.clone(),
@@ -295,7 +303,7 @@ fn planned(options: &Options, opened: &Opened) -> Result<Plan> {
     let image = opened.image().expect("an image was opened");
     let record = opened.record.as_ref();
     let size = opened.geometry().size;
-    let source = record.map(|record| &record.source);
+    let source = record.map(Record::first_source);
     let mut why = Vec::new();
     if !opened.unread.is_empty() {
         why.push(format!(
@@ -443,7 +451,7 @@ impl Prepared {
             "{} would be overwritten, and nobody confirmed it",
             self.plan.target.path.display()
         ))
-        .advise(format!("it is the right one:  --confirm {}", crate::error::word(Path::new(name))))
+        .advise(format!("it is the right one:  {}", crate::error::option("--confirm", name)))
     }
 
     /// Restores. An error means that nothing was written.

@@ -274,7 +274,7 @@ impl Files {
     /// The state file, taken for this run alone.
     pub(super) fn lock_state(&self) -> Result<PlainFile> {
         let name = self.state.display();
-        let failed = |error| Error::io(format!("writing {name}"), error);
+        let failed = |error| Error::writing(format!("writing {name}"), error);
         let state = loop {
             let state = PlainFile::open_or_create(&self.state).map_err(failed)?;
             if !state.lock().map_err(failed)? {

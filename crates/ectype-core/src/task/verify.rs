@@ -236,21 +236,25 @@ fn against_record(tree: &Tree, record: &Record, path: &Path) -> Result<(Extents,
 }
 
 /// Compares an image with a source: a device, or the content of a file or image. What the image is known not to hold is
-/// skipped.
+/// skipped, unless `all` is wanted: then the zeros that stand for it are compared.
 pub fn verify_against(
     image: &Path,
     images: &Images,
     source: &Path,
+    all: bool,
     more: &[Algorithm],
     tuning: Tuning,
     watch: &Watch,
 ) -> Result<(Comparison, Option<Record>)> {
     refuse_no_file(image)?;
-    let opened = open::open_image(image, images)?;
+    let mut opened = open::open_image(image, images)?;
     let mut other = match disk::find(source)? {
         Found::File(file) => open::open_image(&file, &Images { format: None, ..images.clone() })?,
         Found::Device { .. } => open::open(source, How { purpose: Purpose::Look, ..How::default() })?,
     };
+    if all {
+        (opened.unread, other.unread) = (Extents::new(), Extents::new());
+    }
     if let Some(volume) = volume_in(&opened)?
         && other.geometry().size == volume.len
     {

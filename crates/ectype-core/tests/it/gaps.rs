@@ -58,7 +58,7 @@ fn a_gap_is_listed_apart_and_the_record_still_proves_the_image() {
     assert!(verify_image(&image, &Images::default(), &[], Tuning::default(), &watch).unwrap().equal);
     let source = dir.path().join("source");
     let (found, _) =
-        verify_against(&image, &Images::default(), &source, &[], Tuning::default(), &watch).unwrap();
+        verify_against(&image, &Images::default(), &source, false, &[], Tuning::default(), &watch).unwrap();
     assert!(found.is_equal() && found.skipped_unreadable == lost.bytes(), "{found:?}");
 
     // The same again, and a drive that knows less of it.

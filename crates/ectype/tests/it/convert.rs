@@ -2,6 +2,7 @@
 
 use crate::run::*;
 use ectype_testkit::need;
+use serde_json::json;
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -89,6 +90,7 @@ fn what_a_format_cannot_do_is_refused_by_name_and_nothing_is_made() {
     let dir = folder();
     disk(dir.path(), "disk", 7);
     fs::write(dir.path().join("short.img"), noise(MIB, 8)).unwrap();
+    fs::write(dir.path().join("empty"), b"").unwrap();
     let before = contents(dir.path());
     let refused = |args: &[&str], what: &str| {
         ectype(dir.path(), args.iter().copied()).ends_with(1).says(what);
@@ -100,6 +102,11 @@ fn what_a_format_cannot_do_is_refused_by_name_and_nothing_is_made() {
     refused(&["create", "--compress", "zstd", "disk", "x.img"], "compress");
     refused(&["create", "--base", "short.img", "disk", "x.vmdk"], "base");
     refused(&["create", "--base", "short.img", "disk", "x.qcow2"], "bytes");
+    // Before hours of rescue, not at their end.
+    refused(&["create", "--base", "short.img", "--through", "t.img", "disk", "x.zst"], "has no parent");
+    refused(&["create", "--compress", "zlib", "--through", "t.img", "disk", "x.zst"], "zstd");
+    refused(&["create", "empty", "x.vhdx"], "--format raw");
+    refused(&["create", "empty", "x.vmdk"], "--format raw");
     refused(&["create", "--reverse", "disk", "x.zst"], "written in order");
     refused(&["create", "--offset", "1M", "disk", "x.zst"], "written in order");
     refused(&["convert", "nothing.img", "x.vhdx"], "nothing.img");
@@ -363,6 +370,19 @@ fn what_an_image_lacks_its_copy_lacks_too() {
         let json = ectype(dir.path(), ["verify", "--json", &image, "disk"]).ends_with(3).json();
         assert_eq!(json["skipped"]["unreadable"], 4 * 512);
     }
+    // Zeros stand for what it lacks: with --all they differ from what the disk has there.
+    for image in ["copy.img", "copy.zst"] {
+        let json = ectype(dir.path(), ["verify", "--all", "--json", image, "disk"]).ends_with(4).json();
+        assert_eq!(json["skipped"]["unreadable"], 0);
+        assert_eq!(json["compared"], 11 * MIB + 3 * 512);
+        let places = [
+            json!({ "offset": 100 * 512, "length": 3 * 512 }),
+            json!({ "offset": 9000 * 512, "length": 512 }),
+        ];
+        assert_eq!(json["differences"], json!(places));
+    }
+    ectype(dir.path(), ["verify", "--all", "copy.img", "copy.zst"]).ends_with(3);
+    ectype(dir.path(), ["verify", "--all", "copy.img"]).ends_with(2);
     // Whole after all: the same command mends both.
     sick.set_bad(&[]).unwrap();
     ectype(dir.path(), args!["create", "--through", "rescued.vhdx", sick.path(), "through.zst"]).ends_with(0);
@@ -535,6 +555,9 @@ fn a_parent_of_the_same_name_in_another_folder_is_not_the_child() {
             .says(&format!("it is read with {}", dir.path().join(&base).canonicalize().unwrap().display()));
         // One that is its own parent still is none.
         fs::copy(dir.path().join(&child), dir.path().join(&base)).unwrap();
-        ectype(dir.path(), ["verify", "--parents", "monday", &child]).ends_with(1);
+        ectype(dir.path(), ["verify", "--parents", "monday", &child])
+            .ends_with(1)
+            .says("among its own parents")
+            .says("bring back the parent");
     }
 }

@@ -221,3 +221,22 @@ fn a_new_beginning_that_fails_leaves_no_claim_of_the_old_one() {
     ectype(dir.path(), ["create", "--restart", "--overwrite", "other", "target/x.img"]);
     same(&other, &dir.path().join("target/x.img"));
 }
+
+#[test]
+fn what_packing_may_add_is_not_counted_over_holes() {
+    let dir = folder();
+    let file = File::create(dir.path().join("disk")).unwrap();
+    file.set_len(8 << 40).unwrap();
+    file.write_all_at(b"bytes", 5 << 40).unwrap();
+    let worst = |options: &[&str]| {
+        let args = ["create", "--dry-run", "--no-space-check", "--json"];
+        let args = args.iter().chain(options).chain(&["disk", "x.qcow2"]).copied();
+        let json = ectype(dir.path(), args).ends_with(0).json();
+        json["plan"]["worst_case"].as_u64().unwrap()
+    };
+    let plain = worst(&[]);
+    for compress in ["zlib", "zstd"] {
+        let packed = worst(&["--compress", compress]);
+        assert!((plain..plain + (1 << 20)).contains(&packed), "{compress}: {packed}, plain {plain}");
+    }
+}

@@ -97,6 +97,11 @@ fn a_volume_comes_back_from_the_disk_that_its_image_is() {
         }
         let json = ectype(dir, args!["convert", "--json", from, to]).ends_with(0).json();
         assert_eq!(json["plan"]["scope"], scope);
+        if scope == "volume" {
+            let copy = record(dir, to).1;
+            assert_eq!(copy["plan"]["wrapped"]["length"], VOLUME);
+            assert_eq!(copy["origin"], record(dir, from).1["source"]);
+        }
         ectype(dir, args!["verify", to, part]).ends_with(0);
         divided.wipe();
         restore(dir, to, part).ends_with(0).says("only the volume is written");

@@ -113,6 +113,7 @@ pub(super) fn plan(mut spec: Spec) -> Result<(Spec, u64)> {
             spec.subformat
         )));
     }
+    crate::image::refuse_large_sectors("qcow2", &spec)?;
     compression(&mut spec)?;
     let header = header(&spec)?;
     let geometry = &header.geometry;

@@ -67,6 +67,7 @@ fn plan(mut spec: Spec) -> Result<(Spec, u64)> {
     if spec.subformat.is_empty() {
         spec.subformat = "dynamic".into();
     }
+    super::refuse_large_sectors("VHD", &spec)?;
     if spec.sector > SECTOR as u32 {
         let what = format!("a VHD has sectors of 512 bytes, and the source has sectors of {}", spec.sector);
         return Err(Error::refused(what).advise("choose VHDX or raw:  --format vhdx"));

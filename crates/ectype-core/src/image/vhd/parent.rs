@@ -110,6 +110,9 @@ pub(super) fn open(
         return Err(Error::new(Kind::Corrupt, "a differencing image that names no parent"));
     }
     let parent = gate.parent(names, Some("vhd"))?;
+    if parent.is_absent() {
+        return Ok(parent);
+    }
     if header.parent_unique_id == [0; 16] {
         notes.push("which state of the parent it belongs to is not recorded".into());
     } else {

@@ -5,7 +5,7 @@ use super::map::Geometry;
 use super::metadata::{Metadata, Regions};
 use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
-use crate::image::{Parent, Spec};
+use crate::image::{OF_NOTHING, Parent, Spec};
 
 /// Where log, metadata and BAT lie in what is written here; the payload is behind the BAT.
 pub(super) const LOG: Extent = Extent::new(MIB, MIB);
@@ -21,7 +21,8 @@ const LARGEST_DEFAULT: u64 = 64 * MIB;
 pub(super) fn plan(spec: Spec) -> Result<(Spec, u64)> {
     let limit = |what: String| Err(Error::new(Kind::Limit, what));
     if spec.size == 0 {
-        return limit("a VHDX holds at least one sector".into());
+        let what = "a VHDX holds at least one sector, and the source is empty";
+        return Err(Error::new(Kind::Limit, what).advise(OF_NOTHING));
     }
     if spec.size > MOST_DISK {
         return limit(format!("a VHDX holds up to 64 TiB, and there are {} bytes", spec.size));

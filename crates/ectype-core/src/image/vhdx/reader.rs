@@ -124,7 +124,7 @@ fn open_parent(pairs: &[(String, String)], gate: &mut dyn Gate) -> Result<(Arc<d
     }
     let parent = gate.parent(&names, Some("vhdx"))?;
     let found = Guid(parent.facts().id);
-    if !linkages.iter().any(|text| Guid::parse(text) == Some(found)) {
+    if !parent.is_absent() && !linkages.iter().any(|text| Guid::parse(text) == Some(found)) {
         let what =
             format!("the parent {named} was changed: data write GUID {stated} is expected, {found} is found");
         return Err(Error::new(Kind::Changed, what).advise(

@@ -73,12 +73,9 @@ fn probe(stored: &dyn ReadAt) -> bool {
 }
 
 fn plan(mut spec: Spec) -> Result<(Spec, u64)> {
-    if spec.sector > 2048 {
-        let what = format!("VMDK disks have sectors of 512 bytes, and these have {}", spec.sector);
-        return Err(Error::refused(what).advise("VHDX keeps the sector size:  --format vhdx"));
-    }
+    super::refuse_large_sectors("VMDK", &spec)?;
     if spec.size == 0 {
-        return Err(Error::new(Kind::Limit, "a VMDK image holds no empty disk"));
+        return Err(Error::new(Kind::Limit, "a VMDK image holds no empty disk").advise(super::OF_NOTHING));
     }
     if spec.subformat.is_empty() {
         let packed = !matches!(spec.compression.as_str(), "" | "none");

@@ -248,7 +248,7 @@ fn open_parent(descriptor: &Descriptor, gate: &mut dyn Gate) -> Result<Option<Ar
     };
     let parent = gate.parent(std::slice::from_ref(&hint), Some("vmdk"))?;
     let found = cid_in(&parent.facts().id);
-    if found != descriptor.parent_cid {
+    if !parent.is_absent() && found != descriptor.parent_cid {
         let what = format!(
             "the parent {hint:?} was changed since: its CID is {found:08x}, and the image was made over {:08x}",
             descriptor.parent_cid

@@ -21,17 +21,21 @@ pub(super) fn plan_placement(format: &Format, spec: &Spec) -> Placement {
     format.writing.as_ref().map_or(Placement::Anywhere, |writing| (writing.placement)(spec))
 }
 
-/// What the image will be like, and the longest that its file can become.
-pub(super) fn spec(
-    options: &Options,
-    format: &'static Format,
-    geometry: Geometry,
-    base: Option<&Arc<dyn image::Opened>>,
-    image: &Path,
-) -> Result<(Spec, u64)> {
-    let writing = format.writing.as_ref().ok_or_else(|| {
-        Error::unsupported(format!("{} images are read, and not written in this version", format.name))
-    })?;
+/// Refuses options that the format does not have.
+pub(super) fn refuse_unsuited(options: &Options, format: &Format) -> Result<()> {
+    let Some(writing) = &format.writing else {
+        return Err(Error::unsupported(format!(
+            "{} images are read, and not written in this version",
+            format.name
+        )));
+    };
+    if options.base.is_some() && !writing.differencing {
+        let differencing =
+            |format: &&Format| format.writing.as_ref().is_some_and(|writing| writing.differencing);
+        let can: Vec<&str> = policy::written().filter(differencing).map(|format| format.name).collect();
+        return Err(Error::refused(format!("a {} image has no parent", format.name))
+            .advise(format!("formats with --base: {}", can.join(", "))));
+    }
     let one_of = |what: &str, asked: &str, known: &[&str]| {
         if known.contains(&asked) {
             return Ok(());
@@ -48,6 +52,19 @@ pub(super) fn spec(
     if let Some(compress) = options.compress.as_ref().filter(|compress| compress.kind != "none") {
         one_of("compress", &compress.kind, writing.compressions)?;
     }
+    Ok(())
+}
+
+/// What the image will be like, and the longest that its file can become.
+pub(super) fn spec(
+    options: &Options,
+    format: &'static Format,
+    geometry: Geometry,
+    base: Option<&Arc<dyn image::Opened>>,
+    image: &Path,
+) -> Result<(Spec, u64)> {
+    refuse_unsuited(options, format)?;
+    let writing = format.writing.as_ref().expect("it is written");
     (writing.plan)(Spec {
         size: geometry.size,
         sector: geometry.sector,
@@ -72,18 +89,11 @@ pub(super) fn open_base(
     format: &'static Format,
     geometry: Geometry,
 ) -> Result<Opened> {
+    refuse_unsuited(options, format)?;
     let images = Images { format: None, ..options.images.clone().unwrap_or_default() };
     let opened = open::open_image(base, &images)?;
     let size = opened.image().map_or(0, |image| image.size());
     let name = base.display();
-    if !format.writing.as_ref().is_some_and(|writing| writing.differencing) {
-        let can: Vec<&str> = policy::written()
-            .filter(|format| format.writing.as_ref().is_some_and(|writing| writing.differencing))
-            .map(|format| format.name)
-            .collect();
-        return Err(Error::refused(format!("a {} image has no parent", format.name))
-            .advise(format!("formats with --base: {}", can.join(", "))));
-    }
     if !opened.unread.is_empty() {
         return Err(Error::refused(format!("{name} is incomplete: what it lacks would be lost again"))
             .advise("choose a base that is whole"));
@@ -173,23 +183,45 @@ fn fresh_id() -> [u8; 16] {
     id
 }
 
-/// The most that the image can take: holes of a file are left out, nothing else is known before it is read.
-pub(super) fn worst_case(opened: &Opened) -> Result<u64> {
+/// The most that the image can take: the content, without the holes of a file, as nothing else is known before it is read,
+/// and what the format adds to it: tables, headers, padding.
+pub(super) fn worst_case(opened: &Opened, format: &Format, spec: &Spec, longest: u64) -> Result<u64> {
+    let size = opened.geometry().size;
+    let most = longest.max(size);
+    let Some((data, pieces)) = data(opened)? else { return Ok(most) };
+    let unpacked = format.writing.as_ref().and_then(|writing| {
+        let spec = Spec { compression: "none".into(), level: None, ..spec.clone() };
+        (writing.plan)(spec).ok()
+    });
+    let unpacked = unpacked.map_or(longest, |(_, longest)| longest).min(longest);
+    // What packing leaves over, it leaves over in pieces that hold something.
+    let share = u128::from(longest - unpacked) * u128::from(pieces.saturating_mul(PIECE).min(size))
+        / u128::from(size.max(1));
+    let added = unpacked.saturating_sub(size).saturating_add(share as u64 + u64::from(share > 0));
+    Ok(data.saturating_add(added).min(most))
+}
+
+/// How many bytes of a file or an image are no holes, and in how many pieces they lie; `None` where that is not told.
+fn data(opened: &Opened) -> Result<Option<(u64, u64)>> {
     let size = opened.geometry().size;
     if !matches!(opened.medium, Medium::File | Medium::Image) {
-        return Ok(size);
+        return Ok(None);
     }
     let reader = opened.reader()?;
-    let (mut offset, mut data) = (0, 0);
+    let (mut offset, mut data, mut pieces, mut counted) = (0, 0, 0, 0);
     for _ in 0..MOST_EXTENTS {
         if offset >= size {
-            return Ok(data);
+            return Ok(Some((data, pieces)));
         }
-        let Ok((content, until)) = reader.content_at(offset) else { return Ok(size) };
+        let Ok((content, until)) = reader.content_at(offset) else { return Ok(None) };
         if content == Content::Data {
-            data += until.min(size) - offset;
+            let until = until.min(size);
+            data += until - offset;
+            let end = until.div_ceil(PIECE);
+            pieces += end - (offset / PIECE).max(counted).min(end);
+            counted = end;
         }
         offset = until;
     }
-    Ok(size)
+    Ok(None)
 }

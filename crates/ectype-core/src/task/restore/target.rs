@@ -48,8 +48,11 @@ fn is_device_name(path: &Path) -> bool {
 fn refuse_new_file(path: &Path) -> Result<()> {
     let shown = path.display();
     let folder = file::folder(path);
-    let real = std::fs::canonicalize(folder)
-        .map_err(|error| Error::io(format!("looking for the folder of {shown}"), error))?;
+    let real = std::fs::canonicalize(folder).map_err(|error| {
+        let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+        let error = Error::io(format!("looking for the folder of {shown}"), error);
+        if is_missing { error.advise(format!("make it first:  mkdir -p {}", word(folder))) } else { error }
+    })?;
     if real.starts_with("/dev") && !real.starts_with("/dev/shm") {
         return Err(Error::new(Kind::Gone, format!("there is no device {shown}"))
             .advise("`ectype devices` lists what is here"));
@@ -143,15 +146,17 @@ pub(super) fn refuse_device(device: &Device, options: &Options, opened: &Opened)
         );
     }
     refuse_layout(device, options, opened)?;
-    let size = opened.geometry().size;
-    if size > device.size {
-        return Err(Error::refused(format!(
-            "{name} is too small: it has {} bytes, the image {size}",
-            device.size
-        ))
-        .advise("an image fits on a disk of its own size or a larger one"));
+    refuse_too_small(device, device.size, opened.geometry().size)
+}
+
+/// Refuses a device of `held` bytes that an image of `size` does not fit on.
+pub(super) fn refuse_too_small(device: &Device, held: u64, size: u64) -> Result<()> {
+    if size <= held {
+        return Ok(());
     }
-    Ok(())
+    let name = device.path.display();
+    Err(Error::refused(format!("{name} is too small: it has {held} bytes, the image {size}"))
+        .advise("an image fits on a disk of its own size or a larger one"))
 }
 
 /// A volume's image on a whole disk, a disk's in a partition, a table that counts in other sectors: none of them would be

@@ -412,29 +412,7 @@ fn an_image_that_is_not_what_its_record_says_is_told() {
 
 #[test]
 fn a_device_is_named_by_what_tells_it_from_others() {
-    let named = |bus: &str, model: &str, serial: &str| {
-        target::names(&Device {
-            path: "/dev/x".into(),
-            name: "x".into(),
-            whole: None,
-            medium: crate::os::Medium::Fixed,
-            bus: bus.into(),
-            model: model.into(),
-            backing: None,
-            serial: serial.into(),
-            removable: false,
-            rotational: false,
-            read_only: false,
-            system: false,
-            size: 1 << 20,
-            sector_size: 512,
-            physical_sector_size: 512,
-            diskseq: None,
-            mounts: Vec::new(),
-            holders: Vec::new(),
-            parts: Vec::new(),
-        })
-    };
+    let named = |bus: &str, model: &str, serial: &str| target::names(&device(bus, model, serial));
     assert_eq!(named("ata", "Disk 9", "S1"), ["S1", "Disk 9"]);
     assert_eq!(named("usb", "Stick", ""), ["/dev/x", "Stick"]);
     assert_eq!(named("virtio", "", "S2"), ["S2"]);
@@ -442,4 +420,36 @@ fn a_device_is_named_by_what_tells_it_from_others() {
     // Every mirror is one.
     assert_eq!(named("md", "raid1", ""), ["/dev/x"]);
     assert_eq!(named("dm", "vg-root", ""), ["/dev/x", "vg-root"]);
+}
+
+fn device(bus: &str, model: &str, serial: &str) -> Device {
+    Device {
+        path: "/dev/x".into(),
+        name: "x".into(),
+        whole: None,
+        medium: crate::os::Medium::Fixed,
+        bus: bus.into(),
+        model: model.into(),
+        backing: None,
+        serial: serial.into(),
+        removable: false,
+        rotational: false,
+        read_only: false,
+        system: false,
+        size: 1 << 20,
+        sector_size: 512,
+        physical_sector_size: 512,
+        diskseq: None,
+        mounts: Vec::new(),
+        holders: Vec::new(),
+        parts: Vec::new(),
+    }
+}
+
+#[test]
+fn a_device_that_is_smaller_once_it_is_held_is_refused() {
+    let device = device("usb", "Reader", "");
+    target::refuse_too_small(&device, device.size, 1 << 20).unwrap();
+    let error = target::refuse_too_small(&device, (1 << 20) - 512, 1 << 20).unwrap_err();
+    assert!(error.to_string().contains("has 1048064 bytes, the image 1048576"), "{error}");
 }
