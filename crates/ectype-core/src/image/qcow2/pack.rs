@@ -1,12 +1,12 @@
 //! Packing: each cluster of a block for itself, whatever order the blocks are packed in.
 
 use super::header::Compression;
-use super::layout::is_zero;
 use super::plan::ZLIB_LEVEL;
 use crate::error::Result;
 use crate::extent::Extent;
 use crate::image::codec::{Deflate, Wrapper, Zstd};
 use crate::image::{Form, Grain, Pack, Packed};
+use crate::io::is_zero;
 
 /// Packs clusters.
 #[derive(Clone, Copy)]
