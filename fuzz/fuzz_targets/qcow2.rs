@@ -1,9 +1,10 @@
 //! A qcow2 image of any content: opened, looked through, walked and read, without a panic, and within its bounds.
 #![no_main]
 
-use ectype_core::image::{Gate, Opened, named};
+use ectype_core::image::{Gate, Opened};
 use ectype_core::io::ReadAt;
 use ectype_core::{Error, Result};
+use ectype_fuzz::{Only, change, look_through, open};
 use libfuzzer_sys::fuzz_target;
 use std::sync::Arc;
 
@@ -19,8 +20,7 @@ impl Gate for Same {
         if std::mem::replace(&mut self.1, true) {
             return Err(Error::refused("enough"));
         }
-        let mut raw = Same(Vec::new(), true);
-        (named("raw").expect("it is there").open)(Arc::new(self.0.clone()), &mut raw)
+        Ok(open("raw", self.0.clone(), &mut Only::default()).expect("anything is raw"))
     }
 }
 
@@ -45,28 +45,11 @@ fn image() -> Vec<u8> {
 }
 
 fuzz_target!(|input: &[u8]| {
-    // Changes of the image: two bytes of offset, a length, then that many bytes.
     let mut bytes = image();
-    let mut rest = input;
-    while let [a, b, len, tail @ ..] = rest {
-        let offset = usize::from(u16::from_le_bytes([*a, *b])) % bytes.len();
-        let len = usize::from(*len % 32).min(tail.len()).min(bytes.len() - offset);
-        bytes[offset..offset + len].copy_from_slice(&tail[..len]);
-        rest = &tail[len..];
-    }
+    let len = bytes.len();
+    change(&mut bytes, input, 1, len);
     let mut gate = Same(bytes.clone(), false);
-    let Ok(opened) = (named("qcow2").expect("it is there").open)(Arc::new(bytes), &mut gate) else { return };
-    let _ = opened.check(&mut Default::default());
-    let (size, mut buffer) = (opened.size(), vec![0; 70_000]);
-    for part in 0..16 {
-        let offset = size / 16 * part;
-        let len = (size - offset).min(buffer.len() as u64) as usize;
-        let _ = opened.read_at(&mut buffer[..len], offset);
-    }
-    let (mut offset, mut steps) = (0, 0);
-    while offset < size && steps < 1000 {
-        let Ok((_, until)) = opened.content_at(offset) else { break };
-        assert!(until > offset);
-        (offset, steps) = (until, steps + 1);
+    if let Some(image) = open("qcow2", bytes, &mut gate) {
+        look_through(&*image);
     }
 });

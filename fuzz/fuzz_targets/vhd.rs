@@ -1,9 +1,10 @@
 //! A VHD of any content, alone and as a child: opened, looked through and read, without a panic and within its bounds.
 #![no_main]
 
-use ectype_core::image::{Findings, Gate, Opened, named};
+use ectype_core::image::{Gate, Opened, named};
 use ectype_core::io::ReadAt;
 use ectype_core::{Error, Result};
+use ectype_fuzz::{look_through, open};
 use libfuzzer_sys::fuzz_target;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ impl Gate for Parents {
         assert!(self.0 == 1 && names.len() < 12);
         let mut stored = vec![7; 2048];
         stored.extend(footer(2, 2048));
-        (named("vhd").unwrap().open)(Arc::new(stored), self)
+        Ok(open("vhd", stored, self).expect("it is whole"))
     }
 }
 
@@ -38,26 +39,14 @@ fn footer(disk_type: u8, size: u64) -> Vec<u8> {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let format = named("vhd").unwrap();
-    let _ = (format.probe)(&input.to_vec());
+    let _ = (named("vhd").expect("a format").probe)(&input.to_vec());
     // As it is; and with a footer in front that leads to a header, so that tables are reached.
     let mut framed = footer(3 + input.len() as u8 % 2, 1 << 20);
     framed.extend(b"cxsparse");
     framed.extend(input);
     for stored in [input.to_vec(), framed] {
-        let Ok(opened) = (format.open)(Arc::new(stored), &mut Parents(0)) else { continue };
-        let _ = opened.check(&mut Findings::default());
-        let (size, mut buffer) = (opened.size(), vec![0; 64 << 10]);
-        for part in 0..16 {
-            let offset = size / 16 * part;
-            let len = (size - offset).min(buffer.len() as u64) as usize;
-            let _ = opened.read_at(&mut buffer[..len], offset);
-        }
-        let (mut offset, mut steps) = (0, 0);
-        while offset < size && steps < 1000 {
-            let Ok((_, until)) = opened.content_at(offset) else { break };
-            assert!(until > offset);
-            (offset, steps) = (until, steps + 1);
+        if let Some(image) = open("vhd", stored, &mut Parents(0)) {
+            look_through(&*image);
         }
     }
 });

@@ -1,60 +1,32 @@
-//! A zstd image: opened, looked through and read; and compressed streams, inflated as far as they go.
+//! A zstd image, as it is and as our writer makes it: opened, looked through and read.
 #![no_main]
 
-use ectype_core::image::packed::Inflate;
-use ectype_core::image::{Gate, Opened, probe, zst};
+use ectype_core::image::{Spec, zst};
 use ectype_core::io::ReadAt;
-use ectype_core::{Error, Result};
+use ectype_fuzz::{Only, change, feed_some, is_bomb, look_through, written};
 use libfuzzer_sys::fuzz_target;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-struct Alone;
-
-impl Gate for Alone {
-    fn file(&mut self, name: &str) -> Result<Arc<dyn ReadAt>> {
-        Err(Error::refused(name))
-    }
-
-    fn parent(&mut self, names: &[String], _: Option<&str>) -> Result<Arc<dyn Opened>> {
-        Err(Error::refused(names.concat()))
-    }
-}
-
-fuzz_target!(|input: &[u8]| {
-    let stored: Arc<dyn ReadAt> = Arc::new(input.to_vec());
-    let _ = (zst::ZST.probe)(&*stored);
-    if let Ok(mut inflate) = Inflate::new(Arc::clone(&stored)) {
-        let mut buffer = vec![0; 64 << 10];
-        for _ in 0..64 {
-            match inflate.fill(&mut buffer) {
-                Ok(came) if came == buffer.len() => {}
-                _ => break,
-            }
-        }
-        if inflate.produced() < 64 << 16 {
-            through(probe(&*stored).and_then(|format| (format.open)(Arc::clone(&stored), &mut Alone).ok()));
-        }
-    }
-    through((zst::ZST.open)(stored, &mut Alone).ok());
+/// Two frames of data, one of zeros, and the table of them.
+static WHOLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let size = (2 << 20) + 5000;
+    written("zst", Spec { size, ..Spec::default() }, None, |sink| feed_some(sink, size))
 });
 
-/// Looks through an image, if it is one.
-fn through(image: Option<Arc<dyn Opened>>) {
-    let Some(image) = image else { return };
-    let size = image.size();
-    if size <= 16 << 20 {
-        let _ = image.check(&mut Default::default());
+fuzz_target!(|input: &[u8]| {
+    let Some((kind, rest)) = input.split_first() else { return };
+    let mut bytes = rest.to_vec();
+    if kind % 2 == 0 {
+        bytes = WHOLE.clone();
+        let len = bytes.len();
+        change(&mut bytes, rest, 1, len);
     }
-    let mut buffer = vec![0; 4096];
-    for part in 0..8 {
-        let offset = size / 8 * part;
-        let len = (size - offset).min(buffer.len() as u64) as usize;
-        let _ = image.read_at(&mut buffer[..len], offset);
+    let stored: Arc<dyn ReadAt> = Arc::new(bytes);
+    let _ = (zst::ZST.probe)(&*stored);
+    if is_bomb(&stored) {
+        return;
     }
-    let (mut offset, mut steps) = (0, 0);
-    while offset < size && steps < 1000 {
-        let Ok((_, until)) = image.content_at(offset) else { break };
-        assert!(until > offset);
-        (offset, steps) = (until, steps + 1);
+    if let Ok(image) = (zst::ZST.open)(stored, &mut Only::default()) {
+        look_through(&*image);
     }
-}
+});

@@ -19,6 +19,24 @@ pub enum Content {
     Unused,
 }
 
+/// Whether all bytes are zero. Data betrays itself in its first bytes; zeros are looked through in strides wide enough for
+/// the compiler to use vectors.
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
+    const STRIDE: usize = 512;
+    let strides = bytes.chunks_exact(STRIDE);
+    let rest = strides.remainder();
+    for stride in strides {
+        let mut any = 0_u64;
+        for word in stride.as_chunks::<8>().0 {
+            any |= u64::from_ne_bytes(*word);
+        }
+        if any != 0 {
+            return false;
+        }
+    }
+    rest.iter().all(|&byte| byte == 0)
+}
+
 /// Sizes of a medium, validated once when it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
@@ -225,5 +243,24 @@ impl<R: ReadAt> ReadAt for Window<R> {
         }
         let (content, until) = self.whole.content_at(self.part.offset + offset)?;
         Ok((content, until.min(self.part.end()) - self.part.offset))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_are_told_from_a_byte_anywhere() {
+        assert!(is_zero(&[]));
+        for len in [1, 7, 511, 512, 513, 4096, 4099] {
+            let mut bytes = vec![0; len];
+            assert!(is_zero(&bytes));
+            for index in [0, len / 2, len - 1] {
+                bytes[index] = 1;
+                assert!(!is_zero(&bytes), "byte {index} of {len}");
+                bytes[index] = 0;
+            }
+        }
     }
 }

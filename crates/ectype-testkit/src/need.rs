@@ -98,6 +98,34 @@ pub fn kernel(holds: bool, what: &str) -> bool {
     holds || skip(what)
 }
 
+/// The folder of images by other programs, with known content: `files`, and a `manifest.tsv` that tells of them. It is the one
+/// that `ECTYPE_CORPUS` names, else `shared/corpus` beside the workspace or above it, wherever a worktree of it lies. It is no
+/// part of the project, so that its absence is never a failure.
+pub fn corpus() -> Option<PathBuf> {
+    let named = std::env::var_os("ECTYPE_CORPUS").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let folder = named.or_else(|| corpus_above(Path::new(env!("CARGO_MANIFEST_DIR"))));
+    match folder {
+        Some(folder) if is_corpus(&folder) => Some(folder),
+        Some(folder) => {
+            skip(&format!("a corpus of images, which {} (ECTYPE_CORPUS) is not", folder.display()));
+            None
+        }
+        None => {
+            skip("a corpus of images (ECTYPE_CORPUS, or shared/corpus beside the workspace)");
+            None
+        }
+    }
+}
+
+fn is_corpus(folder: &Path) -> bool {
+    folder.join("manifest.tsv").is_file() && folder.join("files").is_dir()
+}
+
+/// The nearest corpus in `folder` or above it.
+fn corpus_above(folder: &Path) -> Option<PathBuf> {
+    folder.ancestors().map(|folder| folder.join("shared/corpus")).find(|folder| is_corpus(folder))
+}
+
 fn is_root() -> bool {
     // Real, effective, saved and file-system user: the effective one decides.
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| {
@@ -175,6 +203,21 @@ mod tests {
             return;
         }
         assert!(find("losetup").is_some_and(|path| path.is_absolute()));
+    }
+
+    #[test]
+    fn the_nearest_corpus_above_is_found_at_any_depth() {
+        let top = std::env::temp_dir().join(format!("need-corpus-{}", std::process::id()));
+        let (corpus, deep) = (top.join("shared/corpus"), top.join("a/b/c/d"));
+        std::fs::create_dir_all(corpus.join("files")).unwrap();
+        std::fs::create_dir_all(&deep).unwrap();
+        // Without its manifest it is none.
+        let without = corpus_above(&deep);
+        std::fs::write(corpus.join("manifest.tsv"), "path\n").unwrap();
+        let (from_deep, from_top) = (corpus_above(&deep), corpus_above(&top));
+        std::fs::remove_dir_all(&top).unwrap();
+        assert_ne!(without.as_ref(), Some(&corpus));
+        assert_eq!((from_deep.as_ref(), from_top.as_ref()), (Some(&corpus), Some(&corpus)));
     }
 
     #[test]

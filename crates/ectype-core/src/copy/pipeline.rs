@@ -5,6 +5,7 @@ use super::pool::Block;
 use crate::error::Result;
 use crate::extent::{Extent, PIECE};
 use crate::image::{self, Pack};
+use crate::io::is_zero;
 use crate::plan::map::{Stage, Status};
 use crate::proof::tree::{self, Hash};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -140,24 +141,6 @@ fn is_whole(at: Extent, leaves: Option<u64>) -> bool {
     leaves.is_some_and(|size| at.offset.is_multiple_of(PIECE) && (at.len == PIECE || at.end() == size))
 }
 
-/// Whether all bytes are zero. Data betrays itself in its first bytes; zeros are looked through in strides wide enough for
-/// the compiler to use vectors.
-fn is_zero(bytes: &[u8]) -> bool {
-    const STRIDE: usize = 512;
-    let strides = bytes.chunks_exact(STRIDE);
-    let rest = strides.remainder();
-    for stride in strides {
-        let mut any = 0_u64;
-        for word in stride.as_chunks::<8>().0 {
-            any |= u64::from_ne_bytes(*word);
-        }
-        if any != 0 {
-            return false;
-        }
-    }
-    rest.iter().all(|&byte| byte == 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::pool::Pool;
@@ -173,19 +156,6 @@ mod tests {
             Some(3 * PIECE + 4096),
             None,
         )
-    }
-
-    #[test]
-    fn a_byte_anywhere_is_found() {
-        for len in [1, 7, 511, 512, 513, 4096, 4099] {
-            let mut bytes = vec![0; len];
-            assert!(is_zero(&bytes));
-            for index in [0, len / 2, len - 1] {
-                bytes[index] = 1;
-                assert!(!is_zero(&bytes), "byte {index} of {len}");
-                bytes[index] = 0;
-            }
-        }
     }
 
     #[test]

@@ -22,6 +22,16 @@ fn broken(what: &str, why: impl std::fmt::Display) -> Error {
     Error::new(Kind::Corrupt, format!("{what} that cannot be unpacked: {why}"))
 }
 
+/// Appends to `out` what `pack` writes into the front of at most `most` bytes; false, with `out` as it was, where it does not
+/// fit.
+fn append(out: &mut Vec<u8>, most: usize, pack: impl FnOnce(&mut [u8]) -> Option<usize>) -> bool {
+    let start = out.len();
+    out.resize(start + most, 0);
+    let len = pack(&mut out[start..]);
+    out.truncate(start + len.unwrap_or(0));
+    len.is_some()
+}
+
 /// CRC-32C (Castagnoli), as VHDX has it.
 pub fn crc32c(bytes: &[u8]) -> u32 {
     ::crc32c::crc32c(bytes)
@@ -72,11 +82,7 @@ impl Deflate {
 
     /// Appends `data` to `out`, packed into at most `most` bytes; false, with `out` as it was, where it does not fit.
     pub fn pack(&mut self, data: &[u8], out: &mut Vec<u8>, most: usize) -> bool {
-        let start = out.len();
-        out.resize(start + most, 0);
-        let len = self.pack_into(data, &mut out[start..]);
-        out.truncate(start + len.unwrap_or(0));
-        len.is_some()
+        append(out, most, |room| self.pack_into(data, room))
     }
 
     /// Packs `data` into the front of `room`; how many bytes that took, `None` where it does not fit.
@@ -156,11 +162,7 @@ impl Zstd {
 
     /// Appends `data` to `out` as one frame of at most `most` bytes; false, with `out` as it was, where it does not fit.
     pub fn pack(&mut self, data: &[u8], out: &mut Vec<u8>, most: usize) -> bool {
-        let start = out.len();
-        out.resize(start + most, 0);
-        let len = self.pack_into(data, &mut out[start..]);
-        out.truncate(start + len.unwrap_or(0));
-        len.is_some()
+        append(out, most, |room| self.pack_into(data, room))
     }
 
     /// Packs `data` into the front of `room`, as one frame; how many bytes that took, `None` where it does not fit.

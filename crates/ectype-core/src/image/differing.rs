@@ -8,7 +8,7 @@
 use super::{Image, Sink};
 use crate::error::{Error, Result};
 use crate::extent::{Extent, PIECE};
-use crate::io::{Content, ReadAt};
+use crate::io::{Content, ReadAt, is_zero};
 use std::io;
 
 /// Differences are told apart in cells of this many bytes.
@@ -75,7 +75,7 @@ impl Sink for Differing {
             }
             let part = Extent::between(offset, end.min(offset + PIECE));
             self.held(part.offset, part.len as usize)?;
-            if self.buffer[..part.len as usize].iter().any(|&byte| byte != 0) {
+            if !is_zero(&self.buffer[..part.len as usize]) {
                 self.image.zero(part)?;
             }
             offset = part.end();

@@ -109,6 +109,14 @@ enum Leaves {
     Unwanted,
 }
 
+/// Appends to a tree of the leaves that came in order: from this one on there is none, if it is not the next.
+fn grow(tree: &mut Option<TreeBuilder>, index: u64, push: impl FnOnce(&mut TreeBuilder)) {
+    match tree {
+        Some(next) if next.count() == index => push(next),
+        _ => *tree = None,
+    }
+}
+
 /// What of an unfinished image is held.
 pub struct Ledger {
     map: RescueMap,
@@ -632,13 +640,7 @@ impl Ledger {
         match &mut self.leaves {
             Leaves::Unwanted => Ok(()),
             Leaves::Growing(tree) => {
-                if tree.as_ref().is_some_and(|tree| tree.count() == index) {
-                    if let Some(tree) = tree {
-                        tree.push(leaf);
-                    }
-                } else {
-                    *tree = None;
-                }
+                grow(tree, index, |tree| tree.push(leaf));
                 Ok(())
             }
             Leaves::Stored { fresh_from } => {
@@ -682,13 +684,7 @@ impl Ledger {
         match &mut self.leaves {
             Leaves::Unwanted => Ok(()),
             Leaves::Growing(tree) => {
-                if tree.as_ref().is_some_and(|tree| tree.count() == index) {
-                    if let Some(tree) = tree {
-                        tree.push_zeros(count);
-                    }
-                } else {
-                    *tree = None;
-                }
+                grow(tree, index, |tree| tree.push_zeros(count));
                 Ok(())
             }
             // Beyond what was ever written all leaves are zeros already.

@@ -2,6 +2,7 @@
 
 use ectype_core::fs::{self, Facts};
 use ectype_core::io::ReadAt;
+use ectype_testkit::need;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -149,17 +150,6 @@ fn squashfs_is_known() {
     }
 }
 
-/// The folder of images from elsewhere, where there is one.
-pub(crate) fn corpus() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
-    let folder = std::env::var_os("ECTYPE_CORPUS").map_or(beside, PathBuf::from);
-    if folder.join("files").is_dir() {
-        return Some(folder);
-    }
-    eprintln!("SKIPPED: no corpus (set ECTYPE_CORPUS)");
-    None
-}
-
 /// Calls `judge` with the name and the unpacked image of everything below `folder` whose stored size is at most `cap`.
 pub(crate) fn each_image(folder: &Path, cap: u64, mut judge: impl FnMut(&str, &Path)) {
     let scratch = tempfile::tempdir().unwrap();
@@ -231,7 +221,7 @@ fn shown(label: &str) -> String {
 
 #[test]
 fn the_corpus_is_seen_as_blkid_sees_it() {
-    let Some(corpus) = corpus() else { return };
+    let Some(corpus) = need::corpus() else { return };
     let truth_dir = tempfile::tempdir().unwrap();
     let Some(truth) = expected(&corpus, truth_dir.path()) else { return };
     let (mut agree, mut unknown, mut other) = (0, 0, 0);
@@ -274,7 +264,7 @@ fn the_corpus_is_seen_as_blkid_sees_it() {
 
 #[test]
 fn hostile_images_are_survived() {
-    let Some(corpus) = corpus() else { return };
+    let Some(corpus) = need::corpus() else { return };
     each_image(&corpus.join("files/hostile"), 1 << 20, |_, image| {
         let _ = fs::survey(&Image::open(image));
         let _ = ectype_core::volume::scan(&Image::open(image), 512);

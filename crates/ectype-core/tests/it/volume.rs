@@ -1,7 +1,8 @@
 //! Partition tables made by `sfdisk`, judged by it; and tables from elsewhere.
 
-use crate::fs::{Image, corpus, each_image, run};
+use crate::fs::{Image, each_image, run};
 use ectype_core::volume;
+use ectype_testkit::need;
 use std::fs::File;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -61,7 +62,7 @@ fn a_file_system_without_a_table_has_none() {
 
 #[test]
 fn the_corpus_has_the_tables_that_its_names_promise() {
-    let Some(corpus) = corpus() else { return };
+    let Some(corpus) = need::corpus() else { return };
     each_image(&corpus.join("files/part"), 8 << 20, |name, image| {
         let table = volume::scan(&Image::open(image), 512).unwrap();
         let scheme = table.as_ref().map(|table| table.scheme);

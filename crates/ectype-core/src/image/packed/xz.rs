@@ -33,12 +33,14 @@ pub(super) fn content_size(stored: &dyn ReadAt) -> Result<Option<u64>> {
 fn last_stream(stored: &dyn ReadAt, mut end: u64) -> Result<Option<(u64, u64)>> {
     // Padding: zeros, in fours.
     let mut footer = [0; FOOTER as usize];
-    let mut chunk = vec![0; CHUNK as usize];
+    // Little at first: a file may be nothing but tiny streams, without any padding.
+    let (mut chunk, mut most) = (Vec::new(), FOOTER);
     loop {
-        let len = CHUNK.min(end);
-        let before = &mut chunk[..len as usize];
-        read(stored, before, end - len)?;
-        let zeros = before.iter().rev().take_while(|byte| **byte == 0).count() as u64;
+        let len = most.min(end);
+        chunk.resize(len as usize, 0);
+        read(stored, &mut chunk, end - len)?;
+        most = CHUNK;
+        let zeros = chunk.iter().rev().take_while(|byte| **byte == 0).count() as u64;
         if zeros < len || zeros == 0 {
             end -= zeros / 4 * 4;
             break;
@@ -109,5 +111,41 @@ impl Index<'_> {
             }
         }
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Counts the bytes that are read.
+    struct Counted(Vec<u8>, AtomicU64);
+
+    impl ReadAt for Counted {
+        fn size(&self) -> u64 {
+            self.0.size()
+        }
+
+        fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+            self.1.fetch_add(buf.len() as u64, Ordering::Relaxed);
+            self.0.read_at(buf, offset)
+        }
+    }
+
+    #[test]
+    fn many_tiny_streams_are_not_read_many_times() {
+        // An empty stream, as `xz` writes it of no bytes.
+        const EMPTY: &[u8; 32] = b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4\x46\0\0\0\0\x1c\xdf\x44\x21\
+                                   \x1f\xb6\xf3\x7d\x01\0\0\0\0\x04YZ";
+        for padding in [0, 4, 12, 100_000] {
+            let mut bytes = EMPTY.repeat(5000);
+            bytes.resize(bytes.len() + padding, 0);
+            let stored = Counted(bytes, AtomicU64::new(0));
+            assert_eq!(content_size(&stored).unwrap(), Some(0));
+            assert!(stored.1.into_inner() < 4 * stored.0.len() as u64, "with padding of {padding}");
+        }
+        assert_eq!(content_size(&[0; 12].to_vec()).unwrap(), None);
     }
 }

@@ -1,12 +1,12 @@
 //! Packing: each cluster of a block for itself, whatever order the blocks are packed in.
 
 use super::header::Compression;
-use super::layout::is_zero;
 use super::plan::ZLIB_LEVEL;
 use crate::error::Result;
 use crate::extent::Extent;
 use crate::image::codec::{Deflate, Wrapper, Zstd};
 use crate::image::{Form, Grain, Pack, Packed};
+use crate::io::is_zero;
 
 /// Packs clusters.
 #[derive(Clone, Copy)]
@@ -31,11 +31,13 @@ enum Packing {
 const WORTHWHILE: usize = 4;
 const HARDER: i32 = 6;
 
-/// Whether bytes look random is told by one in so many.
-const STRIDE: usize = 16;
+/// Whether bytes are spread evenly is told by one in so many: no power of two, so that no field of a record is always missed.
+const STRIDE: usize = 17;
 
-/// What looks random is tried with so many bytes, before all are.
-const TRIED: usize = 8 << 10;
+/// Words are remembered at every so many bytes, and all words of one such stretch are looked for in every `WINDOW` bytes: what
+/// comes back is seen wherever it does.
+const STEP: usize = 64;
+const WINDOW: usize = 1024;
 
 impl Packing {
     fn new(packer: &Packer) -> Result<Packing> {
@@ -56,11 +58,9 @@ impl Packing {
             Packing::Zstd(zstd) => zstd.pack_into(data, room),
             Packing::Zlib { deflate, fastest: false, .. } => deflate.pack_into(data, room),
             Packing::Zlib { deflate, harder, .. } => {
-                if looks_random(data) {
-                    // Deflate is slowest where it gains nothing.
-                    let tried = data.len().min(TRIED);
-                    let smaller = tried - tried / 128 - 1;
-                    deflate.pack_into(&data[..tried], &mut room[..smaller])?;
+                // Deflate is slowest where it gains nothing.
+                if is_even(data) && !comes_back(data) {
+                    return None;
                 }
                 let len = deflate.pack_into(data, room)?;
                 if len >= data.len() / WORTHWHILE {
@@ -77,14 +77,37 @@ impl Packing {
     }
 }
 
-/// Whether the bytes are spread as evenly as chance spreads them.
-fn looks_random(data: &[u8]) -> bool {
+/// Whether the bytes are spread as evenly as chance spreads them: then no byte can be told in fewer bits.
+fn is_even(data: &[u8]) -> bool {
     let mut counts = [0_u32; 256];
     data.iter().step_by(STRIDE).for_each(|byte| counts[usize::from(*byte)] += 1);
     let samples = data.len().div_ceil(STRIDE) as u64;
     let squares: u64 = counts.iter().map(|count| u64::from(*count) * u64::from(*count)).sum();
     // Chance makes n²/256 + n of them, with little around it.
     squares < samples * samples / 256 + samples + samples / 2
+}
+
+/// Whether words of eight bytes stand more than once, as far as a quick look tells: by chance they never do.
+fn comes_back(data: &[u8]) -> bool {
+    const SLOTS_BITS: u32 = 12;
+    let mut seen = [0_u32; 1 << SLOTS_BITS];
+    // A slot, and what tells the words in it apart: never 0, which is no word.
+    let hash = |word: &[u8; 8]| {
+        let hash = u64::from_le_bytes(*word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((hash >> (u64::BITS - SLOTS_BITS)) as usize, (hash >> 20) as u32 | 1)
+    };
+    let word = |at: usize| data[at..].first_chunk::<8>().map(hash);
+    for start in (0..data.len()).step_by(WINDOW) {
+        let end = data.len().min(start + WINDOW);
+        let mut looked_for = (start..end.min(start + STEP)).filter_map(word);
+        if looked_for.any(|(slot, tag)| seen[slot] == tag) {
+            return true;
+        }
+        for (slot, tag) in (start..end).step_by(STEP).filter_map(word) {
+            seen[slot] = tag;
+        }
+    }
+    false
 }
 
 impl Pack for Packer {
@@ -168,12 +191,41 @@ mod tests {
     }
 
     #[test]
-    fn only_what_chance_could_have_made_looks_random() {
-        assert!(looks_random(&random(65_536)) && looks_random(&random(4096)));
+    fn only_what_chance_could_have_made_is_even() {
+        assert!(is_even(&random(65_536)) && is_even(&random(4096)));
         let text: Vec<u8> = random(65_536).iter().map(|byte| b'a' + byte % 64).collect();
-        assert!(!looks_random(&text));
+        assert!(!is_even(&text));
         let mut half = random(65_536);
         half[40_000..].fill(0);
-        assert!(!looks_random(&half));
+        assert!(!is_even(&half));
+        // Every fourth byte of a number is nearly always the same.
+        let numbers: Vec<u8> =
+            random(65_536).chunks(4).flat_map(|n| [n[0], n[1], n[2], 0x40 + n[3] % 4]).collect();
+        assert!(!is_even(&numbers));
+    }
+
+    #[test]
+    fn what_looks_random_and_comes_back_is_packed() {
+        let packer = Packer { compression: Compression::Zlib, level: ZLIB_LEVEL, cluster: 65_536 };
+        let chance = random(65_536);
+        // At any distance in deflate's reach, of sectors and of nothing.
+        for distance in [12_288, 20_011, 30_000] {
+            let data: Vec<u8> = chance[..distance].iter().copied().cycle().take(65_536).collect();
+            assert!(is_even(&data) && comes_back(&data), "{distance}");
+            let packed = packer.pack(Extent::new(0, 65_536), &data).unwrap();
+            assert!(packed.bytes.len() < 40_000, "{distance}: {}", packed.bytes.len());
+        }
+        // Records of few kinds in an order that is none.
+        let order = &chance[60_000..];
+        let records: Vec<u8> = (0..65_536 / 40)
+            .flat_map(|index| &chance[usize::from(order[index]) * 40..][..40])
+            .copied()
+            .collect();
+        assert!(comes_back(&records));
+        for len in [0, 7, 8, 63, 64, 1031, 4096, 65_536] {
+            assert!(!comes_back(&chance[..len]), "{len}");
+        }
+        let packed = packer.pack(Extent::new(0, 65_536), &chance).unwrap();
+        assert!(packed.grains[0].form == Form::Plain && packed.bytes.is_empty());
     }
 }

@@ -5,10 +5,10 @@
 //! ```
 
 use super::header::read_clipped;
-use super::layout::{COMPRESSED, COPIED, Geometry, OFFSET, SUBCLUSTERS, is_zero};
+use super::layout::{COMPRESSED, COPIED, Geometry, OFFSET, SUBCLUSTERS};
 use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
-use crate::io::{Content, ReadAt};
+use crate::io::{Content, ReadAt, is_zero};
 use std::cell::Cell;
 
 /// Tables are read in parts of so many bytes.

@@ -11,14 +11,14 @@
 use super::clusters::Clusters;
 use super::finish;
 use super::header::NewHeader;
-use super::layout::{COMPRESSED, COPIED, Geometry, OFFSET, ZERO, is_zero};
+use super::layout::{COMPRESSED, COPIED, Geometry, OFFSET, ZERO};
 use super::pack::Packer;
 use super::plan;
 use super::tables::Tables;
 use crate::error::{Error, Result};
 use crate::extent::Extent;
 use crate::image::{Form, Image, Opened, Pack, Packed, Place, Placement, Sink, Spec};
-use crate::io::{Content, ReadAt, Storage};
+use crate::io::{Content, ReadAt, Storage, is_zero};
 use std::io;
 use std::sync::Arc;
 

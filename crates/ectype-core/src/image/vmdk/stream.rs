@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::extent::Extent;
 use crate::image::codec::{Deflate, Wrapper};
 use crate::image::{Form, Grain, Image, Pack, Packed, Sink, Spec};
-use crate::io::{Content, ReadAt, Storage};
+use crate::io::{Content, ReadAt, Storage, is_zero};
 use std::io;
 use std::sync::Arc;
 use zerocopy::IntoBytes;
@@ -241,10 +241,6 @@ impl Pack for Zlib {
         }
         Ok(packed)
     }
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    bytes.chunks(512).all(|part| part.iter().fold(0, |any, byte| any | byte) == 0)
 }
 
 impl Sink for StreamImage {

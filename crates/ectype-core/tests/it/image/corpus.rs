@@ -1,8 +1,8 @@
-//! Images by other programs, with known content: a folder beside the workspace (`../shared/corpus`), or the one that
-//! `ECTYPE_CORPUS` names. It is no part of the project; without it these tests say so and pass.
+//! Images by other programs, with known content: where they are says [`need::corpus`]. Without them these tests say so and pass.
 
 use ectype_core::io::{Content, ReadAt};
 use ectype_core::proof::digest::{Algorithm, Digester};
+use ectype_testkit::need;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,12 +18,8 @@ pub(crate) struct Sample {
 
 /// The images whose path begins with `prefix`.
 pub(crate) fn samples(prefix: &str) -> Vec<Sample> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/corpus");
-    let folder = std::env::var_os("ECTYPE_CORPUS").map_or(beside, PathBuf::from);
-    let Ok(manifest) = std::fs::read_to_string(folder.join("manifest.tsv")) else {
-        eprintln!("there is no corpus at {}", folder.display());
-        return Vec::new();
-    };
+    let Some(folder) = need::corpus() else { return Vec::new() };
+    let manifest = std::fs::read_to_string(folder.join("manifest.tsv")).unwrap();
     let row = |line: &str| {
         let mut columns = line.split('\t');
         let path = columns.next()?.to_owned();

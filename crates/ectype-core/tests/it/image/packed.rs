@@ -9,7 +9,6 @@ use ectype_core::image::{Opened, probe};
 use ectype_core::io::ReadAt;
 use ectype_testkit::need;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -313,15 +312,11 @@ fn what_holds_another_image_is_refused_by_name() {
     assert!(open(twice).map(|_| ()).unwrap_err().to_string().contains("gz file"));
 }
 
-/// Compressed files of others, of every origin: a folder beside the workspace, no part of the project.
+/// Compressed files of others, of every origin.
 #[test]
 fn the_corpus_is_inflated_as_the_tools_do() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/corpus");
-    let folder = std::env::var_os("ECTYPE_CORPUS").map_or(beside, PathBuf::from);
-    let Ok(manifest) = std::fs::read_to_string(folder.join("manifest.tsv")) else {
-        eprintln!("there is no corpus at {}", folder.display());
-        return;
-    };
+    let Some(folder) = need::corpus() else { return };
+    let manifest = std::fs::read_to_string(folder.join("manifest.tsv")).unwrap();
     let mut looked_at = 0;
     for line in manifest.lines().skip(1) {
         let columns: Vec<&str> = line.split('\t').collect();
