@@ -16,6 +16,7 @@ mod restore;
 mod resume;
 mod run;
 mod sick;
+mod stdout;
 mod targets;
 mod verify;
 mod wrapped;

@@ -118,6 +118,8 @@ impl Prepared {
             let read_now = copied.read;
             end(&mut run, copied, &self.plan.hashes, &pipe, watch).map(|settled| (settled, read_now))
         });
+        // What was read before it was stopped is as right as ever.
+        let _ = pipe.end();
         let (ended, settled) = match ended {
             Err(Failed::ForGood(error)) => return Err(error),
             Err(Failed::Damaged(error)) => (Ended::Stopped(self.send_in_two_steps(error)), None),
