@@ -43,8 +43,7 @@ fn a_slow_place_is_not_left_for_later() {
     let (outcome, packed) = sent(disk.path(), "zst", drive());
     assert!(matches!(outcome.status, Ended::Whole), "{:?}", outcome.status);
     let kept = dir.path().join("kept.zst");
-    let options =
-        Options { source: disk.path().to_owned(), image: Some(kept.clone()), ..Options::default() };
+    let options = Options { source: disk.path().to_owned(), image: Some(kept.clone()), ..Options::default() };
     let prepared = prepare(options).unwrap().through(|_| Box::new(drive()));
     let outcome = prepared.run(&Watch::new()).unwrap();
     assert!(matches!(outcome.status, Ended::Whole), "{:?}", outcome.status);
