@@ -106,7 +106,7 @@ impl Output {
 
     /// Words have no place where every line is an object.
     fn has_words(&self) -> bool {
-        !self.json && !(self.streams && self.style == Style::Json)
+        !(self.json || self.streams && self.style == Style::Json)
     }
 
     /// What is worth knowing beside a result, on standard error.
