@@ -111,6 +111,12 @@ impl Error {
         self
     }
 
+    /// Takes back all advice, where it does not hold.
+    pub fn without_advice(mut self) -> Self {
+        self.advice.clear();
+        self
+    }
+
     /// Adds the byte position that the error is about.
     pub fn at(mut self, offset: u64) -> Self {
         self.offset = Some(offset);

@@ -3,7 +3,7 @@
 use crate::io::Content;
 use crate::plan::map::{self, Cell, RescueMap, Stage, Status};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The picture of the map is redrawn at most this often; counting runs of a torn map costs.
@@ -83,7 +83,7 @@ pub struct Progress {
 /// Shared between a run and whoever watches it.
 #[derive(Debug, Default)]
 pub struct Watch {
-    stop: AtomicBool,
+    stop: Arc<AtomicBool>,
     /// Bytes known without reading, for forecasts that should not count them as speed.
     known: AtomicU64,
     state: Mutex<(Progress, Option<Instant>)>,
@@ -100,6 +100,11 @@ impl Watch {
     /// Asks the run to stop in order. May be called from a signal handler's thread, and more than once.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// The wish to stop, for what outlives the run.
+    pub(crate) fn wish(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
     }
 
     /// Whether the run was asked to stop.

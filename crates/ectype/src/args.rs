@@ -14,6 +14,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::create::is_stream;
 use crate::exit::Code;
 use crate::map::args::MapArgs;
 
@@ -41,7 +42,7 @@ pub(crate) struct Cli {
 /// Options of every verb.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
-    /// Print the result as one JSON object on standard output
+    /// Print the result as one JSON object on standard output (on standard error, where the image goes there)
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// How progress is shown; json: every line on standard error is an object
@@ -79,7 +80,9 @@ pub(crate) enum Verb {
     #[command(after_help = "\
 Examples:
   ectype create /dev/sr0                       an ISO, named after the disc
-  ectype create --verify /dev/sdb stick.img    read the stick twice and compare")]
+  ectype create --verify /dev/sdb stick.img    read the stick twice and compare
+  ectype create /dev/sdb - | ssh host 'cat > stick.img'
+                                               to standard output: raw, or --format zst")]
     Create(CreateArgs),
     /// Check an image against its record, or against a device, a file or another image
     #[command(after_help = "\
@@ -91,7 +94,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   ectype convert stick.img stick.vhdx          for a virtual machine
-  ectype convert server.vmdk server.img.zst    compressed, and still readable at any place")]
+  ectype convert server.vmdk server.img.zst    compressed, and still readable at any place
+  ectype convert server.vhdx - | sha256sum     its content, whatever the format")]
     Convert(ConvertArgs),
     /// Write an image to a device or a file, and read it back to prove it
     #[command(after_help = "\
@@ -124,11 +128,22 @@ Examples:
     Man(ManArgs),
 }
 
+impl Verb {
+    /// Whether standard output is for an image, and not for words.
+    pub(crate) fn streams(&self) -> bool {
+        match self {
+            Verb::Create(args) => args.image.as_deref().is_some_and(is_stream),
+            Verb::Convert(args) => is_stream(&args.image),
+            _ => false,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct CreateArgs {
     /// A device (/dev/sr0, /dev/disk/by-id/…), a mount point or a file
     pub(crate) source: PathBuf,
-    /// The image; without it, a name from the volume's label or the model
+    /// The image; - for standard output; without it, a name from the volume's label or the model
     pub(crate) image: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
@@ -232,7 +247,7 @@ impl OpenArgs {
 pub(crate) struct ConvertArgs {
     /// The image to read
     pub(crate) source: PathBuf,
-    /// The image to make; its extension names the format
+    /// The image to make; its extension names the format; - for standard output
     pub(crate) image: PathBuf,
     #[command(flatten)]
     pub(crate) open: OpenArgs,
@@ -501,6 +516,14 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
 /// Whether the command line asks for JSON, for errors that come before it is parsed.
 pub(crate) fn wants_json() -> bool {
     std::env::args_os().any(|arg| arg == "--json")
+}
+
+/// Whether standard output is for an image, likewise.
+pub(crate) fn wants_stream() -> bool {
+    let args: Vec<String> =
+        std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    verb(&args).is_some_and(|verb| ["create", "convert"].contains(&verb.as_str()))
+        && args.iter().any(|arg| arg == "-")
 }
 
 /// Whether every line on standard error is to be JSON, likewise.

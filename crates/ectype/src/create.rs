@@ -6,18 +6,26 @@ use crate::progress::Output;
 use crate::{json, report};
 use ectype_core::copy::{Limits, Tuning};
 use ectype_core::error::word;
+use ectype_core::os::file::standard_output;
 use ectype_core::plan::rescue;
 use ectype_core::proof::record::{self, Record};
 use ectype_core::task::create::{self, Ended, Options, Outcome, Parts, prepare};
 use ectype_core::task::open::{Images, recognise};
 use ectype_core::watch::Watch;
 use ectype_core::{Error, Kind, Result};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
 pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
-    for image in args.image.iter().chain(&args.through) {
-        refuse_output(image)?;
+    if let Some(through) = &args.through {
+        let stream = args.image.as_deref().is_some_and(is_stream);
+        if stream || is_stream(through) {
+            return Err(Error::refused(
+                "--through means nothing for an image on standard output: nothing is left of it",
+            )
+            .advise("in two steps:  ectype create SOURCE FILE;  ectype convert FILE -"));
+        }
     }
     let folder =
         std::env::current_dir().map_err(|error| Error::io("asking for the current folder", error))?;
@@ -31,6 +39,7 @@ pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
         trust_map: args.trust_map,
         verify: args.verify,
         bare: args.bare,
+        stream: args.image.as_deref().is_some_and(is_stream),
         parts: Parts { domain: args.domain.clone(), offset: args.offset.unwrap_or(0), size: args.size },
         rescue: rescue::Options {
             retries: args.retries,
@@ -47,12 +56,9 @@ pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
     }
 }
 
-fn refuse_output(image: &Path) -> Result<()> {
-    if image == Path::new("-") {
-        return Err(Error::unsupported("an image on standard output is not in this version")
-            .advise("a file of that name is  ./-"));
-    }
-    Ok(())
+/// Whether the image goes to standard output; a file of that name is `./-`.
+pub(crate) fn is_stream(image: &Path) -> bool {
+    image == Path::new("-")
 }
 
 /// A run may take two.
@@ -136,10 +142,10 @@ fn in_two_steps(options: Options, through: &Path, output: &Output) -> Result<Cod
 
 /// `ectype convert`: the same with an opened image as the source.
 pub(crate) fn convert(args: &ConvertArgs, output: &Output) -> Result<Code> {
-    refuse_output(&args.image)?;
     let options = Options {
         source: args.source.clone(),
         image: Some(args.image.clone()),
+        stream: is_stream(&args.image),
         images: Some(args.open.images()),
         hashes: Some(args.hash.0.clone()),
         verify: args.verify,
@@ -167,7 +173,11 @@ fn of_target(args: &TargetArgs) -> Options {
 
 /// Prints the plan, carries it out, and tells the result.
 fn carry_out(options: Options, output: &Output, step: Step) -> Result<Code> {
-    let dry_run = options.dry_run;
+    let (dry_run, stream) = (options.dry_run, options.stream);
+    if stream && !dry_run && std::io::stdout().is_terminal() {
+        return Err(Error::refused("an image is nothing for a terminal")
+            .advise("lead standard output elsewhere:  ectype create SOURCE - | ssh HOST 'cat > x.img'"));
+    }
     let watch: &'static Watch = Box::leak(Box::default());
     let source = options.source.clone();
     let prepared = output.opening(&source, watch, || prepare(options))?;
@@ -182,7 +192,12 @@ fn carry_out(options: Options, output: &Output, step: Step) -> Result<Code> {
         }
         return Ok(Code::Done);
     }
-    let outcome = output.watched(watch, || prepared.run(watch))?;
+    let outcome = if stream {
+        let out = standard_output().map_err(|error| Error::io("asking for standard output", error))?;
+        output.watched(watch, || prepared.stream(out, watch))?
+    } else {
+        output.watched(watch, || prepared.run(watch))?
+    };
     Ok(tell(&outcome, output, step))
 }
 
@@ -192,23 +207,33 @@ pub(crate) fn tell(outcome: &Outcome, output: &Output, step: Step) -> Code {
         Ended::Stopped(error) => {
             // What the library cannot know: with --restart the same command would begin anew.
             let same = args::same_command(&[]);
-            exit::advice(error).iter().map(|line| line.replace("the same command", &same)).collect()
+            exit::advice(error).iter().map(|line| line.replace("the same command", &same)).collect::<Vec<_>>()
         }
         Ended::Whole | Ended::Incomplete => Vec::new(),
     };
     report::created(outcome, output);
-    // One object on standard output: that of the step at which it ended.
+    // One result of one run: that of the step at which it ended.
     let goes_on = step == Step::Before && matches!(outcome.status, Ended::Whole | Ended::Incomplete);
-    if output.json() && !goes_on {
-        output.result(&json::created(outcome, &advice));
+    let result = json::created(outcome, &advice);
+    if !goes_on {
+        let mut done = result.clone();
+        done["event"] = "done".into();
+        output.event(&done);
     }
-    let mut done = json::created(outcome, &advice);
-    done["event"] = "done".into();
-    output.event(&done);
+    let code = code(outcome, &advice, output);
+    // Last, for those who read it behind everything else that is on standard error.
+    if output.json() && !goes_on {
+        output.result(&result);
+    }
+    code
+}
+
+/// The exit status; tells the errors behind it.
+fn code(outcome: &Outcome, advice: &[String], output: &Output) -> Code {
     let differs = matches!(&outcome.verified, Some(Ok(verified)) if !verified.is_equal());
     match &outcome.status {
         Ended::Stopped(error) => {
-            output.error(error, &advice);
+            output.error(error, advice);
             if error.kind() == Kind::Cancelled { Code::Interrupted } else { Code::Stopped }
         }
         _ if differs => Code::Differs,

@@ -167,7 +167,9 @@ pub(crate) fn restored(outcome: &restore::Outcome, advice: &[String]) -> Value {
 
 pub(crate) fn created(outcome: &Outcome, advice: &[String]) -> Value {
     let plan = &outcome.plan;
-    let stored = PlainFile::open(&plan.image).and_then(|file| file.allocated()).unwrap_or(0);
+    let allocated = || PlainFile::open(&plan.image).and_then(|file| file.allocated()).unwrap_or(0);
+    let stored = outcome.sent.unwrap_or_else(allocated);
+    let files = if plan.stream { Vec::new() } else { vec![path(&plan.image)] };
     let range = |at: Extent| json!({ "offset": at.offset, "length": at.len, "files": [] });
     let unreadable: Vec<Value> = outcome.unreadable.iter().map(range).collect();
     let mut value = json!({
@@ -176,7 +178,7 @@ pub(crate) fn created(outcome: &Outcome, advice: &[String]) -> Value {
         "source": source(plan),
         "image": {
             "path": path(&plan.image),
-            "files": [path(&plan.image)],
+            "files": files,
             "format": plan.format.name,
             "subformat": subformat(&plan.spec),
             "size": stored,

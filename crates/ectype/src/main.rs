@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error, args::wants_json()),
     };
-    let output = progress::Output::new(&cli.common);
+    let output = progress::Output::new(&cli.common, cli.verb.as_ref().is_some_and(Verb::streams));
     let code = match &cli.verb {
         None => devices::overview(&output),
         Some(Verb::Create(args)) => create::run(args, &output),

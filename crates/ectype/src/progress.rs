@@ -46,6 +46,8 @@ pub(crate) struct Output {
     quiet: bool,
     verbose: bool,
     style: Style,
+    /// Standard output is for an image: words and results go to standard error.
+    streams: bool,
     color_out: bool,
     color_err: bool,
     /// The first failure to print a result.
@@ -53,7 +55,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn new(common: &Common) -> Output {
+    pub(crate) fn new(common: &Common, streams: bool) -> Output {
         let terminal = std::io::stderr().is_terminal();
         let style = match common.progress {
             ProgressKind::Json => Style::Json,
@@ -73,7 +75,8 @@ impl Output {
             quiet: common.quiet,
             verbose: common.verbose,
             style,
-            color_out: color(std::io::stdout().is_terminal()),
+            streams,
+            color_out: color(if streams { terminal } else { std::io::stdout().is_terminal() }),
             color_err: color(terminal),
             lost: Arc::default(),
         }
@@ -89,16 +92,21 @@ impl Output {
 
     /// A line of the plan or the result, for people.
     pub(crate) fn line(&self, text: &str) {
-        if !self.json && !self.quiet {
+        if self.has_words() && !self.quiet {
             self.out(&format!("{text}\n"));
         }
     }
 
     /// A line that matters even to those who want quiet: what could not be read, what differs.
     pub(crate) fn finding(&self, text: &str) {
-        if !self.json {
+        if self.has_words() {
             self.out(&format!("{text}\n"));
         }
+    }
+
+    /// Words have no place where every line is an object.
+    fn has_words(&self) -> bool {
+        !(self.json || self.streams && self.style == Style::Json)
     }
 
     /// What is worth knowing beside a result, on standard error.
@@ -132,7 +140,11 @@ impl Output {
 
     /// A closed pipe is a wish to read no more; any other failure is remembered.
     fn out(&self, text: &str) {
-        match std::io::stdout().lock().write_all(text.as_bytes()) {
+        let written = match self.streams {
+            true => std::io::stderr().lock().write_all(text.as_bytes()),
+            false => std::io::stdout().lock().write_all(text.as_bytes()),
+        };
+        match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => drop(self.lost.set(error)),
             _ => {}
         }

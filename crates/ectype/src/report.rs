@@ -135,6 +135,13 @@ fn kind(plan: &Plan) -> String {
     kind
 }
 
+fn image_name(plan: &Plan) -> String {
+    match plan.stream {
+        true => "standard output".to_owned(),
+        false => printable(&plan.image.display().to_string()),
+    }
+}
+
 /// The plan: what will be done, and why.
 pub(crate) fn plan(plan: &Plan, output: &Output) {
     let mut facts = vec![output.strong(&model(&plan.source))];
@@ -148,7 +155,7 @@ pub(crate) fn plan(plan: &Plan, output: &Output) {
         _ => format!("{} ({} sectors)", size(plan.source.size), count(sectors)),
     });
     output.line(&facts.join("  ·  "));
-    let image = printable(&plan.image.display().to_string());
+    let image = image_name(plan);
     output.line(&format!("→ {}   {}", output.strong(&image), kind(plan)));
     for reason in &plan.why {
         output.line(&format!("  {}", printable(reason)));
@@ -175,13 +182,14 @@ pub(crate) fn plan(plan: &Plan, output: &Output) {
 /// What a dry run adds: the forecast.
 pub(crate) fn forecast(plan: &Plan, output: &Output) {
     let room = plan.available.map(|room| format!(", with room for {}", size(room))).unwrap_or_default();
-    output.line(&format!("  takes at most {}{room}", size(plan.worst_case)));
+    let does = if plan.stream { "sends" } else { "takes" };
+    output.line(&format!("  {does} at most {}{room}", size(plan.worst_case)));
     output.line("  (a dry run: nothing was locked or written)");
 }
 
 /// The result: what there is now, and how to trust it.
 pub(crate) fn created(outcome: &Outcome, output: &Output) {
-    let image = printable(&outcome.plan.image.display().to_string());
+    let image = image_name(&outcome.plan);
     let timing = match (outcome.read_now, outcome.seconds) {
         (read, seconds) if read > 0 && seconds > 0.0 => {
             format!("{}, {}/s", took(seconds), size((read as f64 / seconds) as u64))
@@ -214,6 +222,11 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
                 ));
             }
         }
+        Ended::Stopped(_) if let Some(sent) = outcome.sent => output.finding(&format!(
+            "  {}   broken off: {} were sent, and are no image",
+            output.strong(&image),
+            size(sent)
+        )),
         Ended::Stopped(error) => {
             let held = outcome.bytes.read + outcome.bytes.zero;
             // What is another source now is begun anew, as the error says.
@@ -240,8 +253,10 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
         ));
     }
     if !outcome.digests.is_empty() {
+        // Of what was sent there is no record that would have them whole.
+        let whole = output.verbose() || outcome.sent.is_some();
         let digest = |(name, value): (&String, &String)| {
-            format!("{name}  {}", if output.verbose() { value.clone() } else { short(value) })
+            format!("{name}  {}", if whole { value.clone() } else { short(value) })
         };
         output.line(&format!("  {}", outcome.digests.iter().map(digest).collect::<Vec<_>>().join("   ")));
     }

@@ -407,8 +407,11 @@ impl<'a> Reader<'a> {
 
 /// Damage, met on the way into an image that is written in order.
 fn damaged(offset: u64) -> Error {
-    Error::new(Kind::Limit, "the source cannot be read here, and an image of this format is written in order")
-        .at(offset)
+    Error::new(
+        Kind::Limit,
+        "the source cannot be read here, and this image is written in order, from start to end",
+    )
+    .at(offset)
 }
 
 /// A limit that the user set is reached.

@@ -77,6 +77,8 @@ pub struct Writing {
     pub differencing: bool,
     /// Whether it is attached as a whole disk, so that a volume wants a partition table around it.
     pub is_attached: bool,
+    /// Whether its file can be written from start to end, nothing twice, where it is fed so: then it can go down a pipe.
+    pub streams: bool,
     /// In which order such an image is fed.
     pub placement: fn(&Spec) -> Placement,
     /// A new image in empty storage.

@@ -10,6 +10,7 @@
 
 mod outcome;
 mod planning;
+mod stream;
 
 pub use outcome::{Ended, Outcome};
 
@@ -58,6 +59,8 @@ pub struct Options {
     pub compress: Option<Compress>,
     /// A volume stays bare where it would be wrapped in a partition table.
     pub bare: bool,
+    /// The image goes down a pipe ([`Prepared::stream`]): nothing lies beside it, and nothing goes on with it.
+    pub stream: bool,
     /// Only what differs from this image is stored.
     pub base: Option<PathBuf>,
     /// The source is an image, of which the content is wanted and not the bytes of its file.
@@ -156,6 +159,8 @@ pub struct Plan {
     pub tracks: Option<usize>,
     /// The image.
     pub image: PathBuf,
+    /// It goes down a pipe, and has no name.
+    pub stream: bool,
     /// Its format.
     pub format: &'static Format,
     /// What the image will be like.
@@ -204,8 +209,10 @@ pub fn refuse_early(options: &Options) -> Result<()> {
 /// Opens the source, surveys the target, and makes the plan. Touches nothing.
 pub fn prepare(options: Options) -> Result<Prepared> {
     let begun = Instant::now();
-    if let Some(image) = &options.image {
-        refuse_device(image)?;
+    match &options.image {
+        _ if options.stream => stream::refuse(&options)?,
+        Some(image) => refuse_device(image)?,
+        None => {}
     }
     let purpose = if options.dry_run { Purpose::Plan } else { Purpose::Copy };
     let how = How { consistency: options.consistency, purpose };
@@ -218,9 +225,13 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         None => open::open(&options.source, how)?,
     };
     let mut why = opened.why.clone();
-    let (format, reasons) = policy::format(opened.medium, options.format, options.image.as_deref())?;
+    let (format, reasons) = match options.stream {
+        true => stream::format(opened.medium, options.format)?,
+        false => policy::format(opened.medium, options.format, options.image.as_deref())?,
+    };
     why.extend(reasons);
     let image = match &options.image {
+        _ if options.stream => stream::NAME.into(),
         Some(image) => image.clone(),
         None => policy::name(
             opened.medium,
@@ -230,7 +241,9 @@ pub fn prepare(options: Options) -> Result<Prepared> {
             &options.folder,
         )?,
     };
-    refuse_device(&image)?;
+    if !options.stream {
+        refuse_device(&image)?;
+    }
     let (opened, wrapped) = wrap(opened, &options, format)?;
     why.extend(wrapped.as_ref().map(|wrapped| wrapped.why.clone()));
     let geometry = opened.geometry();
@@ -269,10 +282,13 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         None if matches!(opened.medium, Medium::Optical | Medium::Removable) => vec![Algorithm::Sha256],
         None => Vec::new(),
     };
-    if !options.dry_run {
+    if !options.dry_run && !options.stream {
         files.clear_leftover();
     }
-    let target = survey(&files, &options, &opened, base.as_ref())?;
+    let target = match options.stream {
+        true => Target::Nothing,
+        false => survey(&files, &options, &opened, base.as_ref())?,
+    };
     let mut consistency = opened.consistency;
     let (held, compare, failed) = match &target {
         Target::Nothing => (None, false, 0),
@@ -317,6 +333,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         device: opened.device.clone(),
         tracks: opened.toc.as_ref().map(|toc| toc.tracks.len()),
         image: files.image.clone(),
+        stream: options.stream,
         format,
         spec,
         longest,
@@ -325,7 +342,8 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         consistency,
         hashes,
         why,
-        worst_case,
+        // A pipe has no holes.
+        worst_case: if options.stream { longest } else { worst_case },
         available: None,
         held,
         compare,
@@ -355,34 +373,6 @@ impl Prepared {
         self
     }
 
-    /// The worst case against the target's room and its longest file.
-    fn check_room(&mut self) -> Result<()> {
-        let folder = file::folder(&self.files.image);
-        let Ok(space) = file::space(folder) else { return Ok(()) };
-        let most = self.plan.longest;
-        if let Some(longest) = space.largest_file
-            && most > longest
-        {
-            let system = space.filesystem.unwrap_or("this file system");
-            let context = format!("{} is on {system}, which holds no file of {most} bytes", folder.display());
-            return Err(Error::new(Kind::Limit, context).advise("choose a folder on another file system"));
-        }
-        let there = PlainFile::open(&self.files.image).and_then(|image| image.allocated()).unwrap_or(0);
-        self.plan.available = Some(space.available);
-        let needed = self.plan.worst_case.saturating_sub(there);
-        if needed > space.available && !self.options.no_space_check {
-            let context = format!(
-                "the image may need {needed} bytes, and {} has room for {}",
-                folder.display(),
-                space.available
-            );
-            return Err(Error::new(Kind::Limit, context)
-                .advise("make room, or choose another folder")
-                .advise("if much of the source is zeros it may fit:  --no-space-check"));
-        }
-        Ok(())
-    }
-
     /// Carries out the plan.
     pub fn run(mut self, watch: &Watch) -> Result<Outcome> {
         let called = Instant::now();
@@ -408,15 +398,7 @@ impl Prepared {
             target => target,
         };
         let had_map = self.files.map.exists();
-        let mut facts = RunFacts {
-            identity: self.opened.identity.clone(),
-            moment: self.opened.moment.clone(),
-            format: self.plan.format.name.to_owned(),
-            spec: Some(self.plan.spec.clone()),
-            began: now(),
-            runs: 1,
-            unproven: self.options.consistency == Some(Consistency::None),
-        };
+        let mut facts = self.facts();
         let map_before = match &target {
             Target::Unfinished(unfinished) => {
                 // What is read again from the start begins at the start.
@@ -456,9 +438,13 @@ impl Prepared {
         });
         let (settled, read_now) = match ended {
             Ok(settled) => settled,
-            // What the image should hold and does not, no repetition mends.
-            Err(Failed::ForGood(error)) => return Err(error),
-            Err(Failed::Resumable(error)) => {
+            Err(failed) => {
+                let error = match failed {
+                    // What the image should hold and does not, no repetition mends.
+                    Failed::ForGood(error) => return Err(error),
+                    Failed::Damaged(error) => self.two_steps(error),
+                    Failed::Resumable(error) => error,
+                };
                 // Not what is in the image but what the next run will know of.
                 let recorded = run.ledger.recorded().expect("the ledger of an image has a state file");
                 return Ok(self.outcome(Ended::Stopped(error), recorded, resumed, begun));
@@ -521,13 +507,28 @@ impl Prepared {
         plan_placement(self.plan.format, &self.plan.spec) == Placement::InOrder
     }
 
+    /// What a run that begins now knows.
+    fn facts(&self) -> RunFacts {
+        RunFacts {
+            identity: self.opened.identity.clone(),
+            moment: self.opened.moment.clone(),
+            format: self.plan.format.name.to_owned(),
+            spec: Some(self.plan.spec.clone()),
+            began: now(),
+            runs: 1,
+            unproven: self.options.consistency == Some(Consistency::None),
+        }
+    }
+
     /// Reads the medium into the image.
     fn copy(&mut self, run: &mut Run, watch: &Watch) -> Result<Copied, Failed> {
         let ledger = &mut run.ledger;
         watch.enter(if self.plan.compare { Phase::Comparing } else { Phase::Copying }, ledger.map().size());
         let mut options = self.options.rescue.clone();
         options.cluster = self.opened.cluster;
-        options.leave_slow = !matches!(self.opened.medium, Medium::File | Medium::Image);
+        // What is written in order has no later pass for what was left.
+        options.leave_slow = !matches!(self.opened.medium, Medium::File | Medium::Image)
+            && run.image.placement() == Placement::Anywhere;
         let is_left = |status| ledger.map().bytes(status) > 0;
         if run.resumed && ![Status::NonTried, Status::NonTrimmed, Status::NonScraped].into_iter().any(is_left)
         {
@@ -549,7 +550,7 @@ impl Prepared {
         match copied.stopped {
             // No repetition mends what an image holds.
             Some(error) if error.kind() == Kind::Corrupt => Err(Failed::ForGood(error)),
-            Some(error) if copied.damaged => Err(Failed::Resumable(self.two_steps(error))),
+            Some(error) if copied.damaged => Err(Failed::Damaged(error)),
             Some(error) => Err(Failed::Resumable(error)),
             None if ledger.map().bytes(Status::NonTried) > 0 => {
                 Err(Failed::Resumable(only_parts(ledger.map())))
@@ -841,6 +842,7 @@ impl Prepared {
             seconds: begun.elapsed().as_secs_f64(),
             not_recorded: false,
             map: Some(self.files.map.clone()),
+            sent: None,
             record: None,
             verified: None,
         }
@@ -867,6 +869,8 @@ struct Settled {
 enum Failed {
     /// The same command goes on.
     Resumable(Error),
+    /// The source is, and the image is written in order.
+    Damaged(Error),
     /// Repeating it mends nothing.
     ForGood(Error),
 }

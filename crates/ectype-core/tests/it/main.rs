@@ -11,4 +11,5 @@ mod mapfile;
 mod referee;
 mod resume;
 mod rig;
+mod stream;
 mod volume;

@@ -160,14 +160,6 @@ fn links_at_the_names_of_image_and_companions_send_nothing_elsewhere() {
 }
 
 #[test]
-fn a_dash_is_refused_until_images_can_be_streamed() {
-    let dir = folder();
-    noisy(dir.path(), "source", MIB, 25);
-    ectype(dir.path(), ["create", "source", "-"]).ends_with(1).says("not in this version");
-    assert_eq!(names(dir.path()), ["source"]);
-}
-
-#[test]
 fn a_record_that_cannot_be_written_leaves_a_run_that_can_go_on() {
     let dir = folder();
     let source = noisy(dir.path(), "source", MIB, 26);

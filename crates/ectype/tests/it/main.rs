@@ -20,6 +20,7 @@ mod resume;
 mod run;
 mod sectors;
 mod sick;
+mod stdout;
 mod targets;
 mod verify;
 mod wrapped;

@@ -49,6 +49,7 @@ pub static QCOW2: Format = Format {
         plan: plan::plan,
         differencing: true,
         is_attached: false,
+        streams: false,
         placement: |spec| match spec.compression.as_str() {
             "zlib" | "zstd" => Placement::InOrder,
             _ => Placement::Anywhere,

@@ -41,6 +41,7 @@ const WRITING: Writing = Writing {
     plan: |spec| Ok((Spec { compression: "none".into(), ..spec.clone() }, spec.size)),
     differencing: false,
     is_attached: false,
+    streams: true,
     placement: |_| Placement::Anywhere,
     create: |place, spec| Ok(Box::new(RawSink::create(place.storage, spec.size)?)),
     resume: |place, spec, held| Ok(Box::new(RawSink::resume(place.storage, spec.size, held)?)),

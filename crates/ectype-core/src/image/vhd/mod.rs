@@ -38,6 +38,7 @@ pub static VHD: Format = Format {
         plan,
         differencing: true,
         is_attached: true,
+        streams: false,
         placement: |_| Placement::Anywhere,
         create: |place, spec| match is_fixed(spec) {
             true => fixed::create(place, spec),

@@ -43,6 +43,7 @@ const WRITING: Writing = Writing {
     plan: plan::plan,
     differencing: true,
     is_attached: true,
+    streams: false,
     placement: |_| Placement::Anywhere,
     create: |place, spec| Ok(Box::new(writer::create(place, spec)?)),
     resume: |place, spec, held| Ok(Box::new(resume::resume(place, spec, held)?)),

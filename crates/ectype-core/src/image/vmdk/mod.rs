@@ -45,6 +45,7 @@ pub static VMDK: Format = Format {
         plan,
         differencing: false,
         is_attached: true,
+        streams: false,
         placement: |spec| if spec.subformat == STREAM { Placement::InOrder } else { Placement::Anywhere },
         create,
         resume,

@@ -47,6 +47,7 @@ pub static ZST: Format = Format {
         plan: writer::plan,
         differencing: false,
         is_attached: false,
+        streams: true,
         placement: |_| Placement::InOrder,
         create: |place, spec| Ok(Box::new(writer::Writer::create(place, spec)?)),
         resume: |place, spec, held| Ok(Box::new(writer::Writer::resume(place, spec, held)?)),

@@ -11,7 +11,8 @@ use rustix::fs::{Advice, FallocateFlags, FlockOperation, OFlags, SeekFrom};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// One MiB of zeros, for targets without holes.
@@ -225,6 +226,22 @@ impl WriteAt for PlainFile {
     fn holds_holes(&self) -> bool {
         self.holds_holes
     }
+}
+
+/// What standard output leads to, for more than words.
+pub fn standard_output() -> io::Result<File> {
+    Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
+}
+
+/// Whether an open file is a disk.
+pub fn is_disk(file: &File) -> bool {
+    file.metadata().is_ok_and(|facts| facts.file_type().is_block_device())
+}
+
+/// The numbers of a plain file and of the file system that it lies on; `None` of a pipe.
+pub fn numbers(file: &File) -> Option<(u64, u64)> {
+    let facts = file.metadata().ok().filter(|facts| facts.is_file())?;
+    Some((facts.dev(), facts.ino()))
 }
 
 /// The room in the file system of the folder `dir`.

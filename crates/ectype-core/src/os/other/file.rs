@@ -162,6 +162,25 @@ impl WriteAt for PlainFile {
     }
 }
 
+/// What standard output leads to, for more than words.
+pub fn standard_output() -> io::Result<File> {
+    #[cfg(unix)]
+    let own = std::os::fd::AsFd::as_fd(&io::stdout()).try_clone_to_owned()?;
+    #[cfg(windows)]
+    let own = std::os::windows::io::AsHandle::as_handle(&io::stdout()).try_clone_to_owned()?;
+    Ok(own.into())
+}
+
+/// Not known on this system.
+pub fn is_disk(_file: &File) -> bool {
+    false
+}
+
+/// Not known on this system.
+pub fn numbers(_file: &File) -> Option<(u64, u64)> {
+    None
+}
+
 /// Not known on this system: no limit is claimed.
 pub fn space(_dir: &Path) -> io::Result<Space> {
     Ok(Space { available: u64::MAX, filesystem: None, largest_file: None })

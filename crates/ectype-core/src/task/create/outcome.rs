@@ -43,6 +43,8 @@ pub struct Outcome {
     pub seconds: f64,
     /// The image that was converted is not what its own record says.
     pub not_recorded: bool,
+    /// How many bytes went down the pipe, where the image did.
+    pub sent: Option<u64>,
     /// The map, where it was kept.
     pub map: Option<PathBuf>,
     /// The record, where one was written.

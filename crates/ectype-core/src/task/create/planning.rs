@@ -2,12 +2,13 @@
 
 use super::super::open::{self, Images, Opened};
 use super::super::wrapped::volume_in;
-use super::Options;
-use crate::error::{Error, Result};
+use super::{Options, Prepared};
+use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, PIECE};
 use crate::image::{self, Format, Parent, Placement, Spec};
 use crate::io::{Content, ReadAt};
-use crate::os::{Medium, file};
+use crate::os::Medium;
+use crate::os::file::{self, PlainFile};
 use crate::plan::policy;
 use crate::source::{Geometry, WRAPPED_START};
 use crate::volume::mbr;
@@ -224,4 +225,38 @@ fn data(opened: &Opened) -> Result<Option<(u64, u64)>> {
         offset = until;
     }
     Ok(None)
+}
+
+impl Prepared {
+    /// The worst case against the target's room and its longest file.
+    pub(super) fn check_room(&mut self) -> Result<()> {
+        // The other end of a pipe is not known.
+        if self.plan.stream {
+            return Ok(());
+        }
+        let folder = file::folder(&self.files.image);
+        let Ok(space) = file::space(folder) else { return Ok(()) };
+        let most = self.plan.longest;
+        if let Some(longest) = space.largest_file
+            && most > longest
+        {
+            let system = space.filesystem.unwrap_or("this file system");
+            let context = format!("{} is on {system}, which holds no file of {most} bytes", folder.display());
+            return Err(Error::new(Kind::Limit, context).advise("choose a folder on another file system"));
+        }
+        let there = PlainFile::open(&self.files.image).and_then(|image| image.allocated()).unwrap_or(0);
+        self.plan.available = Some(space.available);
+        let needed = self.plan.worst_case.saturating_sub(there);
+        if needed > space.available && !self.options.no_space_check {
+            let context = format!(
+                "the image may need {needed} bytes, and {} has room for {}",
+                folder.display(),
+                space.available
+            );
+            return Err(Error::new(Kind::Limit, context)
+                .advise("make room, or choose another folder")
+                .advise("if much of the source is zeros it may fit:  --no-space-check"));
+        }
+        Ok(())
+    }
 }

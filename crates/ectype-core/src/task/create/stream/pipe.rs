@@ -1,0 +1,263 @@
+//! A pipe as the storage of an image that is written in order.
+//!
+//! ```text
+//!   sink ── write_at, zero_at ──► [ at most 4 parts ] ──► thread ── write ──► the other end
+//! ```
+//!
+//! The thread is what makes a stop possible: a write into a full pipe returns when the other end reads on, or never.
+
+use crate::extent::Extent;
+use crate::io::{ReadAt, WriteAt};
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// How long is waited before it is looked whether to stop.
+const GLANCE: Duration = Duration::from_millis(50);
+/// How long a pipe that somebody set not to wait is left alone when it is full.
+const NAP: Duration = Duration::from_millis(2);
+/// So many parts are on their way to the thread.
+const PARTS: usize = 4;
+/// What is written of zeros at once.
+static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
+
+/// What is sent next.
+enum Part {
+    Bytes(Vec<u8>),
+    Zeros(u64),
+}
+
+/// The near end of a pipe; grows and is never read.
+pub(super) struct Pipe {
+    /// How much was given, and the way to the thread until the end.
+    front: Mutex<(u64, Option<Sender<Part>>)>,
+    /// Buffers that come back.
+    spare: Receiver<Vec<u8>>,
+    /// Closed when the thread is done.
+    done: Receiver<()>,
+    shared: Arc<Shared>,
+    stop: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Bytes that the system took.
+    sent: AtomicU64,
+    failed: OnceLock<io::Error>,
+}
+
+impl Pipe {
+    /// Sends what is written down `out`, until the end or until `stop` is true.
+    pub(super) fn start(out: File, stop: Arc<AtomicBool>) -> io::Result<Pipe> {
+        let (parts, coming) = bounded(PARTS);
+        let (back, spare) = bounded(PARTS);
+        let (ends, done) = bounded(0);
+        let shared = Arc::new(Shared::default());
+        let (theirs, wish) = (Arc::clone(&shared), Arc::clone(&stop));
+        std::thread::Builder::new().name("ectype-pipe".into()).spawn(move || {
+            let _ends: Sender<()> = ends;
+            if let Err(error) = pour(out, &coming, &back, &theirs.sent, &wish) {
+                let _ = theirs.failed.set(error);
+            }
+        })?;
+        Ok(Pipe { front: Mutex::new((0, Some(parts))), spare, done, shared, stop })
+    }
+
+    /// Bytes that the other end, or the system, took.
+    pub(super) fn sent(&self) -> u64 {
+        self.shared.sent.load(Ordering::Relaxed)
+    }
+
+    /// Why it takes no more.
+    pub(super) fn failure(&self) -> Option<io::Error> {
+        self.shared.failed.get().map(again)
+    }
+
+    /// Returns once everything was taken.
+    pub(super) fn end(&self) -> io::Result<()> {
+        self.front.lock().unwrap_or_else(PoisonError::into_inner).1 = None;
+        while self.done.recv_timeout(GLANCE) == Err(RecvTimeoutError::Timeout) {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(ErrorKind::Interrupted.into());
+            }
+        }
+        self.failure().map_or(Ok(()), Err)
+    }
+
+    /// Sends what belongs at `offset`: zeros up to there, then `part`, of `len` bytes.
+    fn send(&self, offset: u64, len: u64, part: impl FnOnce() -> Part) -> io::Result<()> {
+        let mut front = self.front.lock().unwrap_or_else(PoisonError::into_inner);
+        let (end, Some(sender)) = &mut *front else { return Err(io::Error::other("the stream has ended")) };
+        if offset < *end {
+            return Err(io::Error::other("what was sent down a pipe cannot be written again"));
+        }
+        let gap = (offset > *end).then_some(Part::Zeros(offset - *end));
+        for part in gap.into_iter().chain((len > 0).then(part)) {
+            self.offer(sender, part)?;
+        }
+        *end = offset.checked_add(len).ok_or(ErrorKind::FileTooLarge)?;
+        Ok(())
+    }
+
+    fn offer(&self, sender: &Sender<Part>, mut part: Part) -> io::Result<()> {
+        loop {
+            match sender.send_timeout(part, GLANCE) {
+                Ok(()) => return Ok(()),
+                Err(SendTimeoutError::Timeout(back)) => part = back,
+                Err(SendTimeoutError::Disconnected(_)) => {
+                    let _ = self.done.recv();
+                    return Err(self.failure().unwrap_or_else(|| ErrorKind::BrokenPipe.into()));
+                }
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(io::Error::other("interrupted"));
+            }
+        }
+    }
+}
+
+/// Writes what comes, until nothing more does.
+fn pour(
+    mut out: File,
+    parts: &Receiver<Part>,
+    back: &Sender<Vec<u8>>,
+    sent: &AtomicU64,
+    stop: &AtomicBool,
+) -> io::Result<()> {
+    let mut write = |mut bytes: &[u8]| -> io::Result<()> {
+        while !bytes.is_empty() {
+            match out.write(bytes) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    sent.fetch_add(count as u64, Ordering::Relaxed);
+                    bytes = &bytes[count..];
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock && !stop.load(Ordering::Relaxed) => {
+                    std::thread::sleep(NAP);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    };
+    for part in parts {
+        match part {
+            Part::Bytes(mut bytes) => {
+                write(&bytes)?;
+                bytes.clear();
+                let _ = back.try_send(bytes);
+            }
+            Part::Zeros(mut len) => {
+                while len > 0 && !stop.load(Ordering::Relaxed) {
+                    let count = len.min(ZEROS.len() as u64);
+                    write(&ZEROS[..count as usize])?;
+                    len -= count;
+                }
+            }
+        }
+    }
+    // A file tells only then that its disk took it.
+    if out.metadata()?.is_file() { out.sync_all() } else { Ok(()) }
+}
+
+/// I/O errors cannot be cloned.
+fn again(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+}
+
+impl ReadAt for Pipe {
+    fn size(&self) -> u64 {
+        self.front.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn read_at(&self, _buf: &mut [u8], _offset: u64) -> io::Result<()> {
+        Err(io::Error::new(ErrorKind::Unsupported, "what was sent down a pipe cannot be read"))
+    }
+}
+
+impl WriteAt for Pipe {
+    fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
+        self.send(offset, data.len() as u64, || {
+            let mut bytes = self.spare.try_recv().unwrap_or_default();
+            bytes.extend_from_slice(data);
+            Part::Bytes(bytes)
+        })
+    }
+
+    fn zero_at(&self, at: Extent) -> io::Result<()> {
+        self.send(at.offset, at.len, || Part::Zeros(at.len))
+    }
+
+    /// Nothing that was sent is durable here, and nothing goes on with it.
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.send(size, 0, || Part::Zeros(0))
+    }
+
+    fn holds_holes(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Seek};
+
+    #[test]
+    fn gaps_are_zeros_and_what_was_sent_stands() {
+        let mut file = tempfile::tempfile().unwrap();
+        let pipe = Pipe::start(file.try_clone().unwrap(), Arc::default()).unwrap();
+        pipe.write_at(b"one", 0).unwrap();
+        pipe.write_at(b"two", 5).unwrap();
+        pipe.zero_at(Extent::new(8, 1)).unwrap();
+        for wrong in [0, 4, 8] {
+            assert!(pipe.write_at(b"x", wrong).is_err(), "{wrong}");
+        }
+        assert!(pipe.set_size(8).is_err());
+        assert!(pipe.read_at(&mut [0], 0).is_err());
+        pipe.set_size(11).unwrap();
+        assert_eq!(pipe.size(), 11);
+        pipe.end().unwrap();
+        assert!(pipe.write_at(b"x", 11).is_err());
+        let mut sent = Vec::new();
+        file.rewind().unwrap();
+        file.read_to_end(&mut sent).unwrap();
+        assert_eq!((sent.as_slice(), pipe.sent()), (&b"one\0\0two\0\0\0"[..], 11));
+    }
+
+    #[test]
+    fn a_stop_waits_for_nobody() {
+        // Nobody reads: the pipe fills, then the way to the thread.
+        let (_reader, writer) = io::pipe().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let pipe = Pipe::start(File::from(std::os::fd::OwnedFd::from(writer)), Arc::clone(&stop)).unwrap();
+        let stopping = std::thread::spawn(move || {
+            std::thread::sleep(GLANCE * 2);
+            stop.store(true, Ordering::Relaxed);
+        });
+        let refused = (0..64).find_map(|part| pipe.write_at(&[7; 1 << 16], part << 16).err());
+        assert!(refused.is_some());
+        assert!(pipe.end().is_err());
+        stopping.join().unwrap();
+    }
+
+    #[test]
+    fn a_closed_pipe_says_so_again_and_again() {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let pipe = Pipe::start(File::from(std::os::fd::OwnedFd::from(writer)), Arc::default()).unwrap();
+        let refused = (0..64).find_map(|part| pipe.write_at(&[7; 1 << 16], part << 16).err()).unwrap();
+        assert_eq!(refused.kind(), ErrorKind::BrokenPipe);
+        assert_eq!(pipe.failure().unwrap().kind(), ErrorKind::BrokenPipe);
+        assert_eq!(pipe.end().unwrap_err().kind(), ErrorKind::BrokenPipe);
+        assert_eq!(pipe.sent(), 0);
+    }
+}
