@@ -52,6 +52,16 @@ struct Shared {
 impl Pipe {
     /// Sends what is written down `out`, until the end or until `stop` is true.
     pub(super) fn start(out: File, stop: Arc<AtomicBool>) -> io::Result<Pipe> {
+        // A file tells only then that its disk took it.
+        let settle = |out: &File| if out.metadata()?.is_file() { out.sync_all() } else { Ok(()) };
+        Pipe::down(out, settle, stop)
+    }
+
+    fn down<W: Write + Send + 'static>(
+        out: W,
+        settle: impl FnOnce(&W) -> io::Result<()> + Send + 'static,
+        stop: Arc<AtomicBool>,
+    ) -> io::Result<Pipe> {
         let (parts, coming) = bounded(PARTS);
         let (back, spare) = bounded(PARTS);
         let (ends, done) = bounded(0);
@@ -59,7 +69,9 @@ impl Pipe {
         let (theirs, wish) = (Arc::clone(&shared), Arc::clone(&stop));
         std::thread::Builder::new().name("ectype-pipe".into()).spawn(move || {
             let _ends: Sender<()> = ends;
-            if let Err(error) = pour(out, &coming, &back, &theirs.sent, &wish) {
+            let mut out = out;
+            let poured = pour(&mut out, &coming, &back, &theirs.sent, &wish);
+            if let Err(error) = poured.and_then(|()| settle(&out)) {
                 let _ = theirs.failed.set(error);
             }
         })?;
@@ -121,7 +133,7 @@ impl Pipe {
 
 /// Writes what comes, until nothing more does.
 fn pour(
-    mut out: File,
+    out: &mut impl Write,
     parts: &Receiver<Part>,
     back: &Sender<Vec<u8>>,
     sent: &AtomicU64,
@@ -160,8 +172,7 @@ fn pour(
             }
         }
     }
-    // A file tells only then that its disk took it.
-    if out.metadata()?.is_file() { out.sync_all() } else { Ok(()) }
+    Ok(())
 }
 
 /// I/O errors cannot be cloned.
@@ -238,7 +249,7 @@ mod tests {
         // Nobody reads: the pipe fills, then the way to the thread.
         let (_reader, writer) = io::pipe().unwrap();
         let stop = Arc::new(AtomicBool::new(false));
-        let pipe = Pipe::start(File::from(std::os::fd::OwnedFd::from(writer)), Arc::clone(&stop)).unwrap();
+        let pipe = Pipe::down(writer, |_| Ok(()), Arc::clone(&stop)).unwrap();
         let stopping = std::thread::spawn(move || {
             std::thread::sleep(GLANCE * 2);
             stop.store(true, Ordering::Relaxed);
@@ -253,7 +264,7 @@ mod tests {
     fn a_closed_pipe_says_so_again_and_again() {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
-        let pipe = Pipe::start(File::from(std::os::fd::OwnedFd::from(writer)), Arc::default()).unwrap();
+        let pipe = Pipe::down(writer, |_| Ok(()), Arc::default()).unwrap();
         let refused = (0..64).find_map(|part| pipe.write_at(&[7; 1 << 16], part << 16).err()).unwrap();
         assert_eq!(refused.kind(), ErrorKind::BrokenPipe);
         assert_eq!(pipe.failure().unwrap().kind(), ErrorKind::BrokenPipe);
