@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result, word};
 use crate::extent::{Extent, Extents, PIECE};
 use crate::image::differing::differing;
 use crate::image::{self, Findings, Sink};
-use crate::io::{Content, ReadAt};
+use crate::io::{Content, ReadAt, is_zero};
 use crate::os::Found;
 use crate::os::disk;
 use crate::plan::map::{RescueMap, Status};
@@ -198,7 +198,7 @@ fn wrong_size(opened: &Opened, content: u64) -> Result<Option<(u64, u64)>> {
     image
         .read_at(&mut padding, content)
         .map_err(|error| Error::io("reading the image", error).at(content))?;
-    Ok(padding.iter().any(|&byte| byte != 0).then_some((size, content)))
+    Ok((!is_zero(&padding)).then_some((size, content)))
 }
 
 /// An image that lost its end, or gained one, since its record was written is not copied as if it were whole.

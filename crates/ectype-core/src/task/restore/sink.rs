@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::extent::{Extent, Extents, PIECE};
 use crate::image::differing::differing;
 use crate::image::{Form, Grain, Pack, Packed, Sink};
-use crate::io::Content;
+use crate::io::{Content, is_zero};
 use crate::os::buffer::Buffer;
 use crate::proof::tree::{self, Hash, Tree, TreeBuilder};
 use std::sync::Arc;
@@ -62,11 +62,6 @@ impl Pack for Leaves {
 /// The leaf that [`Leaves`] took.
 pub(super) fn leaf_of(packed: &Packed) -> Option<Hash> {
     packed.bytes[..].try_into().ok().map(Hash)
-}
-
-pub(super) fn is_zero(bytes: &[u8]) -> bool {
-    static ZEROS: [u8; 4096] = [0; 4096];
-    bytes.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
 }
 
 /// What was written, for the read-back.
