@@ -10,7 +10,7 @@ use ectype_core::os::disk;
 use ectype_core::os::file::PlainFile;
 use ectype_core::plan::map::{RescueMap, Status};
 use ectype_core::task::devices as task;
-use ectype_core::task::open::{Images, Opened, open_image};
+use ectype_core::task::open::{Images, Opened, open_image, unfinished};
 use ectype_core::{Error, Extents, Result};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -113,6 +113,9 @@ fn image(path: &Path, images: &Images, output: &Output) -> Result<Code> {
             })
         });
         more.insert("record".into(), json!(record));
+        let held = unfinished(path).filter(|_| opened.record.is_none());
+        let held = held.map(|held| json!({ "held": held.map(|(held, _)| held) }));
+        more.insert("unfinished".into(), json!(held));
         output.result(&json!({
             "format": facts.format,
             "subformat": Some(&facts.subformat).filter(|subformat| !subformat.is_empty()),
@@ -149,7 +152,11 @@ fn image(path: &Path, images: &Images, output: &Output) -> Result<Code> {
         output.line(&format!("  {}", report::volume(facts)));
     }
     if let Some(scheme) = content.scheme {
-        output.line(&format!("  {scheme}, {} partitions", content.partitions.len()));
+        output.line(&format!(
+            "  {scheme}, {} partition{}",
+            content.partitions.len(),
+            if content.partitions.len() == 1 { "" } else { "s" }
+        ));
     }
     for partition in &content.partitions {
         let mut facts = vec![format!("  {}", partition.number), report::size(partition.extent.len)];
@@ -167,6 +174,12 @@ fn image(path: &Path, images: &Images, output: &Output) -> Result<Code> {
         output.line(&format!("  {}", report::printable(note)));
     }
     match record {
+        None if let Some(held) = unfinished(path) => {
+            let held = held.map_or_else(String::new, |(held, size)| {
+                format!(": {} of {} are held", report::size(held), report::size(size))
+            });
+            output.finding(&format!("  unfinished{held}; the command that began it goes on with it"));
+        }
         None => output.line("  no record beside it: nothing is known of where it came from"),
         Some(record) => {
             let made = format!(

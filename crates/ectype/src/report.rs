@@ -229,8 +229,10 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
         )),
         Ended::Stopped(error) => {
             let held = outcome.bytes.read + outcome.bytes.zero;
-            // What is another source now is begun anew, as the error says.
-            let how = match error.advice().iter().any(|advice| advice.contains("--restart")) {
+            // What is another source now is begun anew, as the error says, and parts that are done want another command.
+            let is_told =
+                |advice: &String| advice.contains("--restart") || advice.contains("without --domain");
+            let how = match error.advice().iter().any(is_told) {
                 true => String::new(),
                 false => format!("; {} goes on with it", args::same_command(&[])),
             };

@@ -50,11 +50,13 @@ pub(crate) fn figure(figure: &Figure, folder: &Folder, rounds: usize) -> Result<
         figure.variants.iter().any(|variant| variant.command.iter().any(|word| word.contains("{image}")));
     if needs_image {
         // Holes stay holes, whatever the format.
-        run::run(
-            Command::new("qemu-img")
-                .args(["convert", "-f", "raw", "-O", figure.image])
-                .args([&disk.file, &folder.join("image.img")]),
-        )?;
+        let mut convert = Command::new("qemu-img");
+        convert.args(["convert", "-f", "raw", "-O", figure.image]);
+        if figure.image == "vpc" {
+            // Else it is as long as whole cylinders.
+            convert.args(["-o", "force_size=on"]);
+        }
+        run::run(convert.args([&disk.file, &folder.join("image.img")]))?;
     }
     let mut all: Vec<Samples> = figure.variants.iter().map(|_| Ok(Vec::new())).collect();
     for round in 0..rounds {

@@ -322,9 +322,12 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     if compare {
         // Of an image nothing is left to the user's word.
         let but = if options.images.is_some() { "" } else { " (--trust-map leaves that out)" };
-        why.push(format!(
-            "the source may have been written to since the earlier run: it is read again, and only what differs is rewritten{but}"
-        ));
+        let is_foreign = matches!(&target, Target::Unfinished(unfinished) if unfinished.is_of_another());
+        let reason = match is_foreign {
+            true => "another program has changed the map since the earlier run: what it holds",
+            false => "the source may have been written to since the earlier run: it",
+        };
+        why.push(format!("{reason} is read again, and only what differs is rewritten{but}"));
     }
     let worst_case = worst_case(&opened, format, &spec, longest)?;
     let plan = Plan {

@@ -391,16 +391,23 @@ fn refuse_unfinished(path: &Path, record: Option<&Record>) -> Result<()> {
 
 /// Whether state or map beside an image say that it is unfinished.
 pub(super) fn is_unfinished(path: &Path) -> bool {
+    unfinished(path).is_some()
+}
+
+/// Of an image that is unfinished, by the state or map beside it: how many bytes it holds, and of how many, where a map tells.
+pub fn unfinished(path: &Path) -> Option<Option<(u64, u64)>> {
     // The map may have been given another name; the state never has.
     let map = record::beside(path, ".map");
-    let is_part = || {
+    let map = || {
         // Opening a pipe would wait for its other end.
         let is_file = std::fs::metadata(&map).ok()?.is_file();
-        let map = MapFile::parse(&is_file.then(|| map_text(&map).ok())??).ok()?.map;
-        let untried = [Status::NonTried, Status::NonTrimmed, Status::NonScraped];
-        Some(untried.iter().any(|status| map.bytes(*status) > 0))
+        Some(MapFile::parse(&is_file.then(|| map_text(&map).ok())??).ok()?.map)
     };
-    record::beside(path, ".state").exists() || is_part() == Some(true)
+    let map = map();
+    let untried = [Status::NonTried, Status::NonTrimmed, Status::NonScraped];
+    let is_part = map.as_ref().is_some_and(|map| untried.iter().any(|status| map.bytes(*status) > 0));
+    (is_part || record::beside(path, ".state").exists())
+        .then(|| map.map(|map| (map.bytes(Status::Finished), map.size())))
 }
 
 /// The format in which the image at `path` is to be opened: the user's word, the record's, or the content's where the name

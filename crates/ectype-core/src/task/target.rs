@@ -64,6 +64,11 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
+    /// Whether the map is not the one that the state knows.
+    pub(super) fn is_of_another(&self) -> bool {
+        self.left.as_ref().is_some_and(|(left, _)| !left.leaves_valid)
+    }
+
     /// Whether byte n of the disk is byte n of the image, as far as is known.
     fn is_bytes(&self) -> bool {
         let format = self.left.as_ref().and_then(|(_, facts)| image::named(&facts.format));

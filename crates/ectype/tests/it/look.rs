@@ -123,3 +123,19 @@ fn without_the_right_the_exact_command_that_has_it_is_told() {
     as_nobody(dir.path(), &["devices", "--json"]).unwrap().ends_with(0).json();
     assert_eq!(names(dir.path()), ["disk", "secret"]);
 }
+
+#[test]
+fn an_unfinished_image_says_how_much_of_it_is_held() {
+    let dir = folder();
+    noisy(dir.path(), "disk", 3 * MIB, 9);
+    let said = ectype(dir.path(), ["create", "--size", "1M", "disk", "part.img"]).ends_with(5);
+    // The same command has nothing left to do: it is not offered.
+    assert!(!said.out.contains("the same command goes on"), "{said:#?}");
+    said.says("without --domain, --offset and --size");
+    ectype(dir.path(), ["info", "part.img"]).ends_with(0).says("unfinished: 1.0 MiB of 3.0 MiB are held");
+    let json = ectype(dir.path(), ["info", "--json", "part.img"]).ends_with(0).json();
+    assert_eq!(json["facts"]["unfinished"]["held"], MIB);
+    ectype(dir.path(), ["create", "disk", "part.img"]).ends_with(0);
+    let json = ectype(dir.path(), ["info", "--json", "part.img"]).ends_with(0).json();
+    assert!(json["facts"]["unfinished"].is_null());
+}
