@@ -113,7 +113,7 @@ fn image(path: &Path, images: &Images, output: &Output) -> Result<Code> {
             })
         });
         more.insert("record".into(), json!(record));
-        let held = unfinished(path).filter(|_| opened.record.is_none());
+        let held = opened.record.is_none().then(|| unfinished(path)).flatten();
         let held = held.map(|held| json!({ "held": held.map(|(held, _)| held) }));
         more.insert("unfinished".into(), json!(held));
         output.result(&json!({

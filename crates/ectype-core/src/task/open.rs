@@ -140,13 +140,14 @@ impl Opened {
         image.read_at(&mut table, 0).map_err(|error| Error::io("reading the image", error).at(0))?;
         self.table_leaf = Some(tree::leaf(&table));
         let image: Arc<dyn image::Opened> = Arc::new(Window::new(image, volume));
-        let known = inspect(&image, self.identity.sector_size);
+        let reader = looking(&image, volume.len);
+        let known = inspect(&*reader, self.identity.sector_size);
         self.identity = Identity {
             path: self.identity.path,
             medium: self.identity.medium,
             size: volume.len,
             sector_size: self.identity.sector_size,
-            ..identity(&image, &known)
+            ..identity(&*reader, &known)
         };
         let sector = self.identity.sector_size;
         self.source = Box::new(ImageSource::of_sectors(Arc::clone(&image), volume.len, sector));

@@ -16,7 +16,6 @@ use crate::os::disk;
 use crate::plan::map::{RescueMap, Status};
 use crate::plan::rescue::{self, Rescue};
 use crate::proof::digest::Algorithm;
-use crate::proof::identity::Moment;
 use crate::proof::ledger::Ledger;
 use crate::proof::record::{self, Record};
 use crate::proof::tree::Tree;
@@ -26,7 +25,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Differences are told apart down to this many bytes.
-const SECTOR: usize = 512;
+pub(super) const SECTOR: usize = 512;
 
 /// So many differing extents are listed; beyond, only their bytes are counted.
 const MOST_LISTED: usize = 10_000;
@@ -333,8 +332,7 @@ pub(super) fn compare(
 
 /// What is said of an image must be true of one moment.
 fn unless_written(path: &Path, opened: &Opened) -> Result<()> {
-    let same = |before: &Moment, now: &Moment| before.file == now.file && before.others == now.others;
-    if same(&opened.moment, &opened.moment_now()) {
+    if opened.is_unchanged() {
         return Ok(());
     }
     Err(Error::new(Kind::Changed, format!("{} was written to while it was verified", path.display()))
@@ -375,14 +373,15 @@ struct Against {
     found: Comparison,
 }
 
-impl Against {
-    fn differs(&mut self, at: Extent) {
-        self.found.differing += at.len;
-        if self.found.differences.count() < MOST_LISTED || self.found.differences.touches(at) {
-            self.found.differences.insert(at);
-        }
+/// Counts what differs at `at`, and lists it as long as the list is not too long.
+pub(super) fn note_difference(at: Extent, bytes: &mut u64, listed: &mut Extents) {
+    *bytes += at.len;
+    if listed.count() < MOST_LISTED || listed.touches(at) {
+        listed.insert(at);
     }
+}
 
+impl Against {
     /// Compares with the image's bytes from `offset`, which may end before.
     fn compare(&mut self, offset: u64, data: &[u8]) -> Result<()> {
         let held = &mut self.buffer[..data.len()];
@@ -396,7 +395,8 @@ impl Against {
             return Ok(());
         }
         for (start, len) in differing(held, data, SECTOR) {
-            self.differs(Extent::new(offset + start as u64, len as u64));
+            let at = Extent::new(offset + start as u64, len as u64);
+            note_difference(at, &mut self.found.differing, &mut self.found.differences);
         }
         Ok(())
     }

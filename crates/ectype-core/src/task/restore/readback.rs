@@ -13,14 +13,9 @@ use crate::io::ReadAt;
 use crate::plan::map::{RescueMap, Status};
 use crate::plan::rescue::{self, Rescue};
 use crate::proof::ledger::Ledger;
+use crate::task::verify::{SECTOR, note_difference};
 use crate::watch::{Phase, Watch};
 use std::sync::Arc;
-
-/// Differences are told apart down to this many bytes.
-const SECTOR: usize = 512;
-
-/// So many differing extents are listed; beyond, only their bytes are counted.
-const MOST_LISTED: usize = 10_000;
 
 /// What the target holds after all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,10 +82,7 @@ struct Comparing<'a> {
 
 impl Comparing<'_> {
     fn differs(&mut self, at: Extent) {
-        self.found.differing += at.len;
-        if self.found.differences.count() < MOST_LISTED || self.found.differences.touches(at) {
-            self.found.differences.insert(at);
-        }
+        note_difference(at, &mut self.found.differing, &mut self.found.differences);
     }
 
     /// Compares with what the image gives now; false where nothing differs.
