@@ -8,7 +8,7 @@
 use super::pipeline::{Belt, CommitterGone, Step};
 use super::pool::Pool;
 use super::{Limits, Tuning, cancelled};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, again};
 use crate::extent::{Extent, PIECE};
 use crate::image::Placement;
 use crate::io::Content;
@@ -417,12 +417,4 @@ fn damaged(offset: u64) -> Error {
 /// A limit that the user set is reached.
 fn limit(reached: String) -> Error {
     Error::new(Kind::Limit, reached).advise("the same command goes on, with that limit again")
-}
-
-/// I/O errors cannot be cloned; the number and the words survive.
-fn again(error: &std::io::Error) -> std::io::Error {
-    match error.raw_os_error() {
-        Some(code) => std::io::Error::from_raw_os_error(code),
-        None => std::io::Error::new(error.kind(), error.to_string()),
-    }
 }

@@ -6,6 +6,7 @@
 //!
 //! The thread is what makes a stop possible: a write into a full pipe returns when the other end reads on, or never.
 
+use crate::error::again;
 use crate::extent::Extent;
 use crate::io::{ReadAt, WriteAt};
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
@@ -173,11 +174,6 @@ fn pour(
         }
     }
     Ok(())
-}
-
-/// I/O errors cannot be cloned.
-fn again(error: &io::Error) -> io::Error {
-    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 impl ReadAt for Pipe {
