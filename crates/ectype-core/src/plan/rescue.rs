@@ -571,9 +571,10 @@ impl Strategy for Rescue {
             self.cursor = self.far(at);
         }
         if last != at && !matches!(read.outcome, Outcome::Ok) {
-            // Those before the last one were good.
+            // Those before the last one were good; it is the last one that took its time.
             let len = last.offset - at.offset;
-            let before = Tried { at: Extent::new(at.offset, len), good: len, outcome: &Outcome::Ok, ..tried };
+            let took = Duration::ZERO;
+            let before = Tried { at: Extent::new(at.offset, len), good: len, outcome: &Outcome::Ok, took };
             self.learn_step(&before, map);
             tried = Tried { at: last, good: read.good.saturating_sub(len), ..tried };
         }

@@ -14,7 +14,9 @@ use crate::plan::rescue;
 use crate::proof::identity::{Identity, Moment, VolumeId};
 use crate::proof::record::{self, Record};
 use crate::proof::tree::{self, Hash};
-use crate::source::{DeviceReader, DeviceSource, FileSource, Geometry, ImageSource, Source, WrappedSource};
+use crate::source::{
+    DeviceReader, DeviceSource, FileSource, Geometry, ImageSource, Source, WRAPPED_START, WrappedSource,
+};
 use crate::{fs, volume};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -124,6 +126,8 @@ impl Opened {
     /// Puts a partition table before the volume that this is.
     pub(super) fn wrap(mut self, table: Vec<u8>) -> Opened {
         self.source = Box::new(WrappedSource::new(self.source, table));
+        let unread = self.unread.iter().map(|at| Extent::new(at.offset + WRAPPED_START, at.len));
+        self.unread = unread.collect();
         self
     }
 
@@ -346,11 +350,12 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
     })
 }
 
-/// The sector of the disk in an image: a VHDX tells it, of any other the record knows what it was made of.
+/// The sector of the disk in an image: where the format does not tell it, the record knows what it was made of.
 fn sector_of(facts: &image::Facts, record: Option<&Record>) -> u32 {
     let recorded = record.map(|record| record.source.sector_size);
     let recorded = recorded.filter(|sector| sector.is_power_of_two() && (512..=4096).contains(sector));
-    recorded.filter(|_| facts.format != "vhdx").unwrap_or(facts.sector)
+    let is_told = image::named(facts.format).is_some_and(|format| format.tells_sector);
+    recorded.filter(|_| !is_told).unwrap_or(facts.sector)
 }
 
 /// So much of an image that is only read forward is looked at: there it costs nothing.

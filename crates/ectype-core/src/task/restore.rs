@@ -550,6 +550,7 @@ fn write(
         strategy: &mut Rescue::new(geometry, rescue::Options::default()),
         source: &mut source,
         sink: &mut sink,
+        in_order: false,
         ledger: &mut ledger,
         digests: &[],
         tuning,

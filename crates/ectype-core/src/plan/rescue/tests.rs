@@ -410,3 +410,33 @@ fn without_scraping_only_the_edges_are_found() {
     assert_eq!(map.bytes(Status::Finished), drive.geometry.size - drive.bad.bytes());
     assert!(counts.failed < 64);
 }
+
+#[test]
+fn good_steps_before_a_slow_failure_are_not_slow() {
+    let drive = Drive::new(1 << 30, 512, []);
+    let mut map = RescueMap::new(drive.geometry.size);
+    let mut rescue = Rescue::new(drive.geometry, Options { leave_slow: true, ..Options::default() });
+    let mut answer = |rescue: &mut Rescue, at: Extent, good: u64, took: Duration| {
+        let outcome = match good == at.len {
+            true => Outcome::Ok,
+            false => Outcome::Medium { first_bad: None, unwritten: false },
+        };
+        map.set(Extent::new(at.offset, good), Status::Finished);
+        for (changed, status) in rescue.learn(at, &Read { good, outcome, took }, &map) {
+            map.set(changed, status);
+        }
+        rescue.next(&map).unwrap()
+    };
+    let mut at = rescue.next(&RescueMap::new(drive.geometry.size)).unwrap();
+    for _ in 0..40 {
+        at = answer(&mut rescue, at, at.len, Duration::from_millis(5));
+    }
+    // Of a suspect medium, three clusters that were read at once, and a fourth over which the drive thought for long.
+    let failed = at.first(CLUSTER);
+    at = answer(&mut rescue, at, 0, Duration::from_secs(5));
+    assert_eq!((at.offset, rescue.step()), (failed.offset, Some(CLUSTER)));
+    let four = Extent::new(at.offset, 4 * CLUSTER);
+    at = answer(&mut rescue, four, 3 * CLUSTER, Duration::from_secs(5));
+    assert_eq!(at.offset, four.end() + CLUSTER, "the first skip");
+    assert_eq!(rescue.took.as_secs(), 10, "no time counts twice");
+}

@@ -15,9 +15,8 @@ use super::outcome::{Ended, Outcome};
 use super::{Failed, Options, Prepared, Run, Settled};
 use crate::copy::Copied;
 use crate::error::{Error, Kind, Result, word};
-use crate::extent::{Extent, Extents};
-use crate::image::{Format, Image, Pack, Packed, Place, Placement, Sink, raw};
-use crate::io::{Content, ReadAt};
+use crate::extent::Extents;
+use crate::image::{Format, Place, raw};
 use crate::os::Medium;
 use crate::os::file::{self, PlainFile};
 use crate::plan::map::RescueMap;
@@ -110,7 +109,7 @@ impl Prepared {
         let place = Place { storage: Box::new(Arc::clone(&pipe)), parent: None };
         let mut run = Run {
             ledger: Ledger::passing(RescueMap::new(self.opened.geometry().size)),
-            image: Box::new(InOrder((writing.create)(place, &self.plan.spec)?)),
+            image: (writing.create)(place, &self.plan.spec)?,
             facts: self.facts(),
             resumed: false,
         };
@@ -222,65 +221,4 @@ fn why(error: Error, pipe: &Pipe, watch: &Watch) -> Error {
         None => error,
     };
     error.without_advice().advise("nothing goes on with a stream: the same command sends all of it again")
-}
-
-/// An image that takes any order, fed in the one in which it is sent.
-struct InOrder(Box<dyn Image>);
-
-impl Sink for InOrder {
-    fn placement(&self) -> Placement {
-        Placement::InOrder
-    }
-
-    fn packer(&self) -> Option<Arc<dyn Pack>> {
-        self.0.packer()
-    }
-
-    fn put(&mut self, offset: u64, data: &[u8]) -> Result<()> {
-        self.0.put(offset, data)
-    }
-
-    fn put_packed(&mut self, offset: u64, data: &[u8], packed: &Packed) -> Result<()> {
-        self.0.put_packed(offset, data, packed)
-    }
-
-    fn zero(&mut self, at: Extent) -> Result<()> {
-        self.0.zero(at)
-    }
-
-    fn unused(&mut self, at: Extent) -> Result<()> {
-        self.0.unused(at)
-    }
-
-    fn unreadable(&mut self, at: Extent) -> Result<()> {
-        self.0.unreadable(at)
-    }
-
-    fn checkpoint(&mut self) -> Result<()> {
-        self.0.checkpoint()
-    }
-}
-
-impl ReadAt for InOrder {
-    fn size(&self) -> u64 {
-        self.0.size()
-    }
-
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-        self.0.read_at(buf, offset)
-    }
-
-    fn content_at(&self, offset: u64) -> io::Result<(Content, u64)> {
-        self.0.content_at(offset)
-    }
-}
-
-impl Image for InOrder {
-    fn set_end(&mut self, size: u64) -> Result<()> {
-        self.0.set_end(size)
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        self.0.finish()
-    }
 }

@@ -362,7 +362,9 @@ impl ReadAt for Scratched {
 #[test]
 fn a_bad_sector_below_a_stream_ends_the_reading() {
     let content = sample(11, 24 << 20);
-    for (tool, args) in [("gzip", &["-1c"][..]), ("xz", &["-0c"]), ("zstd", &["-qc", "-1"]), ("lz4", &["-qc"])] {
+    for (tool, args) in
+        [("gzip", &["-1c"][..]), ("xz", &["-0c"]), ("zstd", &["-qc", "-1"]), ("lz4", &["-qc"])]
+    {
         if !need::tools(&[tool]) {
             continue;
         }
@@ -370,8 +372,7 @@ fn a_bad_sector_below_a_stream_ends_the_reading() {
         let (is_bad, failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let bad = stored.len() as u64 / 2;
         let format = probe(&stored).unwrap();
-        let scratched =
-            Scratched { stored, bad, is_bad: Arc::clone(&is_bad), failed: Arc::clone(&failed) };
+        let scratched = Scratched { stored, bad, is_bad: Arc::clone(&is_bad), failed: Arc::clone(&failed) };
         let image = (format.open)(Arc::new(scratched), &mut Alone).unwrap();
         is_bad.store(true, Ordering::Relaxed);
         let mut source = ImageSource::new(image, content.len() as u64);
