@@ -157,7 +157,10 @@ fn pour(
         }
         Ok(())
     };
+    // Behind a part that was left out nothing has its place.
+    let go_on = || if stop.load(Ordering::Relaxed) { Err(ErrorKind::Interrupted) } else { Ok(()) };
     for part in parts {
+        go_on()?;
         match part {
             Part::Bytes(mut bytes) => {
                 write(&bytes)?;
@@ -165,7 +168,8 @@ fn pour(
                 let _ = back.try_send(bytes);
             }
             Part::Zeros(mut len) => {
-                while len > 0 && !stop.load(Ordering::Relaxed) {
+                while len > 0 {
+                    go_on()?;
                     let count = len.min(ZEROS.len() as u64);
                     write(&ZEROS[..count as usize])?;
                     len -= count;
@@ -254,6 +258,21 @@ mod tests {
         assert!(refused.is_some());
         assert!(pipe.end().is_err());
         stopping.join().unwrap();
+    }
+
+    #[test]
+    fn what_was_sent_before_a_stop_is_the_beginning_and_nothing_else() {
+        const GAP: u64 = 64 << 20;
+        let (mut reader, writer) = io::pipe().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let pipe = Pipe::down(writer, |_| Ok(()), Arc::clone(&stop)).unwrap();
+        pipe.zero_at(Extent::new(0, GAP)).unwrap();
+        pipe.write_at(b"what lies behind", GAP).unwrap();
+        stop.store(true, Ordering::Relaxed);
+        assert!(pipe.end().is_err());
+        let mut sent = Vec::new();
+        reader.read_to_end(&mut sent).unwrap();
+        assert!((sent.len() as u64) < GAP && crate::io::is_zero(&sent));
     }
 
     #[test]
