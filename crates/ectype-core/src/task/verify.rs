@@ -102,7 +102,7 @@ pub fn verify_image(
     watch: &Watch,
 ) -> Result<Verified> {
     refuse_no_file(path)?;
-    let mut opened = open::open_image(path, images)?;
+    let mut opened = open::open_image_watched(path, images, watch)?;
     opened.forget();
     let record = opened.record.take();
     let geometry = opened.geometry();
@@ -247,9 +247,11 @@ pub fn verify_against(
     watch: &Watch,
 ) -> Result<(Comparison, Option<Record>)> {
     refuse_no_file(image)?;
-    let mut opened = open::open_image(image, images)?;
+    let mut opened = open::open_image_watched(image, images, watch)?;
     let mut other = match disk::find(source)? {
-        Found::File(file) => open::open_image(&file, &Images { format: None, ..images.clone() })?,
+        Found::File(file) => {
+            open::open_image_watched(&file, &Images { format: None, ..images.clone() }, watch)?
+        }
         Found::Device { .. } => open::open(source, How { purpose: Purpose::Look, ..How::default() })?,
     };
     if all {
