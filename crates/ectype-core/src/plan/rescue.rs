@@ -83,6 +83,14 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Nothing is skipped and nothing read backwards, for what is expensive in any other order: a few times from the start to the end.
+    pub fn forward() -> Options {
+        let stage = Stage { phase: Phase::Copying, pass: SWEEPING, backwards: false };
+        Options { resume: Some((stage, 0)), ..Options::default() }
+    }
+}
+
 /// What a read was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Aim {

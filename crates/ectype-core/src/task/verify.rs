@@ -293,11 +293,14 @@ pub(super) fn compare(
     for skipped in unread.iter() {
         map.set(skipped.intersect(Extent::new(0, shared)), Status::Bad);
     }
+    // A stream is read forward, however sick the source is.
+    let in_order = image.facts().in_order;
+    let options = if in_order { rescue::Options::forward() } else { rescue::Options::default() };
     let mut sink = Against { image, buffer: vec![0; PIECE as usize], found: Comparison::default() };
     let mut ledger = Ledger::comparing(map);
     watch.enter(Phase::Verifying, shared);
     let copied = copy(Job {
-        strategy: &mut Rescue::new(geometry, rescue::Options::default()),
+        strategy: &mut Rescue::new(geometry, options),
         source: &mut *other.source,
         sink: &mut sink,
         in_order: false,
