@@ -267,12 +267,13 @@ impl<'a> Reader<'a> {
         }
         let Answer { at, buffer, read } = answer;
         let sector = u64::from(self.source.geometry().sector);
-        let good = match read.outcome {
+        let came = match read.outcome {
             Outcome::Ok => at.len,
-            // Half a piece has no place in an image that is written in order.
-            _ if self.placement == Placement::InOrder => 0,
             _ => read.good - read.good % sector,
         };
+        // Half a piece has no place in an image that is written in order.
+        let is_half = came < at.len && self.placement == Placement::InOrder;
+        let good = if is_half { 0 } else { came };
         self.read += good;
         if good > 0 {
             self.watch.succeeded();
@@ -290,7 +291,7 @@ impl<'a> Reader<'a> {
         self.send_known(self.answered)?;
         match &read.outcome {
             Outcome::Ok => self.learn(at, &read)?,
-            _ => self.failed.push((at, Read { good, ..read })),
+            _ => self.failed.push((at, Read { good: came, ..read })),
         }
         Ok(())
     }
