@@ -104,7 +104,8 @@ impl Prepared {
         self.options.limits.time = self.options.limits.time.map(|time| time.saturating_sub(begun.elapsed()));
         self.refuse_target(&out)?;
         let failed = |error| Error::io("sending to standard output", error);
-        let pipe = Arc::new(Pipe::start(out, watch.wish()).map_err(failed)?);
+        let until = self.options.limits.time.and_then(|time| called.checked_add(time));
+        let pipe = Arc::new(Pipe::start(out, watch.wish(), until).map_err(failed)?);
         let writing = self.plan.format.writing.as_ref().expect("a plan writes");
         let place = Place { storage: Box::new(Arc::clone(&pipe)), parent: None };
         let mut run = Run {
@@ -210,9 +211,15 @@ fn end(
 
 /// Why it was stopped, and what that means for a stream.
 fn why(error: Error, pipe: &Pipe, watch: &Watch) -> Error {
+    // A drive that timed out has a number of the system.
+    let is_over =
+        |cause: &io::Error| cause.kind() == io::ErrorKind::TimedOut && cause.raw_os_error().is_none();
+    let is_over = error.io_cause().is_some_and(is_over);
     let error = match pipe.failure() {
         // What reads may have been interrupted, too.
         _ if watch.stop_asked() => Error::new(Kind::Cancelled, "interrupted"),
+        // Whoever reads may take nothing any more: it is the sink that sees it.
+        _ if is_over => Error::new(Kind::Limit, "the time that was given is over"),
         Some(cause) if cause.kind() == io::ErrorKind::BrokenPipe => {
             let context = format!("what reads standard output left after {} bytes", pipe.sent());
             Error::new(Kind::Io, context).because(cause)
