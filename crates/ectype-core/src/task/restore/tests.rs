@@ -194,7 +194,7 @@ fn restore(image: Image, memory: &Arc<Memory>, plan: Plan, size: usize) -> Outco
         size: size as u64,
         unread: Extents::new(),
         recorded: None,
-        table_leaf: None,
+        around: None,
     };
     let own;
     let watch = match &memory.stops {
@@ -399,7 +399,7 @@ fn an_image_that_is_not_what_its_record_says_is_told() {
         size: 2 * PIECE,
         unread: Extents::new(),
         recorded: Hash::parse(hash),
-        table_leaf: None,
+        around: None,
     };
     let run = |subject| {
         let memory = Arc::new(Arc::new(Memory::new(2 * MIB, 512)));
