@@ -185,10 +185,8 @@ mod tests {
             let bad = self.bad.filter(|bad| at.contains(*bad));
             let good = bad.map_or(at.len, |bad| bad - at.offset);
             (0..good).for_each(|index| buffer[index as usize] = byte(at.offset + index));
-            let outcome = bad.map_or(Outcome::Ok, |bad| Outcome::Medium {
-                first_bad: Some(bad),
-                unwritten: false,
-            });
+            let outcome =
+                bad.map_or(Outcome::Ok, |bad| Outcome::Medium { first_bad: Some(bad), unwritten: false });
             self.answers.push_back(Answer { at, buffer, read: Read { good, outcome, took: Duration::ZERO } });
         }
 
@@ -298,7 +296,8 @@ mod tests {
             KnownGood { at, bytes: expected(at) }
         };
         let edge = START + SIZE;
-        for known in [known(0, 4096), known(START, 4096), known(edge - SECTOR, 2 * SECTOR), known(edge, 512)] {
+        for known in [known(0, 4096), known(START, 4096), known(edge - SECTOR, 2 * SECTOR), known(edge, 512)]
+        {
             source.alive(Some(&known)).unwrap();
         }
         let asked: Vec<Option<(Extent, usize)>> = lives

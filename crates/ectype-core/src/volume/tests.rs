@@ -1,6 +1,11 @@
 //! Tables made by hand, damaged in every way that a disk is.
 
 use super::*;
+use ectype_testkit::need::{self, LoopDevice, Mounted};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 
 const SECTOR: usize = 512;
 
@@ -165,7 +170,8 @@ impl ReadAt for Sparse {
         buf.fill(0);
         for (index, byte) in buf.iter_mut().enumerate() {
             let at = offset + index as u64;
-            let part = self.parts.iter().find(|(start, part)| (*start..start + part.len() as u64).contains(&at));
+            let part =
+                self.parts.iter().find(|(start, part)| (*start..start + part.len() as u64).contains(&at));
             part.inspect(|(start, part)| *byte = part[(at - start) as usize]);
         }
         Ok(())
@@ -199,7 +205,9 @@ fn where_an_mbr_ends_a_gpt_begins() {
     }
     // Not in whole sectors, and of no sectors that there are.
     for (len, unit) in [((3 << 40) + 512, 4096), (3 << 40, 520), (0, 512)] {
-        assert!(around::around(Extent::new(mib, len), unit, "", &seed).is_none_or(|made| made.scheme == "mbr"));
+        assert!(
+            around::around(Extent::new(mib, len), unit, "", &seed).is_none_or(|made| made.scheme == "mbr")
+        );
     }
 }
 
@@ -229,10 +237,14 @@ fn a_gpt_around_a_volume_is_known_again_and_nothing_else_is() {
                 parts: vec![(0, start.clone()), (part.end(), end.clone())],
             };
             assert_eq!(scan(&disk, unit).unwrap().unwrap().partitions[0].type_name, name);
-            for other in [Extent::new(part.offset, part.len - 4096), Extent::new(part.offset + 4096, part.len)] {
+            for other in
+                [Extent::new(part.offset, part.len - 4096), Extent::new(part.offset + 4096, part.len)]
+            {
                 assert!(!gpt::is_around(&start, &end, other, unit));
             }
-            assert!(!gpt::is_around(&start, &end[1..], part, unit) && !gpt::is_around(&start, &[], part, unit));
+            assert!(
+                !gpt::is_around(&start, &end[1..], part, unit) && !gpt::is_around(&start, &[], part, unit)
+            );
             assert!(!gpt::is_around(&start[..600], &end, part, unit));
             // Code, an active partition, a second one, a name, attributes, a damaged copy, anything behind: a disk of its own.
             let sector = unit as usize;
@@ -248,6 +260,59 @@ fn a_gpt_around_a_volume_is_known_again_and_nothing_else_is() {
                 other[at] ^= 0x80;
                 assert!(!gpt::is_around(&start, &other, part, unit), "{at}");
             }
+        }
+    }
+}
+
+/// Small enough to be mounted, and all that is made is judged by those who make such tables.
+#[test]
+fn what_lies_around_a_volume_others_take() {
+    let tools = ["sgdisk", "sfdisk", "partx", "mkfs.ext4"];
+    if !(need::loop_devices() && need::tools(&tools) && need::filesystem("ext4")) {
+        return;
+    }
+    let run = |tool: &str, args: &[&OsStr]| {
+        let output = need::command(tool).args(args).output().unwrap();
+        let said = String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "{tool}: {said}");
+        said
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("disk");
+    let part = Extent::new(1 << 20, 9 << 20);
+    let volume = dir.path().join("volume");
+    File::create(&volume).unwrap().set_len(part.len).unwrap();
+    run("mkfs.ext4", &["-q".as_ref(), "-F".as_ref(), "-b".as_ref(), "4096".as_ref(), volume.as_os_str()]);
+    for unit in [512_u32, 4096] {
+        let seed = std::array::from_fn(|index| index as u8 ^ 0xc3);
+        let mbr = around::around(part, unit, "ext4", &seed).unwrap();
+        let (start, end) =
+            gpt::around(part, unit, "ext4", *b"the disk's own .", *b"the partition's!").unwrap();
+        for (label, start, end) in [("dos", mbr.start, mbr.end), ("gpt", start, end)] {
+            let file = File::create(&path).unwrap();
+            file.write_all_at(&start, 0).unwrap();
+            file.write_all_at(&std::fs::read(&volume).unwrap(), part.offset).unwrap();
+            file.write_all_at(&end, part.end()).unwrap();
+            let device = LoopDevice::attach(&path, &["--partscan", "-b", &unit.to_string()]).unwrap();
+            let node = device.path().as_os_str();
+            let said = run("sfdisk", &["--verify".as_ref(), node]);
+            assert!(said.contains("No errors detected"), "{unit} {label}: {said}");
+            if label == "gpt" {
+                let said = run("sgdisk", &["-v".as_ref(), node]);
+                assert!(said.contains("No problems found"), "{unit}: {said}");
+                assert!(!said.contains("Caution") && !said.contains("Warning"), "{unit}: {said}");
+            }
+            let json: serde_json::Value =
+                serde_json::from_str(&run("sfdisk", &["--json".as_ref(), node])).unwrap();
+            let table = &json["partitiontable"];
+            let found = &table["partitions"][0];
+            assert_eq!((&table["label"], &table["sectorsize"]), (&label.into(), &unit.into()), "{json}");
+            assert_eq!(found["start"], part.offset / u64::from(unit), "{json}");
+            assert_eq!(found["size"], part.len / u64::from(unit), "{json}");
+            run("partx", &["--update".as_ref(), node]);
+            let found = PathBuf::from(format!("{}p1", device.path().display()));
+            let mounted = Mounted::mount(&found, &dir.path().join("there"), &["-o", "ro"]).unwrap();
+            assert!(mounted.path().join("lost+found").is_dir(), "{unit} {label}");
         }
     }
 }

@@ -186,7 +186,8 @@ mod tests {
 
     #[test]
     fn each_cluster_is_what_it_is() {
-        let packer = Packer { compression: Compression::Zlib, level: ZLIB_LEVEL, cluster: 65_536, parent: None };
+        let packer =
+            Packer { compression: Compression::Zlib, level: ZLIB_LEVEL, cluster: 65_536, parent: None };
         let text: Vec<u8> = (0..65_536_u32).map(|n| b'a' + (n / 9 % 23) as u8).collect();
         let mut mixed = random(32_768);
         mixed.extend(&text[..32_768]);
@@ -226,7 +227,8 @@ mod tests {
 
     #[test]
     fn what_looks_random_and_comes_back_is_packed() {
-        let packer = Packer { compression: Compression::Zlib, level: ZLIB_LEVEL, cluster: 65_536, parent: None };
+        let packer =
+            Packer { compression: Compression::Zlib, level: ZLIB_LEVEL, cluster: 65_536, parent: None };
         let chance = random(65_536);
         // At any distance in deflate's reach, of sectors and of nothing.
         for distance in [12_288, 20_011, 30_000] {

@@ -245,7 +245,8 @@ fn qemu_takes_it_and_makes_none_that_is_smaller() {
             let check = run(dir, "qemu-img", &["check", "-f", "qcow2", "img"]);
             assert!(check.contains("No errors were found"), "{spec:?}: {check}");
             run(dir, "qemu-img", &["compare", "-f", "raw", "-F", "qcow2", "truth", "img"]);
-            let json = |args: &[&str]| -> Value { serde_json::from_str(&run(dir, "qemu-img", args)).unwrap() };
+            let json =
+                |args: &[&str]| -> Value { serde_json::from_str(&run(dir, "qemu-img", args)).unwrap() };
             let info = json(&["info", "--output=json", "img"]);
             assert_eq!(info["backing-filename"], name);
             assert_eq!(info["backing-filename-format"], format);
@@ -273,7 +274,11 @@ fn qemu_takes_it_and_makes_none_that_is_smaller() {
             let compat = if spec.subformat == "v2" { "0.10" } else { "1.1" };
             let option = format!("compat={compat},cluster_size={}{zstd}", spec.block);
             let option = option.as_str();
-            run(dir, "qemu-img", &["create", "-q", "-f", "qcow2", "-b", name, "-F", format, "-o", option, "thin"]);
+            run(
+                dir,
+                "qemu-img",
+                &["create", "-q", "-f", "qcow2", "-b", name, "-F", format, "-o", option, "thin"],
+            );
             for (start, end) in differing(&base, &truth, spec.block as usize) {
                 let part = &truth[start..end];
                 fs::write(dir.join("part"), part).unwrap();
@@ -283,7 +288,8 @@ fn qemu_takes_it_and_makes_none_that_is_smaller() {
                 };
                 run(dir, "qemu-io", &["-f", "qcow2", "-c", &command, "thin"]);
             }
-            let pack = ["convert", "-c", "-B", name, "-F", format, "-f", "qcow2", "-O", "qcow2", "-o", option];
+            let pack =
+                ["convert", "-c", "-B", name, "-F", format, "-f", "qcow2", "-O", "qcow2", "-o", option];
             run(dir, "qemu-img", &[&pack[..], &["thin", "theirs"]].concat());
             run(dir, "qemu-img", &["compare", "-f", "raw", "-F", "qcow2", "truth", "theirs"]);
             let len = |name| fs::metadata(dir.join(name)).unwrap().len();
