@@ -34,8 +34,8 @@ pub(super) fn volume_in(opened: &Opened) -> Result<Option<Wrapped>> {
     if let Some(Range { offset, length }) = record.plan.wrapped {
         let end = offset.checked_add(length);
         let behind = end.and_then(|end| record.image.content_size.checked_sub(end));
-        let behind =
-            behind.filter(|behind| *behind == 0 || *behind == gpt::behind(opened.identity.sector_size));
+        // The record's sectors need not be those of the table: a file that was converted told of none.
+        let behind = behind.filter(|behind| *behind == 0 || gpt::is_behind(*behind));
         if let (WRAPPED_START, 1.., Some(behind)) = (offset, length, behind) {
             return Ok(Some(Wrapped { volume: Extent::new(offset, length), behind }));
         }

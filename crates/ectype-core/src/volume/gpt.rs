@@ -230,9 +230,9 @@ struct Around {
 /// The usual size of an entry.
 const ENTRY: u32 = 128;
 
-/// What lies behind the one partition of a disk of sectors of `unit` bytes: the second copy of the entries, and the header.
-pub(crate) fn behind(unit: u32) -> u64 {
-    LEAST_ENTRIES + u64::from(unit)
+/// Whether so many bytes can lie behind the one partition of a disk: the second copy of the entries, and the header in a sector.
+pub(crate) fn is_behind(bytes: u64) -> bool {
+    matches!(bytes.checked_sub(LEAST_ENTRIES), Some(512 | 4096))
 }
 
 /// A table of one partition, `part`, on a disk that ends with its backup, directly behind it. `None` where sectors of `unit`
@@ -273,7 +273,7 @@ pub(super) fn is_around(start: &[u8], end: &[u8], part: Extent, unit: u32) -> bo
 
 fn of_one(part: Extent, unit: u32, kind: [u8; 16], disk: [u8; 16], unique: [u8; 16]) -> Option<Around> {
     let unit = u64::from(unit);
-    let is_sector = (512..=4096).contains(&unit) && unit.is_power_of_two();
+    let is_sector = matches!(unit, 512 | 4096);
     let end = part.offset.checked_add(part.len)?;
     if !is_sector || part.len == 0 || !part.offset.is_multiple_of(unit) || !end.is_multiple_of(unit) {
         return None;
