@@ -221,7 +221,7 @@ mod tests {
     fn expected(at: Extent) -> Vec<u8> {
         let of = |offset| match offset {
             ..700 => 0xaa,
-            ..START => 0,
+            offset if offset < START => 0,
             offset if offset < START + SIZE => byte(offset - START),
             _ => 0xbb,
         };
