@@ -4,7 +4,6 @@ use super::*;
 use ectype_testkit::need::{self, LoopDevice, Mounted};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 const SECTOR: usize = 512;
@@ -289,10 +288,11 @@ fn what_lies_around_a_volume_others_take() {
         let (start, end) =
             gpt::around(part, unit, "ext4", *b"the disk's own .", *b"the partition's!").unwrap();
         for (label, start, end) in [("dos", mbr.start, mbr.end), ("gpt", start, end)] {
-            let file = File::create(&path).unwrap();
-            file.write_all_at(&start, 0).unwrap();
-            file.write_all_at(&std::fs::read(&volume).unwrap(), part.offset).unwrap();
-            file.write_all_at(&end, part.end()).unwrap();
+            let mut disk = start;
+            disk.resize(part.offset as usize, 0);
+            disk.extend(std::fs::read(&volume).unwrap());
+            disk.extend(end);
+            std::fs::write(&path, disk).unwrap();
             let device = LoopDevice::attach(&path, &["--partscan", "-b", &unit.to_string()]).unwrap();
             let node = device.path().as_os_str();
             let said = run("sfdisk", &["--verify".as_ref(), node]);

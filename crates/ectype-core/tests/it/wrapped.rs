@@ -107,6 +107,7 @@ impl Disk {
             source: self.part.clone(),
             image: Some(to.to_owned()),
             no_space_check: true,
+            verify: true,
             tuning: ectype_core::copy::Tuning {
                 checkpoint_every: Duration::ZERO,
                 ..ectype_core::copy::Tuning::default()
@@ -215,6 +216,7 @@ fn a_volume_that_is_too_large_for_an_mbr_goes_by_a_gpt_and_comes_back() {
     let why = outcome.plan.why.join("\n");
     assert!(why.contains("by a GPT") && why.contains("one partition of a disk"), "{why}");
     assert_eq!(outcome.plan.wrapped, Some(disk.volume));
+    assert!(outcome.verified.unwrap().unwrap().is_equal(), "read once more, and compared");
     assert!(fs::metadata(&image).unwrap().len() < 1 << 30);
 
     // By QEMU's reader of the format its beginning and its end are those of the flattened disk.

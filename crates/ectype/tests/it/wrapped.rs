@@ -277,6 +277,25 @@ fn a_volume_comes_back_from_a_disk_with_a_gpt() {
         // A disk and a file get all of it.
         ectype(dir, ["restore", "a.zst", "file"]).ends_with(0).says("both are written");
         same(&dir.join("gpt.img"), &dir.join("file"));
+        // On a larger disk the backup moves to its end.
+        fs::write(dir.join("larger"), vec![0xe5; 16 * MIB]).unwrap();
+        let larger = LoopDevice::attach(&dir.join("larger"), &["-b", &sector.to_string()]).unwrap();
+        let forced = args![
+            "restore",
+            "--force-layout",
+            "--fix-gpt",
+            "--confirm",
+            larger.path(),
+            "a.zst",
+            larger.path()
+        ];
+        ectype(dir, forced).ends_with(0).says("at the end of the target now");
+        larger.flush().unwrap();
+        let said = tool("sgdisk", args!["-v", larger.path()]);
+        assert!(said.contains("No problems found"), "{said}");
+        let mut held = vec![0; VOLUME];
+        File::open(larger.path()).unwrap().read_exact_at(&mut held, START as u64).unwrap();
+        assert!(held == divided.volume);
     }
 }
 
