@@ -256,7 +256,7 @@ pub trait Pack: Send + Sync {
 pub struct Packed {
     /// The packed grains, one behind the other.
     pub bytes: Vec<u8>,
-    /// The grains of the block, ascending.
+    /// The grains of the block, ascending. Over a parent those that are the same there are left out.
     pub grains: Vec<Grain>,
 }
 

@@ -2,18 +2,34 @@
 
 use super::header::Compression;
 use super::plan::ZLIB_LEVEL;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::extent::Extent;
 use crate::image::codec::{Deflate, Wrapper, Zstd};
-use crate::image::{Form, Grain, Pack, Packed};
+use crate::image::{Form, Grain, Opened, Pack, Packed};
 use crate::io::is_zero;
+use std::sync::Arc;
 
 /// Packs clusters.
-#[derive(Clone, Copy)]
 pub(super) struct Packer {
     pub(super) compression: Compression,
     pub(super) level: i32,
     pub(super) cluster: u64,
+    /// What is the same there is not packed.
+    pub(super) parent: Option<Arc<dyn Opened>>,
+}
+
+impl Packer {
+    /// The bytes of `at` as the parent gives them; behind its end are zeros.
+    fn of_parent(&self, at: Extent) -> Result<Option<Vec<u8>>> {
+        let Some(parent) = &self.parent else { return Ok(None) };
+        let mut bytes = vec![0; at.len as usize];
+        let there = parent.size().saturating_sub(at.offset).min(at.len) as usize;
+        if there > 0 {
+            let failed = |error| Error::io("reading the parent", error).at(at.offset);
+            parent.read_at(&mut bytes[..there], at.offset).map_err(failed)?;
+        }
+        Ok(Some(bytes))
+    }
 }
 
 /// The compressors of a block.
@@ -128,7 +144,11 @@ impl Pack for Packer {
         let mut grains = Vec::with_capacity(data.len().div_ceil(cluster));
         let (mut bytes, mut end) = (Vec::new(), 0);
         let mut packing = None;
+        let of_parent = self.of_parent(at)?;
         for (index, part) in data.chunks(cluster).enumerate() {
+            if of_parent.as_ref().is_some_and(|bytes| bytes[index * cluster..][..part.len()] == *part) {
+                continue;
+            }
             let grain = Extent::new(at.offset + index as u64 * self.cluster, part.len() as u64);
             if is_zero(part) {
                 grains.push(Grain { at: grain, form: Form::Zero });
@@ -178,7 +198,8 @@ mod tests {
 
     #[test]
     fn each_cluster_is_what_it_is() {
-        let packer = Packer { compression: Compression::Zlib, level: ZLIB_LEVEL, cluster: 65_536 };
+        let packer =
+            Packer { compression: Compression::Zlib, level: ZLIB_LEVEL, cluster: 65_536, parent: None };
         let text: Vec<u8> = (0..65_536_u32).map(|n| b'a' + (n / 9 % 23) as u8).collect();
         let mut mixed = random(32_768);
         mixed.extend(&text[..32_768]);
@@ -218,7 +239,8 @@ mod tests {
 
     #[test]
     fn what_looks_random_and_comes_back_is_packed() {
-        let packer = Packer { compression: Compression::Zlib, level: ZLIB_LEVEL, cluster: 65_536 };
+        let packer =
+            Packer { compression: Compression::Zlib, level: ZLIB_LEVEL, cluster: 65_536, parent: None };
         let chance = random(65_536);
         // At any distance in deflate's reach, of sectors and of nothing.
         for distance in [12_288, 20_011, 30_000] {
