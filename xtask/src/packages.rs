@@ -30,6 +30,7 @@ const TESTS: &[(&str, &str)] = &[
     ("fuse3", "fusermount3, for the disk with bad sectors"),
     ("gcc", "nbdkit compiles the bad-sector plugin"),
     ("gddrescue", "ddrescue, ddrescuelog: the mapfile's own authors"),
+    ("gdisk", "sgdisk: a GPT made, and judged, by another hand"),
     ("genisoimage", "ISO 9660 with Joliet and Rock Ridge"),
     ("gzip", "compressed streams by their own authors"),
     ("jq", "JSON read by another hand"),

@@ -206,7 +206,7 @@ pub(crate) struct TargetArgs {
     /// Compression where the format can: none, zlib or zstd, with a level: zstd:3
     #[arg(long, value_name = "KIND", value_parser = parse_compress)]
     pub(crate) compress: Option<Compress>,
-    /// Store only what differs from this earlier image (vhd, vhdx, qcow2)
+    /// Store only what differs from this earlier image (vhd, vhdx, qcow2, also with --compress)
     #[arg(long, value_name = "IMAGE")]
     pub(crate) base: Option<PathBuf>,
     /// Discard an unfinished image and begin anew

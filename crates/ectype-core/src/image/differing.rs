@@ -3,13 +3,15 @@
 //! ```text
 //!   put ──► the same as what the image reads there, through to its parent? ──► nothing to do
 //!                └ no ──► the sectors that differ ──► the format's own sink
+//!   put_packed ──► the packer has left out what is the parent's ──► the format's own sink
 //! ```
 
-use super::{Image, Sink};
+use super::{Image, Pack, Packed, Placement, Sink};
 use crate::error::{Error, Result};
 use crate::extent::{Extent, PIECE};
 use crate::io::{Content, ReadAt, is_zero};
 use std::io;
+use std::sync::Arc;
 
 /// Differences are told apart in cells of this many bytes.
 const CELL: usize = 4096;
@@ -50,7 +52,22 @@ pub(crate) fn differing(one: &[u8], other: &[u8], cell: usize) -> Vec<(usize, us
 }
 
 impl Sink for Differing {
+    fn placement(&self) -> Placement {
+        self.image.placement()
+    }
+
+    fn packer(&self) -> Option<Arc<dyn Pack>> {
+        self.image.packer()
+    }
+
+    fn put_packed(&mut self, offset: u64, data: &[u8], packed: &Packed) -> Result<()> {
+        self.image.put_packed(offset, data, packed)
+    }
+
     fn put(&mut self, offset: u64, data: &[u8]) -> Result<()> {
+        if self.image.packer().is_some() {
+            return self.image.put(offset, data);
+        }
         for (index, part) in data.chunks(PIECE as usize).enumerate() {
             let offset = offset + index as u64 * PIECE;
             self.held(offset, part.len())?;
@@ -62,6 +79,7 @@ impl Sink for Differing {
     }
 
     fn zero(&mut self, at: Extent) -> Result<()> {
+        let by_piece = self.image.packer().is_some();
         let mut offset = at.offset;
         while offset < at.end() {
             let (content, until) = self
@@ -73,7 +91,11 @@ impl Sink for Differing {
                 offset = end;
                 continue;
             }
-            let part = Extent::between(offset, end.min(offset + PIECE));
+            let part = match by_piece {
+                // What is packed has no use for a part of a cluster.
+                true => Extent::new(offset - offset % PIECE, PIECE).intersect(at),
+                false => Extent::between(offset, end.min(offset + PIECE)),
+            };
             self.held(part.offset, part.len as usize)?;
             if !is_zero(&self.buffer[..part.len as usize]) {
                 self.image.zero(part)?;

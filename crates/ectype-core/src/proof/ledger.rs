@@ -708,7 +708,7 @@ impl Ledger {
         const LOOKS: u64 = 64;
         const READS: usize = 8;
         let (held, size) = (self.held(), self.map.size());
-        let mut known = Vec::new();
+        let (mut known, mut hole) = (Vec::new(), Extent::new(0, 0));
         let step = (size.div_ceil(PIECE) / LOOKS).max(1);
         for part in held.iter() {
             let mut index = part.offset.div_ceil(PIECE);
@@ -716,7 +716,7 @@ impl Ledger {
                 let at = Extent::new(index * PIECE, PIECE);
                 match self.leaf(index)? {
                     STALE_SLOT => {}
-                    ZERO_SLOT if is_hole(image, at) => {}
+                    ZERO_SLOT if is_hole(image, at, &mut hole) => {}
                     ZERO_SLOT => known.push((at, tree::zero_leaf())),
                     leaf => known.push((at, leaf)),
                 }
@@ -771,7 +771,7 @@ impl Ledger {
             Ok(tree::leaf(piece))
         };
         let pieces = tree::pieces(size);
-        let (mut index, mut zeros) = (0, 0);
+        let (mut index, mut zeros, mut hole) = (0, 0, Extent::new(0, 0));
         while index < pieces {
             for leaf in self.leaves_at(index, (pieces - index).min(BATCH))? {
                 if watch.stop_asked() {
@@ -789,7 +789,7 @@ impl Ledger {
                 if known_zeros || (all_missing && at.len == PIECE) {
                     if check_held
                         && known_zeros
-                        && !is_hole(image, at)
+                        && !is_hole(image, at, &mut hole)
                         && leaf_of(at, &mut [])? != tree::zero_leaf()
                     {
                         return Err(not_held(at));
@@ -848,9 +848,17 @@ fn zeros_leaf(len: u64) -> Hash {
     tree::leaf(&vec![0; len as usize])
 }
 
-/// Whether the image is known to hold zeros in all of `at` without reading them.
-fn is_hole(image: &dyn ReadAt, at: Extent) -> bool {
-    image.content_at(at.offset).is_ok_and(|(content, until)| content == Content::Zero && until >= at.end())
+/// Whether the image is known to hold zeros in all of `at` without reading them. `hole` keeps the last one that was found: an
+/// image may have to walk far for the answer, and a hole has millions of pieces.
+fn is_hole(image: &dyn ReadAt, at: Extent, hole: &mut Extent) -> bool {
+    if !hole.covers(at) {
+        let until = match image.content_at(at.offset) {
+            Ok((Content::Zero, until)) => until,
+            _ => at.offset,
+        };
+        *hole = Extent::between(at.offset, until);
+    }
+    hole.covers(at)
 }
 
 fn not_held(at: Extent) -> Error {

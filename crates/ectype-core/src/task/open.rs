@@ -1,6 +1,7 @@
 //! Opening a SOURCE: found by its name, locked as its medium needs, and identified.
 
 use super::target::map_text;
+use super::wrapped::Wrapped;
 use crate::error::{Error, Kind, Result, word};
 use crate::extent::{Extent, Extents, PIECE};
 use crate::image::{self, Format, gate, raw};
@@ -113,9 +114,18 @@ pub struct Opened {
     pub unread: Extents,
     /// The record of an image.
     pub record: Option<Record>,
-    /// Where only the volume of an image counts that is a disk around one: the leaf of the piece before the volume.
-    pub(super) table_leaf: Option<Hash>,
+    /// Where only the volume of an image counts that is a disk around one: what lies around it there.
+    pub(super) around: Option<Surroundings>,
     probe: Probe,
+}
+
+/// What lies around a volume in an image of which only that counts: its record is of all.
+#[derive(Clone, Debug)]
+pub(super) struct Surroundings {
+    /// The leaf of the piece before the volume.
+    pub(super) leaf: Hash,
+    /// The bytes behind it.
+    pub(super) behind: Vec<u8>,
 }
 
 enum Probe {
@@ -129,26 +139,41 @@ impl Opened {
         Extent::new(0, self.geometry().size)
     }
 
-    /// Puts a partition table before the volume that this is.
-    pub(super) fn wrap(mut self, table: Vec<u8>) -> Opened {
-        self.source = Box::new(WrappedSource::new(self.source, table));
+    /// Puts a partition table around the volume that this is.
+    pub(super) fn wrap(mut self, start: Vec<u8>, end: Vec<u8>) -> Opened {
+        self.source = Box::new(WrappedSource::new(self.source, start, end));
         let unread = self.unread.iter().map(|at| Extent::new(at.offset + WRAPPED_START, at.len));
         self.unread = unread.collect();
         self
     }
 
+    /// What a disk around a volume has before and behind it; zeros for what a cut one has no more.
+    pub(super) fn around(&self, wrapped: Wrapped) -> Result<(Vec<u8>, Vec<u8>)> {
+        let image = self.image().expect("only images are unwrapped");
+        let read = |at: Extent| {
+            let mut bytes = vec![0; at.len as usize];
+            let there = image.size().saturating_sub(at.offset).min(at.len) as usize;
+            let failed = |error| Error::io("reading the image", error).at(at.offset);
+            image.read_at(&mut bytes[..there], at.offset).map_err(failed)?;
+            Ok(bytes)
+        };
+        let Wrapped { volume, behind } = wrapped;
+        Ok((read(Extent::new(0, volume.offset))?, read(Extent::new(volume.end(), behind))?))
+    }
+
     /// Leaves only the volume of an image that is a disk around it: see [`super::wrapped::volume_in`].
-    pub(super) fn unwrap(mut self, volume: Extent) -> Result<Opened> {
+    pub(super) fn unwrap(mut self, wrapped: Wrapped) -> Result<Opened> {
+        let end = self.image().map_or(0, |image| image.size());
+        if end < wrapped.volume.end() {
+            let context = format!("{} ends before the volume in it does", self.identity.path);
+            return Err(Error::new(Kind::Corrupt, context).at(end));
+        }
+        let (start, behind) = self.around(wrapped)?;
+        self.around = Some(Surroundings { leaf: tree::leaf(&start), behind });
         let Probe::Image { path, image, files, parent } = self.probe else {
             panic!("only images are unwrapped")
         };
-        if image.size() < volume.end() {
-            let context = format!("{} ends before the volume in it does", path.display());
-            return Err(Error::new(Kind::Corrupt, context).at(image.size()));
-        }
-        let mut table = vec![0; PIECE as usize];
-        image.read_at(&mut table, 0).map_err(|error| Error::io("reading the image", error).at(0))?;
-        self.table_leaf = Some(tree::leaf(&table));
+        let volume = wrapped.volume;
         let image: Arc<dyn image::Opened> = Arc::new(Window::new(image, volume));
         let reader = looking(&image, volume.len);
         let known = inspect(&*reader, self.identity.sector_size);
@@ -351,7 +376,7 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
         cluster: rescue::CLUSTER,
         unread,
         record,
-        table_leaf: None,
+        around: None,
         probe: Probe::Image { path: path.to_owned(), image, files, parent },
     })
 }
@@ -542,7 +567,7 @@ fn open_file(path: &Path) -> Result<Opened> {
         cluster: rescue::CLUSTER,
         unread: Extents::new(),
         record: None,
-        table_leaf: None,
+        around: None,
         probe: Probe::File(path.to_owned()),
     })
 }
@@ -629,7 +654,7 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         cluster,
         unread: Extents::new(),
         record: None,
-        table_leaf: None,
+        around: None,
         probe: Probe::Device(disk),
         device: Some(device),
     })

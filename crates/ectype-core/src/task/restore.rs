@@ -20,7 +20,7 @@ pub use readback::ReadBack;
 pub use sink::Counts;
 
 use super::devices::{self, Content};
-use super::open::{self, Images, Opened};
+use super::open::{self, Images, Opened, Surroundings};
 use super::verify;
 use super::wrapped::volume_in;
 use crate::copy::{Job, Limits, Tuning, copy};
@@ -227,10 +227,10 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     verify::refuse_no_file(&options.image)?;
     let opened = open::open_image(&options.image, &options.images)?;
     verify::refuse_another_size(&options.image, &opened)?;
-    let volume = volume_in(&opened)?;
+    let wrapped = volume_in(&opened)?;
     match target::find(&options.target)? {
         Target::Device(device) => {
-            let (opened, why) = target::fitting(opened, volume, &device)?;
+            let (opened, why) = target::fitting(opened, wrapped, &device)?;
             let mut prepared = prepare_device(options, opened, &device)?;
             prepared.plan.why.extend(why);
             Ok(prepared)
@@ -242,7 +242,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
             let held = std::fs::metadata(&path).map_or(size, |about| about.len());
             plan.target = Side { path: path.clone(), medium: "file", size: held, ..Side::default() };
             plan.scope = "file";
-            plan.why.extend(volume.map(|_| target::WITH_TABLE.to_owned()));
+            plan.why.extend(wrapped.map(|_| target::WITH_TABLE.to_owned()));
             if exists {
                 let shorter = match size < held {
                     true => format!("; its {held} bytes become {size}: it becomes shorter"),
@@ -476,7 +476,7 @@ impl Prepared {
             size,
             unread: opened.unread.clone(),
             recorded: opened.record.as_ref().and_then(|record| record.tree()).map(|tree| tree.root),
-            table_leaf: opened.table_leaf,
+            around: opened.around.clone(),
         };
         let mut outcome = write(subject, Arc::clone(&onto), name, plan, options.tuning, watch);
         let fixes = options.fix_gpt && outcome.plan.scope == "disk" && outcome.plan.target.size > size;
@@ -524,8 +524,8 @@ struct Subject {
     unread: Extents,
     /// What its record says of the content.
     recorded: Option<Hash>,
-    /// The record is of one more piece before the content, of which this is the leaf.
-    table_leaf: Option<Hash>,
+    /// The record is of what lies around the content, too.
+    around: Option<Surroundings>,
 }
 
 /// Writes the content of an image onto `onto`, and reads it back.
@@ -538,13 +538,13 @@ fn write(
     watch: &Watch,
 ) -> Outcome {
     let begun = Instant::now();
-    let Subject { image, size, unread, recorded, table_leaf } = subject;
+    let Subject { image, size, unread, recorded, around } = subject;
     let mut source = ImageSource::new(Arc::clone(&image), size);
     let geometry = source.geometry();
     let mut sink =
         Restoring::new(Arc::clone(&onto), name, geometry.size, plan.unused, plan.changed_only, plan.verify);
-    if let Some(leaf) = table_leaf {
-        sink.follow(leaf);
+    if let Some(around) = around {
+        sink.lie_within(around);
     }
     let mut ledger = Ledger::comparing(RescueMap::new(geometry.size));
     watch.enter(Phase::Copying, geometry.size);

@@ -257,13 +257,11 @@ pub fn verify_against(
     if all {
         (opened.unread, other.unread) = (Extents::new(), Extents::new());
     }
-    if let Some(volume) = volume_in(&opened)?
-        && other.geometry().size == volume.len
+    if let Some(wrapped) = volume_in(&opened)?
+        && other.geometry().size == wrapped.volume.len
     {
-        let table = opened.image().expect("an image was opened");
-        let mut bytes = vec![0; volume.offset as usize];
-        table.read_at(&mut bytes, 0).map_err(|error| Error::io("reading the image", error))?;
-        other = other.wrap(bytes);
+        let (start, end) = opened.around(wrapped)?;
+        other = other.wrap(start, end);
     }
     let comparison = compare(&mut other, image, &opened, more, tuning, watch)?;
     Ok((comparison, opened.record))

@@ -12,20 +12,20 @@ use crate::extent::Extent;
 use crate::io::ReadAt;
 use std::io;
 use zerocopy::byteorder::{LittleEndian, U32, U64};
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// §5.3.2.
-#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
 struct Header {
     signature: [u8; 8],
-    _revision: [u8; 4],
+    revision: [u8; 4],
     header_size: U32<LittleEndian>,
     header_crc32: U32<LittleEndian>,
-    _reserved: [u8; 4],
+    reserved: [u8; 4],
     my_lba: U64<LittleEndian>,
     alternate_lba: U64<LittleEndian>,
-    _first_usable_lba: U64<LittleEndian>,
+    first_usable_lba: U64<LittleEndian>,
     last_usable_lba: U64<LittleEndian>,
     disk_guid: [u8; 16],
     partition_entry_lba: U64<LittleEndian>,
@@ -36,7 +36,7 @@ struct Header {
 const _: () = assert!(size_of::<Header>() == 92);
 
 /// §5.3.3.
-#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
 struct Entry {
     partition_type_guid: [u8; 16],
@@ -221,6 +221,119 @@ fn protective(disk: &dyn ReadAt, unit: u64, last: u64) -> io::Result<Option<Part
     }))
 }
 
+/// A GPT of one partition: the disk's first bytes, behind which are zeros up to the partition, and all bytes behind that.
+struct Around {
+    start: Vec<u8>,
+    end: Vec<u8>,
+}
+
+/// The usual size of an entry.
+const ENTRY: u32 = 128;
+
+/// Whether so many bytes can lie behind the one partition of a disk: the second copy of the entries, and the header in a sector.
+pub(crate) fn is_behind(bytes: u64) -> bool {
+    matches!(bytes.checked_sub(LEAST_ENTRIES), Some(512 | 4096))
+}
+
+/// A table of one partition, `part`, on a disk that ends with its backup, directly behind it. `None` where sectors of `unit`
+/// bytes do not lead there.
+pub(super) fn around(
+    part: Extent,
+    unit: u32,
+    filesystem: &str,
+    disk_guid: [u8; 16],
+    unique_guid: [u8; 16],
+) -> Option<(Vec<u8>, Vec<u8>)> {
+    let kind = match filesystem {
+        "ntfs" | "exfat" | "vfat" | "ReFS" | "BitLocker" => "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7",
+        "swap" => "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F",
+        "LVM2_member" => "E6D6D379-F507-44C2-A23C-238F2A3DF928",
+        "linux_raid_member" => "A19D880F-05FC-4D3B-A006-743F0F84911E",
+        "hfs" | "hfsplus" => "48465300-0000-11AA-AA11-00306543ECAC",
+        "apfs" => "7C3457EF-0000-11AA-AA11-00306543ECAC",
+        _ => "0FC63DAF-8483-4772-8E79-3D69D8477DE4",
+    };
+    let made = of_one(part, unit, from_text(kind), disk_guid, unique_guid)?;
+    Some((made.start, made.end))
+}
+
+/// Whether `start`, the bytes before `part`, and `end`, those behind it, are what [`around`] makes for some file system and with
+/// some GUIDs, and nothing else.
+pub(super) fn is_around(start: &[u8], end: &[u8], part: Extent, unit: u32) -> bool {
+    let at = |offset: usize| start.get(offset..)?.first_chunk::<16>().copied();
+    let guids = || {
+        let entry = 2 * unit as usize;
+        Some((at(entry)?, at(unit as usize + 56)?, at(entry + 16)?))
+    };
+    let Some((kind, disk, unique)) = guids() else { return false };
+    let Some(made) = of_one(part, unit, kind, disk, unique) else { return false };
+    let Some((table, rest)) = start.split_at_checked(made.start.len()) else { return false };
+    kind != [0; 16] && table == made.start && rest.iter().all(|&byte| byte == 0) && end == made.end
+}
+
+fn of_one(part: Extent, unit: u32, kind: [u8; 16], disk: [u8; 16], unique: [u8; 16]) -> Option<Around> {
+    let unit = u64::from(unit);
+    let is_sector = matches!(unit, 512 | 4096);
+    let end = part.offset.checked_add(part.len)?;
+    if !is_sector || part.len == 0 || !part.offset.is_multiple_of(unit) || !end.is_multiple_of(unit) {
+        return None;
+    }
+    let (first, last) = (2 + LEAST_ENTRIES / unit, (end + LEAST_ENTRIES) / unit);
+    if part.offset / unit < first {
+        return None;
+    }
+    let mut entries = vec![0; LEAST_ENTRIES as usize];
+    let entry = Entry {
+        partition_type_guid: kind,
+        unique_partition_guid: unique,
+        starting_lba: (part.offset / unit).into(),
+        ending_lba: (end / unit - 1).into(),
+        attributes: 0.into(),
+        partition_name: [0; 72],
+    };
+    entries[..size_of::<Entry>()].copy_from_slice(entry.as_bytes());
+    let header = |my_lba: u64, alternate_lba: u64, partition_entry_lba: u64| {
+        let mut header = Header {
+            signature: *b"EFI PART",
+            revision: [0, 0, 1, 0],
+            header_size: (size_of::<Header>() as u32).into(),
+            header_crc32: 0.into(),
+            reserved: [0; 4],
+            my_lba: my_lba.into(),
+            alternate_lba: alternate_lba.into(),
+            first_usable_lba: first.into(),
+            last_usable_lba: (end / unit - 1).into(),
+            disk_guid: disk,
+            partition_entry_lba: partition_entry_lba.into(),
+            number_of_entries: (LEAST_ENTRIES as u32 / ENTRY).into(),
+            size_of_entry: ENTRY.into(),
+            entries_crc32: crc32(&entries).into(),
+        };
+        header.header_crc32 = crc32(header.as_bytes()).into();
+        let mut sector = header.as_bytes().to_vec();
+        sector.resize(unit as usize, 0);
+        sector
+    };
+    let mut start = protecting(last);
+    start.resize(unit as usize, 0);
+    start.extend(header(1, last, 2));
+    start.extend(&entries);
+    let backup = header(last, 1, end / unit);
+    entries.extend(backup);
+    Some(Around { start, end: entries })
+}
+
+/// §5.2.3: the MBR over a disk that ends with sector `last`.
+fn protecting(last: u64) -> Vec<u8> {
+    let mut sector = vec![0; 512];
+    // CHS of the second sector, and as of what lies behind what it can say.
+    sector[446..454].copy_from_slice(&[0, 0, 2, 0, 0xee, 0xff, 0xff, 0xff]);
+    sector[454..458].copy_from_slice(&1_u32.to_le_bytes());
+    sector[458..462].copy_from_slice(&u32::try_from(last).unwrap_or(u32::MAX).to_le_bytes());
+    sector[510..].copy_from_slice(&[0x55, 0xaa]);
+    sector
+}
+
 fn partitions(found: &Found, unit: u64) -> Vec<Partition> {
     // `find` has refused entries below 128 bytes.
     let entries = found.entries.chunks_exact(found.header.size_of_entry.get() as usize);
@@ -280,6 +393,15 @@ fn guid(b: &[u8; 16]) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
     let first = [b[3], b[2], b[1], b[0]];
     [hex(&first), hex(&[b[5], b[4]]), hex(&[b[7], b[6]]), hex(&b[8..10]), hex(&b[10..])].join("-")
+}
+
+/// The reverse of [`guid`], of one that is written out here.
+fn from_text(text: &str) -> [u8; 16] {
+    let mut bytes = u128::from_str_radix(&text.replace('-', ""), 16).expect("hexadecimal").to_be_bytes();
+    for group in [0..4, 4..6, 6..8] {
+        bytes[group].reverse();
+    }
+    bytes
 }
 
 fn name(field: &[u8; 72]) -> String {

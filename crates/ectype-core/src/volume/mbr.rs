@@ -44,7 +44,7 @@ pub(crate) fn around(part: Extent, unit: u32, filesystem: &str, signature: [u8; 
     let (start, len) = (sectors(part.offset)?, sectors(part.len)?);
     start.checked_add(len)?;
     let os_type = match filesystem {
-        "ntfs" | "exfat" => 0x07,
+        "ntfs" | "exfat" | "ReFS" | "BitLocker" => 0x07,
         "vfat" => 0x0c,
         "swap" => 0x82,
         "LVM2_member" => 0x8e,

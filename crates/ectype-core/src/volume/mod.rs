@@ -3,8 +3,9 @@
 //! Damaged tables are read as far as they make sense, and what is wrong is told in notes: an imager is called when disks
 //! are sick. A volume without a table (a "superfloppy") has none, although its boot sector ends in the same signature.
 
+pub(crate) mod around;
 pub(crate) mod gpt;
-pub(crate) mod mbr;
+mod mbr;
 
 #[cfg(test)]
 mod tests;

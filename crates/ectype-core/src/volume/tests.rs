@@ -1,6 +1,10 @@
 //! Tables made by hand, damaged in every way that a disk is.
 
 use super::*;
+use ectype_testkit::need::{self, LoopDevice, Mounted};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::path::PathBuf;
 
 const SECTOR: usize = 512;
 
@@ -147,6 +151,169 @@ fn a_table_around_a_volume_is_known_again_and_nothing_else_is() {
         start[450] = 0;
         assert!(!mbr::is_around(&start, part, unit));
         assert!(!mbr::is_around(&start[..511], part, unit));
+    }
+}
+
+/// A disk that is never in memory as a whole: bytes here and there, zeros elsewhere.
+struct Sparse {
+    size: u64,
+    parts: Vec<(u64, Vec<u8>)>,
+}
+
+impl ReadAt for Sparse {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        buf.fill(0);
+        for (index, byte) in buf.iter_mut().enumerate() {
+            let at = offset + index as u64;
+            let part =
+                self.parts.iter().find(|(start, part)| (*start..start + part.len() as u64).contains(&at));
+            part.inspect(|(start, part)| *byte = part[(at - start) as usize]);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn where_an_mbr_ends_a_gpt_begins() {
+    let mib = 1_u64 << 20;
+    let seed = std::array::from_fn(|index| index as u8 * 7 + 1);
+    for (unit, reach) in [(512_u32, 2_u64 << 40), (4096, 16 << 40)] {
+        let sector = u64::from(unit);
+        // 32 bits of sectors, the last of which no table names.
+        let most = reach - mib - sector;
+        for (len, scheme) in [(9 * mib, "mbr"), (most, "mbr"), (most + sector, "gpt"), (30 << 40, "gpt")] {
+            let part = Extent::new(mib, len);
+            let made = around::around(part, unit, "ext4", &seed).unwrap();
+            assert_eq!((made.scheme, made.end.is_empty()), (scheme, scheme == "mbr"), "{unit} {len}");
+            let size = part.end() + made.end.len() as u64;
+            let mut start = made.start.clone();
+            start.resize(mib as usize, 0);
+            assert!(around::is_around(&start, &made.end, part, unit));
+            let disk = Sparse { size, parts: vec![(0, made.start), (part.end(), made.end)] };
+            let table = scan(&disk, unit).unwrap().unwrap();
+            assert_eq!((table.scheme, table.sector_size, &table.notes[..]), (scheme, unit, &[][..]));
+            assert_eq!(table.partitions.len(), 1);
+            assert_eq!(table.partitions[0].extent, part);
+            // The same volume gets the same.
+            assert_eq!(around::around(part, unit, "ext4", &seed).unwrap().end, disk.parts[1].1);
+        }
+    }
+    // Not in whole sectors, and of no sectors that there are.
+    for (len, unit) in [((3 << 40) + 512, 4096), (3 << 40, 520), (0, 512)] {
+        assert!(
+            around::around(Extent::new(mib, len), unit, "", &seed).is_none_or(|made| made.scheme == "mbr")
+        );
+    }
+}
+
+#[test]
+fn a_gpt_around_a_volume_is_known_again_and_nothing_else_is() {
+    let part = Extent::new(1 << 20, 9 << 20);
+    let types = [
+        ("ntfs", "Microsoft basic data"),
+        ("vfat", "Microsoft basic data"),
+        ("BitLocker", "Microsoft basic data"),
+        ("xfs", "Linux file system"),
+        ("", "Linux file system"),
+        ("swap", "Linux swap"),
+        ("LVM2_member", "Linux LVM"),
+        ("linux_raid_member", "Linux RAID"),
+        ("hfsplus", "Apple HFS"),
+        ("apfs", "Apple APFS"),
+    ];
+    for unit in [512, 4096] {
+        for (kind, name) in types {
+            let (mut start, end) = gpt::around(part, unit, kind, [7; 16], [9; 16]).unwrap();
+            start.resize(1 << 20, 0);
+            assert!(gpt::is_behind(end.len() as u64) && !gpt::is_behind(end.len() as u64 - 1));
+            assert!(gpt::is_around(&start, &end, part, unit));
+            let disk = Sparse {
+                size: part.end() + end.len() as u64,
+                parts: vec![(0, start.clone()), (part.end(), end.clone())],
+            };
+            assert_eq!(scan(&disk, unit).unwrap().unwrap().partitions[0].type_name, name);
+            for other in
+                [Extent::new(part.offset, part.len - 4096), Extent::new(part.offset + 4096, part.len)]
+            {
+                assert!(!gpt::is_around(&start, &end, other, unit));
+            }
+            assert!(
+                !gpt::is_around(&start, &end[1..], part, unit) && !gpt::is_around(&start, &[], part, unit)
+            );
+            assert!(!gpt::is_around(&start[..600], &end, part, unit));
+            // Code, an active partition, a second one, a name, attributes, a damaged copy, anything behind: a disk of its own.
+            let sector = unit as usize;
+            let places = [0, 440, 446, 447, 462, 511, sector, sector + 16, sector + 91, sector + 92];
+            let entries = [2 * sector + 32, 2 * sector + 48, 2 * sector + 56, 2 * sector + 128];
+            for at in places.into_iter().chain(entries).chain([2 * sector + 16384, (1 << 20) - 1]) {
+                let mut other = start.clone();
+                other[at] ^= 0x80;
+                assert!(!gpt::is_around(&other, &end, part, unit), "{at}");
+            }
+            for at in [0, 40, 128, 16384, 16384 + 60, end.len() - 1] {
+                let mut other = end.clone();
+                other[at] ^= 0x80;
+                assert!(!gpt::is_around(&start, &other, part, unit), "{at}");
+            }
+        }
+    }
+}
+
+/// Small enough to be mounted, and all that is made is judged by those who make such tables.
+#[test]
+fn what_lies_around_a_volume_others_take() {
+    let tools = ["sgdisk", "sfdisk", "partx", "mkfs.ext4"];
+    if !(need::loop_devices() && need::tools(&tools) && need::filesystem("ext4")) {
+        return;
+    }
+    let run = |tool: &str, args: &[&OsStr]| {
+        let output = need::command(tool).args(args).output().unwrap();
+        let said = String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "{tool}: {said}");
+        said
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("disk");
+    let part = Extent::new(1 << 20, 9 << 20);
+    let volume = dir.path().join("volume");
+    File::create(&volume).unwrap().set_len(part.len).unwrap();
+    run("mkfs.ext4", &["-q".as_ref(), "-F".as_ref(), "-b".as_ref(), "4096".as_ref(), volume.as_os_str()]);
+    for unit in [512_u32, 4096] {
+        let seed = std::array::from_fn(|index| index as u8 ^ 0xc3);
+        let mbr = around::around(part, unit, "ext4", &seed).unwrap();
+        let (start, end) =
+            gpt::around(part, unit, "ext4", *b"the disk's own .", *b"the partition's!").unwrap();
+        for (label, start, end) in [("dos", mbr.start, mbr.end), ("gpt", start, end)] {
+            let mut disk = start;
+            disk.resize(part.offset as usize, 0);
+            disk.extend(std::fs::read(&volume).unwrap());
+            disk.extend(end);
+            std::fs::write(&path, disk).unwrap();
+            let device = LoopDevice::attach(&path, &["--partscan", "-b", &unit.to_string()]).unwrap();
+            let node = device.path().as_os_str();
+            let said = run("sfdisk", &["--verify".as_ref(), node]);
+            assert!(said.contains("No errors detected"), "{unit} {label}: {said}");
+            if label == "gpt" {
+                let said = run("sgdisk", &["-v".as_ref(), node]);
+                assert!(said.contains("No problems found"), "{unit}: {said}");
+                assert!(!said.contains("Caution") && !said.contains("Warning"), "{unit}: {said}");
+            }
+            let json: serde_json::Value =
+                serde_json::from_str(&run("sfdisk", &["--json".as_ref(), node])).unwrap();
+            let table = &json["partitiontable"];
+            let found = &table["partitions"][0];
+            assert_eq!((&table["label"], &table["sectorsize"]), (&label.into(), &unit.into()), "{json}");
+            assert_eq!(found["start"], part.offset / u64::from(unit), "{json}");
+            assert_eq!(found["size"], part.len / u64::from(unit), "{json}");
+            run("partx", &["--update".as_ref(), node]);
+            let found = PathBuf::from(format!("{}p1", device.path().display()));
+            let mounted = Mounted::mount(&found, &dir.path().join("there"), &["-o", "ro"]).unwrap();
+            assert!(mounted.path().join("lost+found").is_dir(), "{unit} {label}");
+        }
     }
 }
 

@@ -13,3 +13,4 @@ mod resume;
 mod rig;
 mod stream;
 mod volume;
+mod wrapped;

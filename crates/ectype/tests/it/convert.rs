@@ -304,8 +304,9 @@ fn a_source_that_changed_is_read_again_without_a_word_of_what_convert_has_not() 
         let mut command = command(dir.path());
         command.args(args);
         let mut run = Running::start(command);
-        let state = dir.path().join(format!("{image}.state"));
-        while !fs::metadata(&state).is_ok_and(|facts| facts.len() > 0) && !run.ended() {
+        // Of nothing that is held nothing is read again.
+        let map = dir.path().join(format!("{image}.map"));
+        while !fs::read_to_string(&map).is_ok_and(|map| map.contains("  +")) && !run.ended() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         run.signal("STOP");

@@ -13,6 +13,7 @@ mod limits;
 mod look;
 mod map;
 mod origin;
+mod packed_children;
 mod parents;
 mod rescue;
 mod restore;

@@ -2,18 +2,34 @@
 
 use super::header::Compression;
 use super::plan::ZLIB_LEVEL;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::extent::Extent;
 use crate::image::codec::{Deflate, Wrapper, Zstd};
-use crate::image::{Form, Grain, Pack, Packed};
+use crate::image::{Form, Grain, Opened, Pack, Packed};
 use crate::io::is_zero;
+use std::sync::Arc;
 
 /// Packs clusters.
-#[derive(Clone, Copy)]
 pub(super) struct Packer {
     pub(super) compression: Compression,
     pub(super) level: i32,
     pub(super) cluster: u64,
+    /// What is the same there is not packed.
+    pub(super) parent: Option<Arc<dyn Opened>>,
+}
+
+impl Packer {
+    /// The bytes of `at` as the parent gives them; behind its end are zeros.
+    fn of_parent(&self, at: Extent) -> Result<Option<Vec<u8>>> {
+        let Some(parent) = &self.parent else { return Ok(None) };
+        let mut bytes = vec![0; at.len as usize];
+        let there = parent.size().saturating_sub(at.offset).min(at.len) as usize;
+        if there > 0 {
+            let failed = |error| Error::io("reading the parent", error).at(at.offset);
+            parent.read_at(&mut bytes[..there], at.offset).map_err(failed)?;
+        }
+        Ok(Some(bytes))
+    }
 }
 
 /// The compressors of a block.
@@ -22,6 +38,8 @@ enum Packing {
         deflate: Deflate,
         /// For what the fastest level packs well, and this one much better, as fast.
         harder: Option<Deflate>,
+        /// So many clusters are left to the fastest level before that is tried again.
+        rest: u32,
         fastest: bool,
     },
     Zstd(Zstd),
@@ -30,6 +48,10 @@ enum Packing {
 /// What the fastest level makes this many times smaller is packed again, at this level.
 const WORTHWHILE: usize = 4;
 const HARDER: i32 = 6;
+
+/// Where that takes away less than one part in so many, it was in vain, and is left for the next few clusters of the block.
+const WORTH_IT: usize = 8;
+const REST: u32 = 5;
 
 /// Whether bytes are spread evenly is told by one in so many: no power of two, so that no field of a record is always missed.
 const STRIDE: usize = 17;
@@ -45,6 +67,7 @@ impl Packing {
             Compression::Zlib => Packing::Zlib {
                 deflate: Deflate::new(Wrapper::Raw, packer.level),
                 harder: None,
+                rest: 0,
                 fastest: packer.level == ZLIB_LEVEL,
             },
             // No checksums, as QEMU writes none.
@@ -57,7 +80,7 @@ impl Packing {
         match self {
             Packing::Zstd(zstd) => zstd.pack_into(data, room),
             Packing::Zlib { deflate, fastest: false, .. } => deflate.pack_into(data, room),
-            Packing::Zlib { deflate, harder, .. } => {
+            Packing::Zlib { deflate, harder, rest, .. } => {
                 // Deflate is slowest where it gains nothing.
                 if is_even(data) && !comes_back(data) {
                     return None;
@@ -66,12 +89,17 @@ impl Packing {
                 if len >= data.len() / WORTHWHILE {
                     return Some(len);
                 }
-                let harder = harder.get_or_insert_with(|| Deflate::new(Wrapper::Raw, HARDER));
-                match harder.pack_into(data, &mut room[..len]) {
-                    Some(less) => Some(less),
-                    // Not smaller after all, and what was there is overwritten.
-                    None => deflate.pack_into(data, room),
+                if *rest > 0 {
+                    *rest -= 1;
+                    return Some(len);
                 }
+                let harder = harder.get_or_insert_with(|| Deflate::new(Wrapper::Raw, HARDER));
+                let less = harder.pack_into(data, &mut room[..len]);
+                if less.is_none_or(|less| less > len - len / WORTH_IT) {
+                    *rest = REST;
+                }
+                // Where it is not smaller after all, what was there is overwritten.
+                less.or_else(|| deflate.pack_into(data, room))
             }
         }
     }
@@ -116,7 +144,11 @@ impl Pack for Packer {
         let mut grains = Vec::with_capacity(data.len().div_ceil(cluster));
         let (mut bytes, mut end) = (Vec::new(), 0);
         let mut packing = None;
+        let of_parent = self.of_parent(at)?;
         for (index, part) in data.chunks(cluster).enumerate() {
+            if of_parent.as_ref().is_some_and(|bytes| bytes[index * cluster..][..part.len()] == *part) {
+                continue;
+            }
             let grain = Extent::new(at.offset + index as u64 * self.cluster, part.len() as u64);
             if is_zero(part) {
                 grains.push(Grain { at: grain, form: Form::Zero });
@@ -166,7 +198,8 @@ mod tests {
 
     #[test]
     fn each_cluster_is_what_it_is() {
-        let packer = Packer { compression: Compression::Zlib, level: ZLIB_LEVEL, cluster: 65_536 };
+        let packer =
+            Packer { compression: Compression::Zlib, level: ZLIB_LEVEL, cluster: 65_536, parent: None };
         let text: Vec<u8> = (0..65_536_u32).map(|n| b'a' + (n / 9 % 23) as u8).collect();
         let mut mixed = random(32_768);
         mixed.extend(&text[..32_768]);
@@ -206,7 +239,8 @@ mod tests {
 
     #[test]
     fn what_looks_random_and_comes_back_is_packed() {
-        let packer = Packer { compression: Compression::Zlib, level: ZLIB_LEVEL, cluster: 65_536 };
+        let packer =
+            Packer { compression: Compression::Zlib, level: ZLIB_LEVEL, cluster: 65_536, parent: None };
         let chance = random(65_536);
         // At any distance in deflate's reach, of sectors and of nothing.
         for distance in [12_288, 20_011, 30_000] {

@@ -27,12 +27,13 @@ impl Ledger {
         let mut builder = TreeBuilder::new(recorded.len);
         let mut buffer = vec![0; PIECE as usize];
         let (mut index, pieces) = (0, tree::pieces(recorded.len));
-        let mut is_reading = false;
+        let (mut is_reading, mut hole) = (false, Extent::new(0, 0));
         while index < pieces {
             for leaf in self.leaves_at(index, (pieces - index).min(BATCH))? {
                 let at = Extent::between(index * PIECE, (index + 1).saturating_mul(PIECE).min(recorded.len));
                 index += 1;
-                let is_zeros = |known| at.len == PIECE && (known == ZERO_SLOT || is_hole(image, at));
+                let mut is_zeros =
+                    |known| at.len == PIECE && (known == ZERO_SLOT || is_hole(image, at, &mut hole));
                 builder.push(match leaf {
                     known if now.covers(at) && known != STALE_SLOT && known != ZERO_SLOT => known,
                     known if now.covers(at) && is_zeros(known) => tree::zero_leaf(),

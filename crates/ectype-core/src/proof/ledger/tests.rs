@@ -50,3 +50,42 @@ fn what_was_never_written_takes_no_room_from_what_is_held() {
     ledger.held_before = places(90_000, 1 << 34);
     assert_eq!(ledger.checkpoint().unwrap_err().kind(), Kind::Limit);
 }
+
+#[test]
+fn a_hole_is_asked_for_once_however_many_pieces_it_has() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    /// Zeros, which it tells at once, but for a piece in the midst of them.
+    struct Hole(AtomicU64);
+    const SIZE: u64 = 100_000 * PIECE;
+    const DATA: Extent = Extent::new(30_000 * PIECE, PIECE);
+    impl ReadAt for Hole {
+        fn size(&self) -> u64 {
+            SIZE
+        }
+        fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<()> {
+            assert_eq!(offset, DATA.offset, "of a hole nothing is read");
+            buf.fill(7);
+            Ok(())
+        }
+        fn content_at(&self, offset: u64) -> std::io::Result<(Content, u64)> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(match offset {
+                _ if DATA.contains(offset) => (Content::Data, DATA.end()),
+                _ if offset < DATA.offset => (Content::Zero, DATA.offset),
+                _ => (Content::Zero, SIZE),
+            })
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = ledger(&dir.path().join("state"), SIZE);
+    ledger.zero(Extent::between(0, DATA.offset)).unwrap();
+    ledger.put(DATA, Some(tree::leaf(&vec![7; PIECE as usize])), 0).unwrap();
+    ledger.zero(Extent::between(DATA.end(), SIZE)).unwrap();
+    let hole = Hole(AtomicU64::new(0));
+    let (tree, _) = ledger.prove(&hole, true, &[], &Watch::new()).unwrap();
+    let none = Extents::new();
+    ledger.check_recorded(&hole, &tree, &none, &Watch::new()).unwrap();
+    ledger.check_some(&hole).unwrap();
+    let asked = hole.0.load(Ordering::Relaxed);
+    assert!(asked < 10, "{asked}");
+}

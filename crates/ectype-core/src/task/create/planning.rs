@@ -1,7 +1,7 @@
 //! What is planned before anything is touched: what the image will be like, its base, a table around a volume, its room.
 
 use super::super::open::{self, Images, Opened};
-use super::super::wrapped::volume_in;
+use super::super::wrapped::{Wrapped, volume_in};
 use super::{Options, Prepared};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, PIECE};
@@ -12,7 +12,7 @@ use crate::os::file::{self, PlainFile};
 use crate::plan::policy;
 use crate::proof::record::{self, Record};
 use crate::source::{Geometry, WRAPPED_START};
-use crate::volume::mbr;
+use crate::volume::around::around;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -165,9 +165,10 @@ pub(super) struct Wrap {
 pub(super) fn wrap(opened: Opened, options: &Options, format: &Format) -> Result<(Opened, Option<Wrap>)> {
     if options.images.is_some() {
         let size = opened.geometry().size;
-        let volume = volume_in(&opened)?.filter(|volume| volume.end() <= size);
-        let why = "a volume with a partition table before it, and both are copied";
-        return Ok((opened, volume.map(|volume| Wrap { volume: Some(volume), why: why.to_owned() })));
+        let wrapped = volume_in(&opened)?.filter(|wrapped| wrapped.volume.end() <= size);
+        let why = "a volume with a partition table around it, and both are copied";
+        let wrap = |wrapped: Wrapped| Wrap { volume: Some(wrapped.volume), why: why.to_owned() };
+        return Ok((opened, wrapped.map(wrap)));
     }
     let is_volume = opened.device.as_ref().is_some_and(|device| device.whole.is_some());
     let is_attached = format.writing.as_ref().is_some_and(|writing| writing.is_attached);
@@ -184,14 +185,15 @@ pub(super) fn wrap(opened: Opened, options: &Options, format: &Format) -> Result
     let kind = opened.volumes.first().map_or("", |facts| facts.kind);
     let named = format!("{} {:?}", opened.identity.path, opened.identity.volumes);
     let hash = blake3::hash(named.as_bytes());
-    let signature = [0, 1, 2, 3].map(|index| hash.as_bytes()[index]);
-    let Some(table) = mbr::around(volume, sector, kind, signature) else {
-        let why = "a volume of this size has no place in a simple partition table: it stays bare";
+    let Some(table) = around(volume, sector, kind, hash.as_bytes()) else {
+        let why = "a volume of this size has no place in a partition table: it stays bare";
         return Ok((opened, Some(Wrap { volume: None, why: why.to_owned() })));
     };
-    let opened = opened.wrap(table.to_vec());
-    let why = "a volume: one partition of a disk in the image, so that it attaches (--bare leaves that out)";
-    Ok((opened, Some(Wrap { volume: Some(volume), why: why.to_owned() })))
+    let by_gpt = if table.scheme == "gpt" { ", by a GPT as it is too large for an MBR" } else { "" };
+    let why = format!(
+        "a volume: one partition of a disk in the image{by_gpt}, so that it attaches (--bare leaves that out)"
+    );
+    Ok((opened.wrap(table.start, table.end), Some(Wrap { volume: Some(volume), why })))
 }
 
 /// A number that no other image has. The standard library's hasher has keys of the system's randomness.

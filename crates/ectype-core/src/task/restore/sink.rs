@@ -9,14 +9,15 @@
 
 use super::Unused;
 use super::onto::Onto;
-use super::writer::Writer;
+use super::writer::{DEPTH, Writer};
 use crate::error::Result;
 use crate::extent::{Extent, Extents, PIECE};
 use crate::image::differing::differing;
-use crate::image::{Form, Grain, Pack, Packed, Sink};
+use crate::image::{Block, Form, Grain, Pack, Packed, Sink};
 use crate::io::{Content, is_zero};
 use crate::os::buffer::Buffer;
 use crate::proof::tree::{self, Hash, Tree, TreeBuilder};
+use crate::task::open::Surroundings;
 use std::sync::Arc;
 
 /// A target that holds holes gets them in cells of this many bytes.
@@ -145,8 +146,8 @@ pub(super) struct Restoring {
     packer: Arc<Leaves>,
     size: u64,
     tree: Option<TreeBuilder>,
-    /// The tree of a content that has one more piece before what is written; it grows with the other.
-    longer: Option<TreeBuilder>,
+    /// The tree of a content that has one more piece before what is written, and these bytes behind it; it grows with the other.
+    longer: Option<(TreeBuilder, Vec<u8>)>,
     buffer: Buffer,
     /// The target cannot be told what is unused.
     pub(super) no_discard: bool,
@@ -200,11 +201,12 @@ impl Restoring {
         self.counts.written = self.writer.written();
     }
 
-    /// What is written follows a piece with this leaf, in a content of which a record tells.
-    pub(super) fn follow(&mut self, leaf: Hash) {
-        let mut longer = TreeBuilder::new(self.size + PIECE);
+    /// What is written lies within a content of which a record tells.
+    pub(super) fn lie_within(&mut self, around: Surroundings) {
+        let Surroundings { leaf, behind } = around;
+        let mut longer = TreeBuilder::new(PIECE + self.size + behind.len() as u64);
         longer.push(leaf);
-        self.longer = Some(longer);
+        self.longer = Some((longer, behind));
     }
 
     /// The tree of all that was taken, and the root of which a record would tell; `None` where it did not come piece by piece.
@@ -217,48 +219,61 @@ impl Restoring {
             return (None, None);
         }
         let tree = tree.finish();
-        let of_record = self.longer.take().map_or(tree.root, |longer| longer.finish().root);
+        let of_record = self.longer.take().map_or(tree.root, |(longer, _)| longer.finish().root);
         (Some(tree), Some(of_record))
     }
 
-    /// The next leaves of the tree, while everything comes in order: one, or those of zeros.
-    fn grow(&mut self, at: Extent, leaf: Option<Hash>) {
+    /// The next leaves of the tree, while everything comes in order: that of `data`, or those of zeros.
+    fn grow(&mut self, at: Extent, data: Option<(&[u8], Hash)>) {
         let in_order =
             self.tree.as_ref().is_some_and(|tree| tree.count().checked_mul(PIECE) == Some(at.offset));
-        let whole = at.end() == self.size || at.end().is_multiple_of(PIECE);
-        if !(in_order && whole) {
+        let whole = at.end() >= self.size || at.end().is_multiple_of(PIECE);
+        let Some(tree) = self.tree.as_mut().filter(|_| in_order && whole) else {
             self.tree = None;
             return;
+        };
+        // The last piece may be short, and go on in what lies behind it.
+        let rest = match data {
+            None => vec![0; (at.len % PIECE) as usize],
+            Some((data, _)) if at.len < PIECE => data[..(self.size - at.offset) as usize].to_vec(),
+            Some(_) => Vec::new(),
+        };
+        let pieces = at.len / PIECE;
+        let longer = self.longer.as_mut().map(|(longer, _)| longer);
+        for tree in std::iter::once(&mut *tree).chain(longer) {
+            match data {
+                Some((_, leaf)) if pieces > 0 => tree.push(leaf),
+                _ => tree.push_zeros(pieces),
+            }
         }
-        let rest = (at.len % PIECE) as usize;
-        let rest = (leaf.is_none() && rest > 0).then(|| tree::leaf(&vec![0; rest]));
-        for tree in self.tree.iter_mut().chain(&mut self.longer) {
-            match leaf {
-                Some(leaf) => tree.push(leaf),
-                None => tree.push_zeros(at.len / PIECE),
-            }
-            if let Some(rest) = rest {
-                tree.push(rest);
-            }
+        if !rest.is_empty() {
+            tree.push(data.map_or_else(|| tree::leaf(&rest), |(_, leaf)| leaf));
+        }
+        if let Some((longer, behind)) = self.longer.as_mut().filter(|_| at.end() >= self.size) {
+            let rest = [rest, std::mem::take(behind)].concat();
+            rest.chunks(PIECE as usize).for_each(|piece| longer.push(tree::leaf(piece)));
         }
     }
 
-    fn write(&mut self, offset: u64, data: &[u8]) -> Result<()> {
+    /// Writes to `at` the bytes of `block` from `start` on.
+    fn write(&mut self, at: Extent, block: &Block, start: usize) -> Result<()> {
         if !self.changed_only {
-            return self.writer.put(offset, data);
+            return self.writer.put(at, block, start);
         }
+        let data = &(**block).as_ref()[start..][..at.len as usize];
         let held = &mut self.buffer[..data.len()];
-        if self.writer.onto().read_at(held, offset).is_err() {
+        if self.writer.onto().read_at(held, at.offset).is_err() {
             // What cannot be read is not what it should be.
-            return self.writer.put(offset, data);
+            return self.writer.put(at, block, start);
         }
         let unit = self.writer.onto().geometry().physical_sector as usize;
         // Mostly they are equal, and that is seen fastest in one look.
         let runs = if held == data { Vec::new() } else { differing(held, data, unit) };
         let differs: usize = runs.iter().map(|run| run.1).sum();
         self.counts.same += (data.len() - differs) as u64;
-        for (start, len) in runs {
-            self.writer.put(offset + start as u64, &data[start..start + len])?;
+        for (from, len) in runs {
+            let part = Extent::new(at.offset + from as u64, len as u64);
+            self.writer.put(part, block, start + from)?;
         }
         Ok(())
     }
@@ -302,22 +317,32 @@ impl Sink for Restoring {
     }
 
     fn put_packed(&mut self, offset: u64, data: &[u8], packed: &Packed) -> Result<()> {
-        let at = Extent::new(offset, data.len() as u64);
+        let mut block = Buffer::new(data.len());
+        block[..data.len()].copy_from_slice(data);
+        self.put_block(offset, Arc::new(block), packed)
+    }
+
+    fn keeps(&self) -> usize {
+        DEPTH
+    }
+
+    fn put_block(&mut self, offset: u64, block: Block, packed: &Packed) -> Result<()> {
+        let at = Extent::new(offset, (*block).as_ref().len() as u64);
         let leaf = leaf_of(packed);
         match leaf {
-            Some(_) => self.grow(at, leaf),
+            Some(leaf) => self.grow(at, Some(((*block).as_ref(), leaf))),
             None => self.tree = None,
         }
         self.written.set(at, leaf);
         if packed.grains.is_empty() {
-            return self.write(offset, data);
+            return self.write(at, &block, 0);
         }
         for grain in &packed.grains {
             if grain.form == Form::Zero {
                 self.make_zeros(grain.at)?;
             } else {
                 let start = (grain.at.offset - offset) as usize;
-                self.write(grain.at.offset, &data[start..start + grain.at.len as usize])?;
+                self.write(grain.at, &block, start)?;
             }
         }
         Ok(())

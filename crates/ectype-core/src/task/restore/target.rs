@@ -2,12 +2,12 @@
 
 use super::{Options, Scope};
 use crate::error::{Error, Kind, Result, word};
-use crate::extent::Extent;
 use crate::os::disk::{self, Found};
 use crate::os::file::{self, PlainFile};
 use crate::os::{Device, Medium};
 use crate::task::open::{self, Opened};
 use crate::task::target::is_same;
+use crate::task::wrapped::Wrapped;
 use std::path::{Path, PathBuf};
 
 /// What TARGET names.
@@ -62,16 +62,16 @@ fn refuse_new_file(path: &Path) -> Result<()> {
 
 /// Said where the image of a volume is written with the table that it got to attach.
 pub(super) const WITH_TABLE: &str =
-    "the image is of a volume, with a partition table before it so that it attaches: both are written";
+    "the image is of a volume, with a partition table around it so that it attaches: both are written";
 
 /// The image as it fits onto the device, and what there is to say of that: onto a volume goes only the volume of an image that
 /// is a disk around one.
 pub(super) fn fitting(
     opened: Opened,
-    volume: Option<Extent>,
+    wrapped: Option<Wrapped>,
     device: &Device,
 ) -> Result<(Opened, Option<String>)> {
-    let Some(volume) = volume else { return Ok((opened, None)) };
+    let Some(wrapped) = wrapped else { return Ok((opened, None)) };
     let is_meant = match scope_of_device(device) {
         Scope::Volume => true,
         Scope::Disk => false,
@@ -82,8 +82,8 @@ pub(super) fn fitting(
         return Ok((opened, Some(WITH_TABLE.to_owned())));
     }
     let why =
-        "the image has a partition table before its volume so that it attaches: only the volume is written";
-    Ok((opened.unwrap(volume)?, Some(why.to_owned())))
+        "the image has a partition table around its volume so that it attaches: only the volume is written";
+    Ok((opened.unwrap(wrapped)?, Some(why.to_owned())))
 }
 
 /// Refuses a device that is used, that is the source, or that the image does not fit on.
@@ -214,7 +214,7 @@ pub(super) fn scope_of_image(opened: &Opened) -> Scope {
     let recorded = opened.record.as_ref().map(|record| record.plan.scope.as_str());
     let is_disc = opened.volumes.iter().any(|facts| matches!(facts.kind, "iso9660" | "udf"));
     match recorded {
-        _ if opened.table_leaf.is_some() => Scope::Volume,
+        _ if opened.around.is_some() => Scope::Volume,
         Some("disk") => Scope::Disk,
         Some("volume") => Scope::Volume,
         _ if opened.table.is_some() || is_disc => Scope::Disk,

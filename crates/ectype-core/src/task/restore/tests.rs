@@ -4,6 +4,7 @@ use super::*;
 use crate::extent::PIECE;
 use crate::image::{Facts, Findings};
 use crate::io::{Content, Geometry, WriteAt};
+use crate::proof::tree;
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -200,7 +201,7 @@ fn restore(image: Image, memory: &Arc<Memory>, plan: Plan, size: usize) -> Outco
         size: size as u64,
         unread: Extents::new(),
         recorded: None,
-        table_leaf: None,
+        around: None,
     };
     let own;
     let watch = match &memory.stops {
@@ -419,7 +420,7 @@ fn an_image_that_is_not_what_its_record_says_is_told() {
         size: 2 * PIECE,
         unread: Extents::new(),
         recorded: Hash::parse(hash),
-        table_leaf: None,
+        around: None,
     };
     let run = |subject| {
         let memory = Arc::new(Arc::new(Memory::new(2 * MIB, 512)));
@@ -428,6 +429,54 @@ fn an_image_that_is_not_what_its_record_says_is_told() {
     assert!(matches!(run(recorded(&root(&bytes))).status, Ended::Whole));
     let other = run(recorded(&"ab".repeat(32)));
     assert!(matches!(other.status, Ended::Differs) && other.not_recorded);
+}
+
+/// The record is of the disk that the image is; what is written is the volume in it.
+#[test]
+fn a_volume_is_proven_by_the_record_of_all_around_it() {
+    let behind = noise(16_896);
+    // In whole pieces; in whole pieces with what lies behind; and with the edge between two pieces in the midst of that.
+    for size in [2 * MIB, 2 * MIB + 4096, 3 * MIB - behind.len(), 3 * MIB - 4096, 512] {
+        for tail_is_zeros in [false, true] {
+            let mut volume = noise(size);
+            if tail_is_zeros {
+                volume[size.saturating_sub(MIB + MIB / 2)..].fill(0);
+            }
+            let table: Vec<u8> = noise(MIB).into_iter().rev().collect();
+            for behind in [&behind[..], &[]] {
+                let run = |behind: &[u8], table: &[u8]| {
+                    let subject = Subject {
+                        image: Arc::new(Image::of(volume.clone())),
+                        size: size as u64,
+                        unread: Extents::new(),
+                        recorded: Hash::parse(&root(&[table, &volume[..], behind].concat())),
+                        around: Some(Surroundings {
+                            leaf: tree::leaf(&table[..MIB]),
+                            behind: behind.to_vec(),
+                        }),
+                    };
+                    let memory = Arc::new(Arc::new(Memory::new(size, 512)));
+                    write(subject, memory, "the disk".into(), plan(), Tuning::default(), &Watch::new())
+                };
+                let outcome = run(behind, &table);
+                assert!(matches!(outcome.status, Ended::Whole), "{size} {}: {outcome:?}", behind.len());
+                assert_eq!(outcome.tree, Some(root(&volume)));
+            }
+            // Another byte behind it is another disk.
+            let mut other = behind.clone();
+            other[16_895] ^= 1;
+            let subject = Subject {
+                image: Arc::new(Image::of(volume.clone())),
+                size: size as u64,
+                unread: Extents::new(),
+                recorded: Hash::parse(&root(&[&table, &volume[..], &behind].concat())),
+                around: Some(Surroundings { leaf: tree::leaf(&table), behind: other }),
+            };
+            let memory = Arc::new(Arc::new(Memory::new(size, 512)));
+            let outcome = write(subject, memory, "the disk".into(), plan(), Tuning::default(), &Watch::new());
+            assert!(matches!(outcome.status, Ended::Differs) && outcome.not_recorded, "{size}");
+        }
+    }
 }
 
 #[test]

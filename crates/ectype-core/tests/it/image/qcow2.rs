@@ -1,5 +1,6 @@
 //! qcow2: every subformat and cluster size, parents, crashes, limits; QEMU judges in `referees`.
 
+mod packed_children;
 mod referees;
 
 use super::{

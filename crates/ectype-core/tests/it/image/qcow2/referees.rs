@@ -19,7 +19,7 @@ fn output(dir: &Path, tool: &str, args: &[&str]) -> Output {
     Command::new(tool).args(args).current_dir(dir).output().unwrap()
 }
 
-fn run(dir: &Path, tool: &str, args: &[&str]) -> String {
+pub(super) fn run(dir: &Path, tool: &str, args: &[&str]) -> String {
     let output = output(dir, tool, args);
     let said = String::from_utf8_lossy(&output.stderr);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -27,7 +27,7 @@ fn run(dir: &Path, tool: &str, args: &[&str]) -> String {
     text
 }
 
-fn opened(path: &Path) -> Arc<dyn Opened> {
+pub(super) fn opened(path: &Path) -> Arc<dyn Opened> {
     let image = gate::open(path, None, &[]).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     assert_eq!(image.image.facts().format, "qcow2");
     image.image

@@ -1,0 +1,117 @@
+//! `--base` with `--compress`: a compressed image that holds only what differs, with qemu-img as the judge.
+
+use crate::run::*;
+use ectype_testkit::need;
+use std::fs;
+use std::path::Path;
+
+/// A disk of text and chance, and what became of it: a few bytes, a piece of zeros, zeros that hold something now.
+fn disks(dir: &Path) {
+    let mut content = noise(24 * MIB + 1536, 61);
+    content[8 * MIB..12 * MIB].iter_mut().enumerate().for_each(|(n, byte)| *byte = b'a' + (n / 9 % 23) as u8);
+    content[14 * MIB..16 * MIB].fill(0);
+    fs::write(dir.join("disk"), &content).unwrap();
+    content[100] ^= 1;
+    content[9 * MIB + 70_000] ^= 1;
+    content[3 * MIB..5 * MIB].fill(0);
+    content[20 * MIB + 10_000..20 * MIB + 20_000].fill(0);
+    let text: Vec<u8> = (0..MIB + 5000).map(|n| b'a' + (n / 7 % 23) as u8).collect();
+    content[15 * MIB..15 * MIB + text.len()].copy_from_slice(&text);
+    fs::write(dir.join("later"), &content).unwrap();
+}
+
+fn size(dir: &Path, name: &str) -> u64 {
+    fs::metadata(dir.join(name)).unwrap().len()
+}
+
+#[track_caller]
+fn is_child_of(dir: &Path, child: &str, base: &str) {
+    let json = ectype(dir, ["info", "--json", child]).ends_with(0).json();
+    assert_eq!(json["parent"], base, "{json}");
+    ectype(dir, ["verify", child]).ends_with(0);
+    ectype(dir, ["verify", child, "later"]).ends_with(0);
+    if need::tool("qemu-img") {
+        tool("qemu-img", args!["compare", "-f", "raw", "-F", "qcow2", dir.join("later"), dir.join(child)]);
+        tool("qemu-img", args!["check", "-q", "-f", "qcow2", dir.join(child)]);
+    }
+}
+
+#[test]
+fn a_compressed_child_holds_only_what_differs() {
+    let dir = folder();
+    let dir = dir.path();
+    disks(dir);
+    ectype(dir, ["create", "later", "later.img"]).ends_with(0);
+    for (number, (options, base)) in [
+        (&["--compress", "zlib"][..], "base.qcow2"),
+        (&["--compress", "zstd:3"], "base.img"),
+        (&["--compress", "zlib", "--subformat", "v2"], "base.vhdx"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        ectype(dir, ["create", "disk", base]).ends_with(0);
+        let created = format!("created-{number}.qcow2");
+        let args = ["create", "--base", base].into_iter().chain(options.iter().copied());
+        ectype(dir, args.chain(["later", &created])).ends_with(0).says("only what differs");
+        is_child_of(dir, &created, base);
+        let converted = format!("converted-{number}.qcow2");
+        let args = ["convert", "--base", base].into_iter().chain(options.iter().copied());
+        ectype(dir, args.chain(["later.img", &converted])).ends_with(0);
+        is_child_of(dir, &converted, base);
+        assert_eq!(size(dir, &created), size(dir, &converted));
+        // The text is packed, the zeros take no place, and of chance only the clusters that differ are there.
+        if !options.contains(&"v2") {
+            let plain = format!("plain-{number}.qcow2");
+            ectype(dir, ["create", "--base", base, "later", &plain]).ends_with(0);
+            let (packed, plain) = (size(dir, &created), size(dir, &plain));
+            assert!(packed < MIB as u64 && packed < plain / 2, "{options:?}: {packed} of {plain}");
+        }
+        // Flattened.
+        ectype(dir, ["convert", "--overwrite", &created, "flat.img"]).ends_with(0);
+        same(&dir.join("later"), &dir.join("flat.img"));
+    }
+    // A child of a child.
+    let args = ["create", "--base", "created-1.qcow2", "--compress", "zstd", "disk", "grandchild.qcow2"];
+    ectype(dir, args).ends_with(0);
+    ectype(dir, ["verify", "grandchild.qcow2", "disk"]).ends_with(0);
+}
+
+#[test]
+fn killed_it_goes_on() {
+    let dir = folder();
+    let dir = dir.path();
+    disks(dir);
+    ectype(dir, ["create", "disk", "base.qcow2"]).ends_with(0);
+    for compress in ["zlib", "zstd:19"] {
+        let image = format!("{}.qcow2", &compress[..4]);
+        let args =
+            ["create", "--checkpoint", "0", "--base", "base.qcow2", "--compress", compress, "later", &image];
+        let map = dir.join(format!("{image}.map"));
+        // Stopped as soon as something is held.
+        let mut command = command(dir);
+        command.args(args);
+        let mut run = Running::start(command);
+        while !fs::read_to_string(&map).is_ok_and(|map| map.contains("  +")) && !run.ended() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        run.signal("KILL");
+        assert_eq!(run.wait().signal, Some(9), "it was faster");
+        // As an image without a base it is not gone on with.
+        ectype(dir, ["create", "--compress", compress, "later", &image]).ends_with(1).says("begun");
+        let json = ectype(dir, args.into_iter().chain(["--json"])).ends_with(0).json();
+        assert_eq!(json["resumed"], true);
+        is_child_of(dir, &image, "base.qcow2");
+    }
+}
+
+#[test]
+fn a_rescue_is_packed_over_a_base() {
+    let dir = folder();
+    let dir = dir.path();
+    disks(dir);
+    ectype(dir, ["create", "disk", "base.qcow2"]).ends_with(0);
+    let args = ["create", "--through", "between.img", "--base", "base.qcow2", "--compress", "zstd", "later"];
+    ectype(dir, args.into_iter().chain(["a.qcow2"])).ends_with(0);
+    is_child_of(dir, "a.qcow2", "base.qcow2");
+}
