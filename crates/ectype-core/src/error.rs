@@ -45,6 +45,14 @@ impl Kind {
     }
 }
 
+/// The same error of the system once more: it cannot be cloned, but its number and its words can.
+pub(crate) fn again(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
 /// An error of any operation of this library.
 #[derive(Debug)]
 pub struct Error {
@@ -97,6 +105,22 @@ impl Error {
     /// A structure at byte `offset` contradicts its format.
     pub fn corrupt(offset: u64, context: impl Into<String>) -> Self {
         Error { offset: Some(offset), ..Error::new(Kind::Corrupt, context) }
+    }
+
+    /// The same error once more, for whoever asks again: its cause in words, and with the number of the system where that said it.
+    pub(crate) fn again(&self) -> Error {
+        let error = Error {
+            kind: self.kind,
+            context: self.context.clone(),
+            offset: self.offset,
+            advice: self.advice.clone(),
+            source: None,
+        };
+        match (self.io_cause(), &self.source) {
+            (Some(cause), _) => error.because(again(cause)),
+            (None, Some(cause)) => error.because(cause.to_string()),
+            (None, None) => error,
+        }
     }
 
     /// Adds the cause.

@@ -8,7 +8,7 @@ use ectype_core::copy::{Limits, Tuning};
 use ectype_core::error::word;
 use ectype_core::os::file::standard_output;
 use ectype_core::plan::rescue;
-use ectype_core::proof::record::{self, Record};
+use ectype_core::proof::record::Record;
 use ectype_core::task::create::{self, Ended, Options, Outcome, Parts, prepare};
 use ectype_core::task::open::{Images, recognise};
 use ectype_core::watch::Watch;
@@ -69,20 +69,6 @@ pub(crate) enum Step {
     Last,
 }
 
-/// Hours of rescue are not begun for an image that would be refused at their end.
-fn refuse_early(image: &Path, through: &Path, options: &Options) -> Result<()> {
-    if image == through {
-        return Err(Error::refused(format!("{} cannot be both IMAGE and --through", image.display()))
-            .advise("give one of them another name"));
-    }
-    let is_unfinished = || [".map", ".state"].iter().any(|end| record::beside(image, end).exists());
-    let is_incomplete = Record::of(image)?.is_some_and(|record| record.status == "incomplete");
-    if image.exists() && !options.overwrite && !is_incomplete && !is_unfinished() {
-        return Err(Error::refused(format!("{} exists", image.display())).advise("replace it:  --overwrite"));
-    }
-    Ok(())
-}
-
 /// What is damaged is rescued into an image that takes any order, and that is converted.
 fn in_two_steps(options: Options, through: &Path, output: &Output) -> Result<Code> {
     let Some(image) = options.image.clone() else {
@@ -104,7 +90,6 @@ fn in_two_steps(options: Options, through: &Path, output: &Output) -> Result<Cod
         image: Some(image.clone()),
         ..Options::default()
     };
-    refuse_early(&image, through, &options)?;
     create::refuse_early(&packed)?;
     let rescued = Record::of(through)?.filter(|record| record.status == "whole");
     let dry_run = options.dry_run;

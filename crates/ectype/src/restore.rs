@@ -145,7 +145,7 @@ fn tell(outcome: &Outcome, output: &Output) -> Code {
     };
     let timing = report::took(outcome.seconds);
     let advice = match &outcome.status {
-        Ended::Stopped(error) => advice(error, plan.confirm.is_empty(), is_touched(outcome)),
+        Ended::Stopped(error) => advice(error, plan.confirm.is_empty(), held(outcome)),
         _ => Vec::new(),
     };
     match &outcome.status {
@@ -159,7 +159,10 @@ fn tell(outcome: &Outcome, output: &Output) -> Code {
         Ended::Differs => {
             output.finding(&format!("  {target}   does not hold what the image does: {did}   {timing}"))
         }
-        Ended::Stopped(_) => output.finding(&format!("  {target}   restored in part: {did}   {timing}")),
+        Ended::Stopped(_) => {
+            let how = if outcome.is_written { "restored, and not proven" } else { "restored in part" };
+            output.finding(&format!("  {target}   {how}: {did}   {timing}"));
+        }
     }
     if !outcome.unwritable.is_empty() {
         output.finding(&format!("  {} could not be written:", report::size(outcome.unwritable.bytes())));
@@ -206,25 +209,39 @@ fn tell(outcome: &Outcome, output: &Output) -> Code {
         Ended::Differs => Code::Differs,
         Ended::Stopped(error) => {
             output.error(error, &advice);
-            stopped(error.kind(), is_touched(outcome), !outcome.unwritable.is_empty())
+            stopped(error.kind(), held(outcome), !outcome.unwritable.is_empty())
         }
     }
 }
 
-/// Whether the target is no longer what it was; a file loses what it held before anything is written.
-fn is_touched(outcome: &Outcome) -> bool {
-    let counts = &outcome.counts;
-    let emptied = outcome.plan.confirm.is_empty() && !outcome.plan.changed_only;
-    emptied || counts.written + counts.zeroed + counts.discarded > 0
+/// What the target holds after a restore that stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    /// What it held before.
+    Before,
+    Part,
+    /// Everything, though nothing proves it.
+    All,
+}
+
+/// A file loses what it held, or its end, before anything is written.
+fn held(outcome: &Outcome) -> Held {
+    let (counts, plan) = (&outcome.counts, &outcome.plan);
+    let is_cut = plan.confirm.is_empty() && (!plan.changed_only || plan.target.size != plan.image.size);
+    match () {
+        () if outcome.is_written => Held::All,
+        () if is_cut || counts.written + counts.zeroed + counts.discarded > 0 => Held::Part,
+        () => Held::Before,
+    }
 }
 
 /// The exit status of a restore that stopped.
-fn stopped(kind: Kind, is_touched: bool, is_unwritable: bool) -> Code {
+fn stopped(kind: Kind, held: Held, is_unwritable: bool) -> Code {
     match kind {
         Kind::Cancelled => Code::Interrupted,
         Kind::Gone | Kind::Limit | Kind::Changed => Code::Stopped,
         _ if is_unwritable => Code::Differs,
-        _ if !is_touched => Code::Failed,
+        _ if held == Held::Before => Code::Failed,
         // No repetition mends what the image holds: the target stays other than it.
         Kind::Corrupt => Code::Differs,
         _ => Code::Stopped,
@@ -232,16 +249,23 @@ fn stopped(kind: Kind, is_touched: bool, is_unwritable: bool) -> Code {
 }
 
 /// A rerun writes only what is missing; a file is there by then.
-fn advice(error: &Error, is_file: bool, is_touched: bool) -> Vec<String> {
+fn advice(error: &Error, is_file: bool, held: Held) -> Vec<String> {
     let mut advice = exit::advice(error);
-    if error.kind() == Kind::Corrupt && is_touched {
-        advice.push(
-            "the target holds only a part now, and the image is damaged: restore another one".to_owned(),
-        );
-    } else if matches!(error.kind(), Kind::Cancelled | Kind::Gone | Kind::Limit | Kind::Io) && is_touched {
+    let goes_on = matches!(error.kind(), Kind::Cancelled | Kind::Gone | Kind::Limit | Kind::Io);
+    let again = match held {
+        Held::Part if error.kind() == Kind::Corrupt => {
+            advice.push(
+                "the target holds only a part now, and the image is damaged: restore another one".to_owned(),
+            );
+            None
+        }
+        Held::Part => Some("the target holds only a part now; to write what is missing"),
+        Held::All => Some("everything was written, and nothing proves that it is kept; to compare it"),
+        Held::Before => None,
+    };
+    if let Some(again) = again.filter(|_| goes_on) {
         let more: &[&str] = if is_file { &["--changed-only", "--yes"] } else { &["--changed-only"] };
-        let command = args::command_line_with(more);
-        advice.push(format!("the target holds only a part now; to write what is missing:  {command}"));
+        advice.push(format!("{again}:  {}", args::command_line_with(more)));
     }
     advice
 }
@@ -252,17 +276,29 @@ mod tests {
 
     #[test]
     fn only_a_target_that_is_as_it_was_ends_with_1() {
-        for (kind, touched, unwritable, code) in [
-            (Kind::Io, false, false, Code::Failed),
-            (Kind::Corrupt, false, false, Code::Failed),
+        for (kind, held, unwritable, code) in [
+            (Kind::Io, Held::Before, false, Code::Failed),
+            (Kind::Corrupt, Held::Before, false, Code::Failed),
             // A flush that failed: the same command writes it again.
-            (Kind::Io, true, false, Code::Stopped),
-            (Kind::Corrupt, true, false, Code::Differs),
-            (Kind::Io, true, true, Code::Differs),
-            (Kind::Gone, true, false, Code::Stopped),
-            (Kind::Cancelled, true, false, Code::Interrupted),
+            (Kind::Io, Held::Part, false, Code::Stopped),
+            (Kind::Corrupt, Held::Part, false, Code::Differs),
+            (Kind::Io, Held::Part, true, Code::Differs),
+            (Kind::Gone, Held::Part, false, Code::Stopped),
+            (Kind::Cancelled, Held::Part, false, Code::Interrupted),
+            (Kind::Cancelled, Held::All, false, Code::Interrupted),
+            (Kind::Io, Held::All, false, Code::Stopped),
         ] {
-            assert_eq!(stopped(kind, touched, unwritable), code, "{kind:?} {touched} {unwritable}");
+            assert_eq!(stopped(kind, held, unwritable), code, "{kind:?} {held:?} {unwritable}");
         }
+    }
+
+    #[test]
+    fn what_was_written_whole_is_not_called_a_part() {
+        let says = |kind, held| advice(&Error::new(kind, "x"), true, held).join("\n");
+        assert!(says(Kind::Cancelled, Held::All).contains("everything was written"));
+        assert!(!says(Kind::Cancelled, Held::All).contains("a part"));
+        assert!(says(Kind::Cancelled, Held::Part).contains("only a part now; to write what is missing"));
+        assert!(says(Kind::Corrupt, Held::Part).contains("restore another"));
+        assert!(says(Kind::Cancelled, Held::Before).is_empty());
     }
 }

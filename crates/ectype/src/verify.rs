@@ -28,7 +28,8 @@ pub(crate) fn run(args: &VerifyArgs, output: &Output) -> Result<Code> {
                 output.result(&json::comparison(&found));
             }
             let incomplete = record.is_some_and(|record| record.status != "whole");
-            Ok(code(found.is_equal(), incomplete))
+            // The source may be an image that lacks something, too.
+            Ok(code(found.is_equal(), incomplete || found.skipped_unreadable > 0))
         }
         None => {
             let found = output

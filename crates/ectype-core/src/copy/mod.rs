@@ -21,7 +21,7 @@ mod pool;
 mod reader;
 
 use crate::error::{Error, Kind, Result};
-use crate::image::Sink;
+use crate::image::{Placement, Sink};
 use crate::plan::Strategy;
 use crate::plan::map::RescueMap;
 use crate::proof::digest::Algorithm;
@@ -68,6 +68,8 @@ pub struct Job<'a> {
     pub strategy: &'a mut dyn Strategy,
     /// The image.
     pub sink: &'a mut dyn Sink,
+    /// Whether the image is fed in order also where it takes any, as when it goes down a pipe.
+    pub in_order: bool,
     /// What of the image is held: where a resumed copy goes on.
     pub ledger: &'a mut Ledger,
     /// Linear digests to take on the way.
@@ -103,7 +105,8 @@ pub fn copy(job: Job<'_>) -> Result<Copied> {
     let watch = job.watch;
     let takers = committer::Digests::start(job.digests, tuning.buffers, watch);
     let leaves = job.ledger.wants_leaves().then(|| map.size());
-    let (packer, placement) = (job.sink.packer(), job.sink.placement());
+    let packer = job.sink.packer();
+    let placement = if job.in_order { Placement::InOrder } else { job.sink.placement() };
     let gone = AtomicBool::new(false);
     let (reader_end, committed) = std::thread::scope(|scope| {
         let (steps, arrivals) = crossbeam_channel::bounded(tuning.buffers * 2);

@@ -8,7 +8,7 @@
 use super::pipeline::{Belt, CommitterGone, Step};
 use super::pool::Pool;
 use super::{Limits, Tuning, cancelled};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, again};
 use crate::extent::{Extent, PIECE};
 use crate::image::Placement;
 use crate::io::Content;
@@ -267,12 +267,13 @@ impl<'a> Reader<'a> {
         }
         let Answer { at, buffer, read } = answer;
         let sector = u64::from(self.source.geometry().sector);
-        let good = match read.outcome {
+        let came = match read.outcome {
             Outcome::Ok => at.len,
-            // Half a piece has no place in an image that is written in order.
-            _ if self.placement == Placement::InOrder => 0,
             _ => read.good - read.good % sector,
         };
+        // Half a piece has no place in an image that is written in order.
+        let is_half = came < at.len && self.placement == Placement::InOrder;
+        let good = if is_half { 0 } else { came };
         self.read += good;
         if good > 0 {
             self.watch.succeeded();
@@ -290,7 +291,7 @@ impl<'a> Reader<'a> {
         self.send_known(self.answered)?;
         match &read.outcome {
             Outcome::Ok => self.learn(at, &read)?,
-            _ => self.failed.push((at, Read { good, ..read })),
+            _ => self.failed.push((at, Read { good: came, ..read })),
         }
         Ok(())
     }
@@ -417,12 +418,4 @@ fn damaged(offset: u64) -> Error {
 /// A limit that the user set is reached.
 fn limit(reached: String) -> Error {
     Error::new(Kind::Limit, reached).advise("the same command goes on, with that limit again")
-}
-
-/// I/O errors cannot be cloned; the number and the words survive.
-fn again(error: &std::io::Error) -> std::io::Error {
-    match error.raw_os_error() {
-        Some(code) => std::io::Error::from_raw_os_error(code),
-        None => std::io::Error::new(error.kind(), error.to_string()),
-    }
 }

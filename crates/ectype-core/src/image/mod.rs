@@ -53,6 +53,8 @@ pub struct Format {
     /// Whether byte n of the disk is byte n of the file: such an image can be begun by another program, and looked at while it
     /// is unfinished.
     pub is_bytes: bool,
+    /// Whether its files tell the sector of their disk; of others only the record knows.
+    pub tells_sector: bool,
     /// Whether stored bytes are of this format, by their content alone; never true of raw.
     pub probe: fn(&dyn ReadAt) -> bool,
     /// Opens stored bytes for reading.

@@ -83,6 +83,14 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Nothing is skipped and nothing read backwards, for what is expensive in any other order: a few times from the start to the end.
+    pub fn forward() -> Options {
+        let stage = Stage { phase: Phase::Copying, pass: SWEEPING, backwards: false };
+        Options { resume: Some((stage, 0)), ..Options::default() }
+    }
+}
+
 /// What a read was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Aim {
@@ -571,9 +579,10 @@ impl Strategy for Rescue {
             self.cursor = self.far(at);
         }
         if last != at && !matches!(read.outcome, Outcome::Ok) {
-            // Those before the last one were good.
+            // Those before the last one were good; it is the last one that took its time.
             let len = last.offset - at.offset;
-            let before = Tried { at: Extent::new(at.offset, len), good: len, outcome: &Outcome::Ok, ..tried };
+            let took = Duration::ZERO;
+            let before = Tried { at: Extent::new(at.offset, len), good: len, outcome: &Outcome::Ok, took };
             self.learn_step(&before, map);
             tried = Tried { at: last, good: read.good.saturating_sub(len), ..tried };
         }

@@ -9,7 +9,9 @@ use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, PIECE};
 use crate::image::Opened;
 use crate::io::Content;
+use crate::os::Blame;
 use crate::os::buffer::Buffer;
+use crate::os::file::blame;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,6 +53,10 @@ impl ReadOnce for OpenImage {
         let (good, outcome) = match self.0.read_at(&mut buffer[..at.len as usize], at.offset) {
             Ok(()) => (at.len, Outcome::Ok),
             Err(error) if error.kind() == std::io::ErrorKind::InvalidData => (0, Outcome::Failed(error)),
+            // What lies behind a bad sector of a stream is lost with it: there is nothing to search sector by sector.
+            Err(error) if self.0.facts().in_order && blame(&error) == Blame::Medium => {
+                (0, Outcome::Failed(error))
+            }
             Err(error) => (0, medium_or_not(error)),
         };
         Read { good, outcome, took: begun.elapsed() }

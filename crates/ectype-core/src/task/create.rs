@@ -13,9 +13,10 @@ mod planning;
 mod stream;
 
 pub use outcome::{Ended, Outcome};
+pub use planning::refuse_early;
 
 use self::outcome::{missing_extents, only_parts, run_out};
-use self::planning::{open_base, plan_placement, refuse_unsuited, spec, worst_case, wrap};
+use self::planning::{open_base, plan_placement, spec, worst_case, wrap};
 use super::open::{self, Consistency, How, Images, Opened, Purpose, changed};
 use super::target::{Files, RunFacts, Target, map_text, refuse_device, survey};
 use super::verify;
@@ -198,12 +199,6 @@ pub struct Prepared {
     files: Files,
     /// How long that took: a sick medium may be slow to tell what it is.
     took: Duration,
-}
-
-/// Refuses options that the format of the image does not have: known before the source is looked at.
-pub fn refuse_early(options: &Options) -> Result<()> {
-    let (format, _) = policy::format(Medium::File, options.format, options.image.as_deref())?;
-    refuse_unsuited(options, format)
 }
 
 /// Opens the source, surveys the target, and makes the plan. Touches nothing.
@@ -506,8 +501,9 @@ impl Prepared {
         all_came && recorded.is_some_and(|recorded| recorded.root != tree.root)
     }
 
+    /// Whether the image is fed from start to end.
     fn in_order(&self) -> bool {
-        plan_placement(self.plan.format, &self.plan.spec) == Placement::InOrder
+        self.options.stream || plan_placement(self.plan.format, &self.plan.spec) == Placement::InOrder
     }
 
     /// What a run that begins now knows.
@@ -527,11 +523,11 @@ impl Prepared {
     fn copy(&mut self, run: &mut Run, watch: &Watch) -> Result<Copied, Failed> {
         let ledger = &mut run.ledger;
         watch.enter(if self.plan.compare { Phase::Comparing } else { Phase::Copying }, ledger.map().size());
+        let in_order = self.in_order();
         let mut options = self.options.rescue.clone();
         options.cluster = self.opened.cluster;
         // What is written in order has no later pass for what was left.
-        options.leave_slow = !matches!(self.opened.medium, Medium::File | Medium::Image)
-            && run.image.placement() == Placement::Anywhere;
+        options.leave_slow = !matches!(self.opened.medium, Medium::File | Medium::Image) && !in_order;
         let is_left = |status| ledger.map().bytes(status) > 0;
         if run.resumed && ![Status::NonTried, Status::NonTrimmed, Status::NonScraped].into_iter().any(is_left)
         {
@@ -543,6 +539,7 @@ impl Prepared {
             source: &mut *self.opened.source,
             strategy: &mut strategy,
             sink: &mut *run.image,
+            in_order,
             ledger,
             digests,
             tuning: self.options.tuning,

@@ -15,13 +15,21 @@ use crate::plan::rescue;
 use crate::proof::identity::{Identity, Moment, VolumeId};
 use crate::proof::record::{self, Record};
 use crate::proof::tree::{self, Hash};
-use crate::source::{DeviceReader, DeviceSource, FileSource, Geometry, ImageSource, Source, WrappedSource};
+use crate::source::{
+    DeviceReader, DeviceSource, FileSource, Geometry, ImageSource, Source, WRAPPED_START, WrappedSource,
+};
+use crate::watch::Watch;
 use crate::{fs, volume};
+use crossbeam_channel::RecvTimeoutError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// So many partitions, the largest, say which disk it is.
 const MOST_PARTITIONS: usize = 8;
+
+/// How long is waited before it is looked whether to stop.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// What keeps the content from changing while it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +142,8 @@ impl Opened {
     /// Puts a partition table around the volume that this is.
     pub(super) fn wrap(mut self, start: Vec<u8>, end: Vec<u8>) -> Opened {
         self.source = Box::new(WrappedSource::new(self.source, start, end));
+        let unread = self.unread.iter().map(|at| Extent::new(at.offset + WRAPPED_START, at.len));
+        self.unread = unread.collect();
         self
     }
 
@@ -371,11 +381,31 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
     })
 }
 
-/// The sector of the disk in an image: a VHDX tells it, of any other the record knows what it was made of.
+/// The same until a stop is asked for: a compressed file may have to be inflated for hours to learn how long its content is.
+pub(super) fn open_image_watched(path: &Path, images: &Images, watch: &Watch) -> Result<Opened> {
+    let (done, opened) = crossbeam_channel::bounded(1);
+    let (owned_path, owned_images) = (path.to_owned(), images.clone());
+    // Left behind where it is not waited for.
+    let work = move || drop(done.send(open_image(&owned_path, &owned_images)));
+    if std::thread::Builder::new().name("ectype-open".into()).spawn(work).is_err() {
+        return open_image(path, images);
+    }
+    loop {
+        match opened.recv_timeout(GLANCE) {
+            Ok(opened) => return opened,
+            Err(RecvTimeoutError::Timeout) if !watch.stop_asked() => {}
+            Err(RecvTimeoutError::Timeout) => return Err(Error::new(Kind::Cancelled, "interrupted")),
+            Err(RecvTimeoutError::Disconnected) => panic!("an image was neither opened nor refused"),
+        }
+    }
+}
+
+/// The sector of the disk in an image: where the format does not tell it, the record knows what it was made of.
 fn sector_of(facts: &image::Facts, record: Option<&Record>) -> u32 {
     let recorded = record.map(|record| record.source.sector_size);
     let recorded = recorded.filter(|sector| sector.is_power_of_two() && (512..=4096).contains(sector));
-    recorded.filter(|_| facts.format != "vhdx").unwrap_or(facts.sector)
+    let is_told = image::named(facts.format).is_some_and(|format| format.tells_sector);
+    recorded.filter(|_| !is_told).unwrap_or(facts.sector)
 }
 
 /// So much of an image that is only read forward is looked at: there it costs nothing.

@@ -182,6 +182,8 @@ pub struct Outcome {
     pub plan: Plan,
     /// How the bytes were written.
     pub counts: Counts,
+    /// Everything was written: a stop came after that, while it was read back.
+    pub is_written: bool,
     /// What the image does not hold: zeros were written.
     pub unreadable: Extents,
     /// What the target would not take.
@@ -550,6 +552,7 @@ fn write(
         strategy: &mut Rescue::new(geometry, rescue::Options::default()),
         source: &mut source,
         sink: &mut sink,
+        in_order: false,
         ledger: &mut ledger,
         digests: &[],
         tuning,
@@ -575,6 +578,7 @@ fn write(
     let mut outcome = Outcome {
         status: Ended::Whole,
         counts: sink.counts,
+        is_written: stopped.is_none() && sink.bad().is_empty(),
         unwritable: sink.bad().clone(),
         not_recorded: match (of_record, recorded) {
             (Some(root), Some(recorded)) => root != recorded,

@@ -102,7 +102,7 @@ pub fn verify_image(
     watch: &Watch,
 ) -> Result<Verified> {
     refuse_no_file(path)?;
-    let mut opened = open::open_image(path, images)?;
+    let mut opened = open::open_image_watched(path, images, watch)?;
     opened.forget();
     let record = opened.record.take();
     let geometry = opened.geometry();
@@ -118,6 +118,7 @@ pub fn verify_image(
         strategy: &mut Rescue::new(geometry, rescue::Options::default()),
         source: &mut *opened.source,
         sink: &mut Nowhere,
+        in_order: false,
         ledger: &mut ledger,
         digests: &wanted,
         tuning,
@@ -246,9 +247,11 @@ pub fn verify_against(
     watch: &Watch,
 ) -> Result<(Comparison, Option<Record>)> {
     refuse_no_file(image)?;
-    let mut opened = open::open_image(image, images)?;
+    let mut opened = open::open_image_watched(image, images, watch)?;
     let mut other = match disk::find(source)? {
-        Found::File(file) => open::open_image(&file, &Images { format: None, ..images.clone() })?,
+        Found::File(file) => {
+            open::open_image_watched(&file, &Images { format: None, ..images.clone() }, watch)?
+        }
         Found::Device { .. } => open::open(source, How { purpose: Purpose::Look, ..How::default() })?,
     };
     if all {
@@ -288,13 +291,17 @@ pub(super) fn compare(
     for skipped in unread.iter() {
         map.set(skipped.intersect(Extent::new(0, shared)), Status::Bad);
     }
+    // A stream is read forward, however sick the source is.
+    let in_order = image.facts().in_order;
+    let options = if in_order { rescue::Options::forward() } else { rescue::Options::default() };
     let mut sink = Against { image, buffer: vec![0; PIECE as usize], found: Comparison::default() };
     let mut ledger = Ledger::comparing(map);
     watch.enter(Phase::Verifying, shared);
     let copied = copy(Job {
-        strategy: &mut Rescue::new(geometry, rescue::Options::default()),
+        strategy: &mut Rescue::new(geometry, options),
         source: &mut *other.source,
         sink: &mut sink,
+        in_order: false,
         ledger: &mut ledger,
         digests,
         tuning,

@@ -500,6 +500,7 @@ fn the_largest_size_that_a_number_can_say_does_not_overflow() {
                 strategy: &mut Rescue::new(source.geometry(), Options { retries: 1, ..Options::default() }),
                 source: &mut source,
                 sink: &mut Nowhere,
+                in_order: false,
                 ledger: &mut ledger,
                 digests: &[],
                 tuning: CALM,

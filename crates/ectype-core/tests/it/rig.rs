@@ -169,6 +169,7 @@ impl Open {
             source,
             strategy: &mut strategy,
             sink: &mut self.sink,
+            in_order: false,
             ledger: &mut self.ledger,
             digests,
             tuning,

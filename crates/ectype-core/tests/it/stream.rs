@@ -63,3 +63,17 @@ fn what_came_before_a_drive_died_was_sent() {
     assert!(outcome.map.is_none() && outcome.record.is_none() && outcome.digests.is_empty());
     assert!(bytes == content[..bytes.len()] && bytes.len() as u64 == 12 * MIB);
 }
+
+#[test]
+fn damage_is_told_where_it_is_and_not_where_its_piece_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    let content = crate::rig::bytes(&SparseRandom::full(83, 8 * MIB));
+    let source = dir.path().join("source");
+    fs::write(&source, &content).unwrap();
+    let bad = 5 * MIB + 300 * 512;
+    let drive = SickDrive::new(content.clone()).bad([Extent::new(bad, 512)]).partial();
+    let (outcome, bytes) = sent(&source, "raw", drive);
+    let Ended::Stopped(error) = &outcome.status else { panic!("{:?}", outcome.status) };
+    assert_eq!((error.kind(), error.offset()), (Kind::Limit, Some(bad)), "{error}");
+    assert!(bytes == content[..5 * MIB as usize]);
+}

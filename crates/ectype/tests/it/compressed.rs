@@ -148,3 +148,26 @@ fn none_of_them_is_written() {
     ectype(dir.path(), args!["convert", "a.img", "b", "--format", "xz"]).ends_with(2).says("xz");
     assert!(!dir.path().join("b.img.gz").exists() && !dir.path().join("b").exists());
 }
+
+/// How long its content is, bzip2 does not tell: a stop does not wait until all of it, here terabytes, was inflated to count.
+#[test]
+fn an_interrupt_does_not_wait_until_it_is_counted() {
+    if !need::tool("bzip2") {
+        return;
+    }
+    let dir = folder();
+    let dir = dir.path();
+    fs::write(dir.join("zeros"), vec![0; 64 * MIB]).unwrap();
+    tool("bzip2", args![dir.join("zeros")]);
+    let member = fs::read(dir.join("zeros.bz2")).unwrap();
+    fs::write(dir.join("long.bz2"), member.repeat(50_000)).unwrap();
+    fs::write(dir.join("short"), [1; 512]).unwrap();
+    for args in [&["long.bz2"][..], &["long.bz2", "short"], &["short", "long.bz2"]] {
+        let mut command = command(dir);
+        command.args(["verify", "--progress", "json"]).args(args);
+        let mut running = Running::start(command);
+        running.until_it_says("progress");
+        running.signal("INT");
+        running.wait().ends_with(130);
+    }
+}

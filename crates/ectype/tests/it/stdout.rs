@@ -388,3 +388,20 @@ fn gigabytes_of_holes_take_little_memory() {
     let line = "(ulimit -v 400000; exec $E create -q --format zst source -) | wc -c";
     assert!(shell(dir.path(), line).trim().parse::<u64>().unwrap() < MIB as u64);
 }
+
+#[test]
+fn the_time_that_was_given_is_over_also_where_nobody_reads() {
+    let dir = folder();
+    noisy(dir.path(), "source", 64 * MIB, 79);
+    let mut command = command(dir.path());
+    command.args(["create", "--json", "--max-time", "1", "source", "-"]);
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let out = child.stdout.take().unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let err = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(5), "{err}");
+    let value: Value = serde_json::from_str(err.lines().next_back().unwrap()).unwrap();
+    assert_eq!((&value["status"], &value["error"]["kind"]), (&"stopped".into(), &"limit".into()));
+    drop(out);
+}

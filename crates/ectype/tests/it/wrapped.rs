@@ -375,3 +375,33 @@ fn the_table_counts_in_the_sectors_of_the_disk() {
     restore(dir, "a.vhdx", part).ends_with(0).says("only the volume is written");
     divided.is_back();
 }
+
+/// What an image of the bare volume lacks lies further on in the disk around it.
+#[test]
+fn what_a_bare_image_lacks_is_skipped_where_it_is() {
+    if !here() {
+        return;
+    }
+    let dir = folder();
+    let dir = dir.path();
+    let divided = Divided::new(dir);
+    ectype(dir, args!["create", &divided.part, "a.vhdx"]).ends_with(0);
+    ectype(dir, args!["create", "--bare", "--format", "raw", &divided.part, "b.img"]).ends_with(0);
+    ectype(dir, args!["verify", "a.vhdx", "b.img"]).ends_with(0);
+    // As if these had been unreadable: the first 512 KiB of a volume that has something there.
+    let (path, mut record) = record(dir, "b.img");
+    record["status"] = "incomplete".into();
+    record["bytes"]["unreadable"] = (MIB / 2).into();
+    record["unreadable"] = serde_json::json!([{ "offset": 0, "length": MIB / 2 }]);
+    fs::write(&path, record.to_string()).unwrap();
+    let image = File::options().write(true).open(dir.join("b.img")).unwrap();
+    image.write_all_at(&vec![0; MIB / 2], 0).unwrap();
+    // Equal as far as it goes, whichever of the two lacks something.
+    let json = ectype(dir, args!["verify", "--json", "a.vhdx", "b.img"]).ends_with(3).json();
+    assert_eq!((&json["equal"], &json["skipped"]["unreadable"]), (&true.into(), &(MIB / 2).into()), "{json}");
+    assert_eq!(json["compared"], START + VOLUME - MIB / 2);
+    let all = ectype(dir, args!["verify", "--json", "--all", "a.vhdx", "b.img"]).ends_with(4).json();
+    assert_eq!(all["differences"][0]["offset"], START, "{all}");
+    image.write_all_at(b"x", MIB as u64).unwrap();
+    ectype(dir, args!["verify", "a.vhdx", "b.img"]).ends_with(4);
+}

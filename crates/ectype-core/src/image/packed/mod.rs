@@ -18,7 +18,7 @@ mod xz;
 pub use inflate::{Compression, Inflate};
 pub(super) use reader::open;
 
-use super::Format;
+use super::{Format, Open};
 use crate::error::Result;
 use crate::io::ReadAt;
 
@@ -36,7 +36,8 @@ const fn row(
     extensions: &'static [&'static str],
     probe: fn(&dyn ReadAt) -> bool,
 ) -> Format {
-    Format { name, extensions, is_bytes: false, probe, open: |stored, _| open(stored), writing: None }
+    let open: Open = |stored, _| open(stored);
+    Format { name, extensions, is_bytes: false, tells_sector: false, probe, open, writing: None }
 }
 
 fn is(stored: &dyn ReadAt, compression: Compression) -> bool {

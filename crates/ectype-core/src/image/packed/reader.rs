@@ -31,6 +31,8 @@ struct Reading {
     /// The last pieces, and the number of the first of them.
     window: VecDeque<Vec<u8>>,
     first: u64,
+    /// Why it does not go on. It is not tried again: a disk that fails takes its time about it.
+    failed: Option<Error>,
 }
 
 /// Opens a compressed file.
@@ -46,10 +48,14 @@ pub(in crate::image) fn open(stored: Arc<dyn ReadAt>) -> Result<Arc<dyn Opened>>
     let came = inflate.fill(&mut head)?;
     head.truncate(came);
     refuse_container(&head)?;
-    let size = match told {
-        Some(told) => told,
-        None if came < PIECE as usize => came as u64,
-        None => count(&mut inflate)?,
+    let told = told.or((came < PIECE as usize).then_some(came as u64));
+    let (size, reading) = match told {
+        Some(size) => {
+            let mut reading = Reading::of(inflate);
+            reading.add(size, head)?;
+            (size, reading)
+        }
+        None => (count(&mut inflate)?, Reading { kept: vec![head], ..Reading::begin(&stored)? }),
     };
     let facts = Facts {
         format: match compression {
@@ -65,8 +71,7 @@ pub(in crate::image) fn open(stored: Arc<dyn ReadAt>) -> Result<Arc<dyn Opened>>
         more: vec![("compressed", stored.size().into())],
         ..Facts::default()
     };
-    let reading = Shared::new(Reading::begin(&stored)?);
-    Ok(Arc::new(PackedImage { stored, size, facts, reading }))
+    Ok(Arc::new(PackedImage { stored, size, facts, reading: Shared::new(reading) }))
 }
 
 /// How much content there is, by inflating what is left.
@@ -94,9 +99,12 @@ fn refuse_container(head: &[u8]) -> Result<()> {
 }
 
 impl Reading {
+    fn of(inflate: Inflate) -> Reading {
+        Reading { inflate, kept: Vec::new(), window: VecDeque::new(), first: 0, failed: None }
+    }
+
     fn begin(stored: &Arc<dyn ReadAt>) -> Result<Reading> {
-        let inflate = Inflate::new(Arc::clone(stored))?;
-        Ok(Reading { inflate, kept: Vec::new(), window: VecDeque::new(), first: 0 })
+        Ok(Reading::of(Inflate::new(Arc::clone(stored))?))
     }
 
     /// The piece `index` of a content of `size` bytes.
@@ -106,8 +114,13 @@ impl Reading {
             *self = Reading { kept, ..Reading::begin(stored)? };
         }
         if index >= self.kept.len() as u64 {
-            while self.first + self.window.len() as u64 <= index {
-                self.go_on(size)?;
+            while self.next() <= index {
+                if let Some(failed) = &self.failed {
+                    return Err(failed.again());
+                }
+                if let Err(error) = self.go_on(size) {
+                    self.failed = Some(error);
+                }
             }
         }
         match self.kept.get(index as usize) {
@@ -116,10 +129,14 @@ impl Reading {
         }
     }
 
+    /// The number of the piece that comes next.
+    fn next(&self) -> u64 {
+        self.first + self.window.len() as u64
+    }
+
     /// Inflates the next piece.
     fn go_on(&mut self, size: u64) -> Result<()> {
-        let next = self.first + self.window.len() as u64;
-        let wanted = Extent::new(next * PIECE, PIECE).intersect(Extent::new(0, size)).len as usize;
+        let wanted = piece_of(size, self.next()).len as usize;
         let mut piece = match self.window.len() {
             WINDOW => {
                 self.first += 1;
@@ -129,11 +146,19 @@ impl Reading {
         };
         piece.resize(wanted, 0);
         let came = self.inflate.fill(&mut piece)?;
-        // Behind the last byte there must be none, and the checksums of the end must be right.
-        let is_last = next * PIECE + wanted as u64 == size;
-        if came < wanted || (is_last && self.inflate.fill(&mut [0])? > 0) {
+        piece.truncate(came);
+        self.add(size, piece)
+    }
+
+    /// Takes the next piece: as long as it must be, and behind the last one there is nothing, which also proves the checksums of
+    /// the end.
+    fn add(&mut self, size: u64, piece: Vec<u8>) -> Result<()> {
+        let (next, came) = (self.next(), piece.len() as u64);
+        let wanted = piece_of(size, next);
+        let is_last = wanted.end() == size;
+        if came != wanted.len || (is_last && self.inflate.fill(&mut [0])? > 0) {
             let (found, at) = (self.inflate.produced(), self.inflate.position());
-            let found = if came < wanted { format!("{found}") } else { "more".to_owned() };
+            let found = if came < wanted.len { format!("{found}") } else { "more".to_owned() };
             let what = format!("its content should be {size} bytes long, as it tells, and {found} are found");
             return Err(Error::corrupt(at, what));
         }
@@ -143,6 +168,10 @@ impl Reading {
         self.window.push_back(piece);
         Ok(())
     }
+}
+
+fn piece_of(size: u64, index: u64) -> Extent {
+    Extent::new(index * PIECE, PIECE).intersect(Extent::new(0, size))
 }
 
 impl ReadAt for PackedImage {

@@ -33,13 +33,13 @@ pub(super) fn content_size(stored: &dyn ReadAt) -> Result<Option<u64>> {
 fn last_stream(stored: &dyn ReadAt, mut end: u64) -> Result<Option<(u64, u64)>> {
     // Padding: zeros, in fours.
     let mut footer = [0; FOOTER as usize];
-    // Little at first: a file may be nothing but tiny streams, without any padding.
+    // Little at first, and no more than twice what is there: a file may be nothing but tiny streams with little between them.
     let (mut chunk, mut most) = (Vec::new(), FOOTER);
     loop {
         let len = most.min(end);
         chunk.resize(len as usize, 0);
         read(stored, &mut chunk, end - len)?;
-        most = CHUNK;
+        most = CHUNK.min(2 * most);
         let zeros = chunk.iter().rev().take_while(|byte| **byte == 0).count() as u64;
         if zeros < len || zeros == 0 {
             end -= zeros / 4 * 4;
@@ -139,12 +139,13 @@ mod tests {
         // An empty stream, as `xz` writes it of no bytes.
         const EMPTY: &[u8; 32] = b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4\x46\0\0\0\0\x1c\xdf\x44\x21\
                                    \x1f\xb6\xf3\x7d\x01\0\0\0\0\x04YZ";
-        for padding in [0, 4, 12, 100_000] {
-            let mut bytes = EMPTY.repeat(5000);
-            bytes.resize(bytes.len() + padding, 0);
-            let stored = Counted(bytes, AtomicU64::new(0));
-            assert_eq!(content_size(&stored).unwrap(), Some(0));
-            assert!(stored.1.into_inner() < 4 * stored.0.len() as u64, "with padding of {padding}");
+        let padded = |padding: usize| [&EMPTY[..], &vec![0; padding]].concat();
+        for padding in [0, 4, 12, 16, 100, 100_000] {
+            for bytes in [EMPTY.repeat(5000), padded(padding).repeat(500)] {
+                let stored = Counted([bytes, vec![0; padding]].concat(), AtomicU64::new(0));
+                assert_eq!(content_size(&stored).unwrap(), Some(0));
+                assert!(stored.1.into_inner() < 4 * stored.0.len() as u64, "with padding of {padding}");
+            }
         }
         assert_eq!(content_size(&[0; 12].to_vec()).unwrap(), None);
     }

@@ -41,6 +41,7 @@ pub static QCOW2: Format = Format {
     name: "qcow2",
     extensions: &["qcow2", "qcow"],
     is_bytes: false,
+    tells_sector: false,
     probe,
     open: reader::open,
     writing: Some(Writing {

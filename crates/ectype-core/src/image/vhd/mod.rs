@@ -30,6 +30,7 @@ pub static VHD: Format = Format {
     name: "vhd",
     extensions: &["vhd"],
     is_bytes: false,
+    tells_sector: false,
     probe: reader::probe,
     open: reader::open,
     writing: Some(Writing {

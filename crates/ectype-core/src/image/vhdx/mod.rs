@@ -32,6 +32,7 @@ pub static VHDX: Format = Format {
     name: "vhdx",
     extensions: &["vhdx"],
     is_bytes: false,
+    tells_sector: true,
     probe: is_vhdx,
     open: reader::open,
     writing: Some(WRITING),

@@ -37,6 +37,7 @@ pub static VMDK: Format = Format {
     name: "vmdk",
     extensions: &["vmdk"],
     is_bytes: false,
+    tells_sector: false,
     probe,
     open: reader::open,
     writing: Some(Writing {

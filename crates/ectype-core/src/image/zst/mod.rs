@@ -39,6 +39,7 @@ pub static ZST: Format = Format {
     name: "zst",
     extensions: &["zst", "zstd"],
     is_bytes: false,
+    tells_sector: false,
     probe,
     open,
     writing: Some(Writing {

@@ -29,6 +29,9 @@ struct Drive {
 struct Counts {
     reads: u64,
     failed: u64,
+    /// Where a window of a few pieces stands that moves forward over what is read, and how often it had to begin anew.
+    end: u64,
+    anew: u64,
     /// How often each sector was read.
     sectors: Vec<u32>,
 }
@@ -74,6 +77,9 @@ impl Drive {
             let goes_on = matches!(outcome, Outcome::Ok) && at.end() < asked.end();
             all = Read { good: all.good + good, outcome, took: all.took + took };
             counts.reads += 1;
+            let is_behind = at.offset + 16 * PIECE < counts.end;
+            counts.anew += u64::from(is_behind);
+            counts.end = if is_behind { at.end() } else { counts.end.max(at.end()) };
             counts.failed += u64::from(!matches!(all.outcome, Outcome::Ok));
             let sector = u64::from(self.geometry.sector);
             counts.sectors.resize((self.geometry.size / sector) as usize, 0);
@@ -409,4 +415,48 @@ fn without_scraping_only_the_edges_are_found() {
     assert!(map.bytes(Status::Bad) <= 64 * 512);
     assert_eq!(map.bytes(Status::Finished), drive.geometry.size - drive.bad.bytes());
     assert!(counts.failed < 64);
+}
+
+#[test]
+fn good_steps_before_a_slow_failure_are_not_slow() {
+    let drive = Drive::new(1 << 30, 512, []);
+    let mut map = RescueMap::new(drive.geometry.size);
+    let mut rescue = Rescue::new(drive.geometry, Options { leave_slow: true, ..Options::default() });
+    let mut answer = |rescue: &mut Rescue, at: Extent, good: u64, took: Duration| {
+        let outcome = match good == at.len {
+            true => Outcome::Ok,
+            false => Outcome::Medium { first_bad: None, unwritten: false },
+        };
+        map.set(Extent::new(at.offset, good), Status::Finished);
+        for (changed, status) in rescue.learn(at, &Read { good, outcome, took }, &map) {
+            map.set(changed, status);
+        }
+        rescue.next(&map).unwrap()
+    };
+    let mut at = rescue.next(&RescueMap::new(drive.geometry.size)).unwrap();
+    for _ in 0..40 {
+        at = answer(&mut rescue, at, at.len, Duration::from_millis(5));
+    }
+    // Of a suspect medium, three clusters that were read at once, and a fourth over which the drive thought for long.
+    let failed = at.first(CLUSTER);
+    at = answer(&mut rescue, at, 0, Duration::from_secs(5));
+    assert_eq!((at.offset, rescue.step()), (failed.offset, Some(CLUSTER)));
+    let four = Extent::new(at.offset, 4 * CLUSTER);
+    at = answer(&mut rescue, four, 3 * CLUSTER, Duration::from_secs(5));
+    assert_eq!(at.offset, four.end() + CLUSTER, "the first skip");
+    assert_eq!(rescue.took.as_secs(), 10, "no time counts twice");
+}
+
+#[test]
+fn forward_is_a_few_times_from_start_to_end_whatever_the_damage() {
+    let scattered =
+        (0..200).map(|index| Extent::new(index * 3 * PIECE + index % 7 * 512, 512 << (index % 8)));
+    let hole = Extent::new(700 * PIECE, 40 * PIECE);
+    let drive = Drive::new(1 << 30, 512, scattered.chain([hole]).collect::<Vec<_>>());
+    let (map, counts) = drive.all(Options::default());
+    assert_eq!(map, drive.expected());
+    assert!(counts.anew > 10, "{} times", counts.anew);
+    let (map, counts) = drive.all(Options::forward());
+    assert_eq!(map, drive.expected());
+    assert!(counts.anew <= 2, "{} times", counts.anew);
 }

@@ -10,6 +10,7 @@ use crate::io::{Content, ReadAt};
 use crate::os::Medium;
 use crate::os::file::{self, PlainFile};
 use crate::plan::policy;
+use crate::proof::record::{self, Record};
 use crate::source::{Geometry, WRAPPED_START};
 use crate::volume::around::around;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,25 @@ const MOST_EXTENTS: usize = 100_000;
 
 pub(super) fn plan_placement(format: &Format, spec: &Spec) -> Placement {
     format.writing.as_ref().map_or(Placement::Anywhere, |writing| (writing.placement)(spec))
+}
+
+/// Refuses an image that is to be made of a rescue, which is the source of these options: hours of rescue are not begun for what
+/// would be refused at their end.
+pub fn refuse_early(options: &Options) -> Result<()> {
+    if let Some(image) = &options.image {
+        let name = image.display();
+        if *image == options.source {
+            return Err(Error::refused(format!("{name} cannot be both IMAGE and --through"))
+                .advise("give one of them another name"));
+        }
+        let is_incomplete = Record::of(image)?.is_some_and(|record| record.status == "incomplete");
+        let is_unfinished = || [".map", ".state"].iter().any(|end| record::beside(image, end).exists());
+        if image.exists() && !options.overwrite && !is_incomplete && !is_unfinished() {
+            return Err(Error::refused(format!("{name} exists")).advise("replace it:  --overwrite"));
+        }
+    }
+    let (format, _) = policy::format(Medium::File, options.format, options.image.as_deref())?;
+    refuse_unsuited(options, format)
 }
 
 /// Refuses options that the format does not have.

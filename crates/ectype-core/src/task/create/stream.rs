@@ -15,9 +15,8 @@ use super::outcome::{Ended, Outcome};
 use super::{Failed, Options, Prepared, Run, Settled};
 use crate::copy::Copied;
 use crate::error::{Error, Kind, Result, word};
-use crate::extent::{Extent, Extents};
-use crate::image::{Format, Image, Pack, Packed, Place, Placement, Sink, raw};
-use crate::io::{Content, ReadAt};
+use crate::extent::Extents;
+use crate::image::{Format, Place, raw};
 use crate::os::Medium;
 use crate::os::file::{self, PlainFile};
 use crate::plan::map::RescueMap;
@@ -105,12 +104,13 @@ impl Prepared {
         self.options.limits.time = self.options.limits.time.map(|time| time.saturating_sub(begun.elapsed()));
         self.refuse_target(&out)?;
         let failed = |error| Error::io("sending to standard output", error);
-        let pipe = Arc::new(Pipe::start(out, watch.wish()).map_err(failed)?);
+        let until = self.options.limits.time.and_then(|time| called.checked_add(time));
+        let pipe = Arc::new(Pipe::start(out, watch.wish(), until).map_err(failed)?);
         let writing = self.plan.format.writing.as_ref().expect("a plan writes");
         let place = Place { storage: Box::new(Arc::clone(&pipe)), parent: None };
         let mut run = Run {
             ledger: Ledger::passing(RescueMap::new(self.opened.geometry().size)),
-            image: Box::new(InOrder((writing.create)(place, &self.plan.spec)?)),
+            image: (writing.create)(place, &self.plan.spec)?,
             facts: self.facts(),
             resumed: false,
         };
@@ -211,9 +211,15 @@ fn end(
 
 /// Why it was stopped, and what that means for a stream.
 fn why(error: Error, pipe: &Pipe, watch: &Watch) -> Error {
+    // A drive that timed out has a number of the system.
+    let is_over =
+        |cause: &io::Error| cause.kind() == io::ErrorKind::TimedOut && cause.raw_os_error().is_none();
+    let is_over = error.io_cause().is_some_and(is_over);
     let error = match pipe.failure() {
         // What reads may have been interrupted, too.
         _ if watch.stop_asked() => Error::new(Kind::Cancelled, "interrupted"),
+        // Whoever reads may take nothing any more: it is the sink that sees it.
+        _ if is_over => Error::new(Kind::Limit, "the time that was given is over"),
         Some(cause) if cause.kind() == io::ErrorKind::BrokenPipe => {
             let context = format!("what reads standard output left after {} bytes", pipe.sent());
             Error::new(Kind::Io, context).because(cause)
@@ -222,65 +228,4 @@ fn why(error: Error, pipe: &Pipe, watch: &Watch) -> Error {
         None => error,
     };
     error.without_advice().advise("nothing goes on with a stream: the same command sends all of it again")
-}
-
-/// An image that takes any order, fed in the one in which it is sent.
-struct InOrder(Box<dyn Image>);
-
-impl Sink for InOrder {
-    fn placement(&self) -> Placement {
-        Placement::InOrder
-    }
-
-    fn packer(&self) -> Option<Arc<dyn Pack>> {
-        self.0.packer()
-    }
-
-    fn put(&mut self, offset: u64, data: &[u8]) -> Result<()> {
-        self.0.put(offset, data)
-    }
-
-    fn put_packed(&mut self, offset: u64, data: &[u8], packed: &Packed) -> Result<()> {
-        self.0.put_packed(offset, data, packed)
-    }
-
-    fn zero(&mut self, at: Extent) -> Result<()> {
-        self.0.zero(at)
-    }
-
-    fn unused(&mut self, at: Extent) -> Result<()> {
-        self.0.unused(at)
-    }
-
-    fn unreadable(&mut self, at: Extent) -> Result<()> {
-        self.0.unreadable(at)
-    }
-
-    fn checkpoint(&mut self) -> Result<()> {
-        self.0.checkpoint()
-    }
-}
-
-impl ReadAt for InOrder {
-    fn size(&self) -> u64 {
-        self.0.size()
-    }
-
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-        self.0.read_at(buf, offset)
-    }
-
-    fn content_at(&self, offset: u64) -> io::Result<(Content, u64)> {
-        self.0.content_at(offset)
-    }
-}
-
-impl Image for InOrder {
-    fn set_end(&mut self, size: u64) -> Result<()> {
-        self.0.set_end(size)
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        self.0.finish()
-    }
 }

@@ -56,6 +56,7 @@ pub(super) fn read_back(
         strategy: &mut Rescue::new(geometry, rescue::Options::default()),
         source: &mut *source,
         sink: &mut sink,
+        in_order: false,
         ledger: &mut ledger,
         digests: &[],
         tuning,

@@ -330,7 +330,7 @@ impl Sink for Restoring {
         let at = Extent::new(offset, (*block).as_ref().len() as u64);
         let leaf = leaf_of(packed);
         match leaf {
-            Some(leaf) => self.grow(at, Some((data, leaf))),
+            Some(leaf) => self.grow(at, Some(((*block).as_ref(), leaf))),
             None => self.tree = None,
         }
         self.written.set(at, leaf);

@@ -30,6 +30,8 @@ struct Memory {
     unsure: bool,
     /// The watch that is stopped with the first write.
     stops: Option<Arc<Watch>>,
+    /// It is stopped only when the target is read back.
+    stops_late: bool,
 }
 
 impl Memory {
@@ -45,11 +47,12 @@ impl Memory {
             discards: true,
             unsure: false,
             stops: None,
+            stops_late: false,
         }
     }
 
     fn change(&self, at: Extent, change: impl FnOnce(&mut [u8])) -> io::Result<()> {
-        if let Some(watch) = &self.stops {
+        if let Some(watch) = self.stops.as_ref().filter(|_| !self.stops_late) {
             watch.stop();
         }
         if self.writes.fetch_add(1, Ordering::Relaxed) >= self.dies_after {
@@ -117,6 +120,9 @@ impl Onto for Arc<Memory> {
     fn forget(&self) {}
 
     fn source(&self) -> Result<Box<dyn Source>> {
+        if let Some(watch) = self.stops.as_ref().filter(|_| self.stops_late) {
+            watch.stop();
+        }
         let bytes = self.bytes.lock().unwrap().clone();
         let size = bytes.len() as u64;
         let facts = Facts { sector: self.sector, ..Facts::default() };
@@ -390,6 +396,20 @@ fn what_the_image_does_not_give_becomes_zeros_and_is_told() {
     let mut expected = bytes;
     expected[MIB + 1024..MIB + 1536].fill(0);
     assert!(*memory.bytes.lock().unwrap() == expected);
+}
+
+#[test]
+fn a_stop_tells_whether_everything_was_written_before() {
+    let bytes = noise(20 * MIB);
+    for late in [false, true] {
+        let mut memory = Memory::new(20 * MIB, 512);
+        (memory.stops, memory.stops_late) = (Some(Arc::new(Watch::new())), late);
+        let memory = Arc::new(memory);
+        let outcome = restore(Image::of(bytes.clone()), &memory, plan(), 20 * MIB);
+        let Ended::Stopped(error) = &outcome.status else { panic!("{:?}", outcome.status) };
+        assert_eq!((error.kind(), outcome.is_written), (Kind::Cancelled, late));
+        assert_eq!(*memory.bytes.lock().unwrap() == bytes, late);
+    }
 }
 
 #[test]

@@ -2,15 +2,19 @@
 
 use super::{Alone, sample};
 use crate::rig::assert_same;
-use ectype_core::Result;
 use ectype_core::error::Kind;
 use ectype_core::image::packed::{Compression, Inflate};
 use ectype_core::image::{Opened, probe};
 use ectype_core::io::ReadAt;
+use ectype_core::os::buffer::Buffer;
+use ectype_core::source::{ImageSource, Outcome, Source};
+use ectype_core::{Extent, Result};
 use ectype_testkit::need;
 use std::io::Write;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// A writer: its command, and how its output is known.
 type Writer = (&'static str, &'static [&'static str], Compression);
@@ -284,6 +288,113 @@ fn a_stream_that_is_not_as_told_is_found_at_its_end() {
         wrong_sum[at] ^= 1;
         assert!(last(wrong_sum).is_err());
         assert!(last(packed[..packed.len() - 1].to_vec()).is_err(), "it was cut");
+    }
+}
+
+/// A length that is less than what comes: also one of nothing, of which no byte is ever asked for.
+#[test]
+fn a_stream_that_tells_too_little_is_not_opened_as_whole() {
+    if !need::tools(&["xz"]) {
+        return;
+    }
+    for (len, told) in [(3 << 20, 0_u64), (1 << 20, 0), (5000, 0), (5000, 4999), (1 << 20, (1 << 20) - 1)] {
+        let xz = pack("xz", &["-0c", "--check=crc32"], &sample(9, len));
+        let error = open(telling(&xz, told)).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Corrupt, "{told} of {len}: {error}");
+        assert_eq!(open(telling(&xz, len)).unwrap().size(), len);
+    }
+}
+
+/// An xz file of one block, with an index that tells `told` of it (the .xz file format, section 4).
+fn telling(xz: &[u8], told: u64) -> Vec<u8> {
+    let number = |mut number: u64| {
+        let mut bytes = Vec::new();
+        while number >= 0x80 {
+            bytes.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        bytes.push(number as u8);
+        bytes
+    };
+    let footer = xz.len() - 12;
+    let len = (u32::from_le_bytes(xz[footer + 4..footer + 8].try_into().unwrap()) as usize + 1) * 4;
+    let old = &xz[footer - len..footer];
+    let unpadded = 2 + old[2..].iter().position(|byte| byte & 0x80 == 0).unwrap();
+    let mut index = old[..=unpadded].to_vec();
+    index.extend(number(told));
+    index.resize(index.len().next_multiple_of(4), 0);
+    let sum = |bytes: &[u8]| {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        crc.sum().to_le_bytes()
+    };
+    index.extend(sum(&index));
+    let mut flags = (index.len() as u32 / 4 - 1).to_le_bytes().to_vec();
+    flags.extend(&xz[footer + 8..footer + 10]);
+    [&xz[..footer - len], &index, &sum(&flags), &flags, b"YZ"].concat()
+}
+
+/// Stored bytes, of which one cannot be read any more from some moment on.
+struct Scratched {
+    stored: Vec<u8>,
+    bad: u64,
+    is_bad: Arc<AtomicBool>,
+    failed: Arc<AtomicU64>,
+}
+
+impl ReadAt for Scratched {
+    fn size(&self) -> u64 {
+        self.stored.size()
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<()> {
+        let met = (offset..offset + buf.len() as u64).contains(&self.bad);
+        if met && self.is_bad.load(Ordering::Relaxed) {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+            return Err(std::io::Error::from_raw_os_error(5));
+        }
+        self.stored.read_at(buf, offset)
+    }
+}
+
+/// What lies behind a bad sector of the disk below is lost with it: that is an error, and no damage of a medium that is
+/// searched sector by sector for hours.
+#[test]
+fn a_bad_sector_below_a_stream_ends_the_reading() {
+    let content = sample(11, 24 << 20);
+    for (tool, args) in
+        [("gzip", &["-1c"][..]), ("xz", &["-0c"]), ("zstd", &["-qc", "-1"]), ("lz4", &["-qc"])]
+    {
+        if !need::tools(&[tool]) {
+            continue;
+        }
+        let stored = pipe(tool, args, &content);
+        let (is_bad, failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let bad = stored.len() as u64 / 2;
+        let format = probe(&stored).unwrap();
+        let scratched = Scratched { stored, bad, is_bad: Arc::clone(&is_bad), failed: Arc::clone(&failed) };
+        let image = (format.open)(Arc::new(scratched), &mut Alone).unwrap();
+        is_bad.store(true, Ordering::Relaxed);
+        let mut source = ImageSource::new(image, content.len() as u64);
+        let (mut good, mut lost) = (0, 0);
+        for four in 0..6 {
+            for piece in 0..4 {
+                let at = Extent::new((four * 4 + piece) << 20, 1 << 20);
+                source.submit(at, Buffer::new(1 << 20));
+            }
+            while let Some(answer) = source.complete(Duration::from_secs(60)) {
+                match answer.read.outcome {
+                    Outcome::Ok => good += 1,
+                    Outcome::Failed(error) => {
+                        assert_eq!(error.raw_os_error(), Some(5), "{tool}: {error}");
+                        lost += 1;
+                    }
+                    other => panic!("{tool}: {other:?}"),
+                }
+            }
+        }
+        assert!(good >= 8 && lost >= 8 && good + lost == 24, "{tool}: {good} and {lost}");
+        assert_eq!(failed.load(Ordering::Relaxed), 1, "{tool}: the disk is not asked again and again");
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! The thread is what makes a stop possible: a write into a full pipe returns when the other end reads on, or never.
 
+use crate::error::again;
 use crate::extent::Extent;
 use crate::io::{ReadAt, WriteAt};
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
@@ -13,7 +14,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long is waited before it is looked whether to stop.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -39,7 +40,27 @@ pub(super) struct Pipe {
     /// Closed when the thread is done.
     done: Receiver<()>,
     shared: Arc<Shared>,
+    end: End,
+}
+
+/// What ends it before its time.
+#[derive(Clone)]
+struct End {
     stop: Arc<AtomicBool>,
+    /// So long it is waited for whoever reads.
+    until: Option<Instant>,
+}
+
+impl End {
+    fn is_there(&self) -> io::Result<()> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        if self.until.is_some_and(|until| Instant::now() >= until) {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        Ok(())
+    }
 }
 
 #[derive(Default)]
@@ -50,32 +71,32 @@ struct Shared {
 }
 
 impl Pipe {
-    /// Sends what is written down `out`, until the end or until `stop` is true.
-    pub(super) fn start(out: File, stop: Arc<AtomicBool>) -> io::Result<Pipe> {
+    /// Sends what is written down `out`, until the end, or until `stop` is true, or at most `until` then.
+    pub(super) fn start(out: File, stop: Arc<AtomicBool>, until: Option<Instant>) -> io::Result<Pipe> {
         // A file tells only then that its disk took it.
         let settle = |out: &File| if out.metadata()?.is_file() { out.sync_all() } else { Ok(()) };
-        Pipe::down(out, settle, stop)
+        Pipe::down(out, settle, End { stop, until })
     }
 
     fn down<W: Write + Send + 'static>(
         out: W,
         settle: impl FnOnce(&W) -> io::Result<()> + Send + 'static,
-        stop: Arc<AtomicBool>,
+        end: End,
     ) -> io::Result<Pipe> {
         let (parts, coming) = bounded(PARTS);
         let (back, spare) = bounded(PARTS);
         let (ends, done) = bounded(0);
         let shared = Arc::new(Shared::default());
-        let (theirs, wish) = (Arc::clone(&shared), Arc::clone(&stop));
+        let (theirs, their_end) = (Arc::clone(&shared), end.clone());
         std::thread::Builder::new().name("ectype-pipe".into()).spawn(move || {
             let _ends: Sender<()> = ends;
             let mut out = out;
-            let poured = pour(&mut out, &coming, &back, &theirs.sent, &wish);
+            let poured = pour(&mut out, &coming, &back, &theirs.sent, &their_end);
             if let Err(error) = poured.and_then(|()| settle(&out)) {
                 let _ = theirs.failed.set(error);
             }
         })?;
-        Ok(Pipe { front: Mutex::new((0, Some(parts))), spare, done, shared, stop })
+        Ok(Pipe { front: Mutex::new((0, Some(parts))), spare, done, shared, end })
     }
 
     /// Bytes that the other end, or the system, took.
@@ -92,9 +113,7 @@ impl Pipe {
     pub(super) fn end(&self) -> io::Result<()> {
         self.front.lock().unwrap_or_else(PoisonError::into_inner).1 = None;
         while self.done.recv_timeout(GLANCE) == Err(RecvTimeoutError::Timeout) {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(ErrorKind::Interrupted.into());
-            }
+            self.end.is_there()?;
         }
         self.failure().map_or(Ok(()), Err)
     }
@@ -124,9 +143,7 @@ impl Pipe {
                     return Err(self.failure().unwrap_or_else(|| ErrorKind::BrokenPipe.into()));
                 }
             }
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(io::Error::other("interrupted"));
-            }
+            self.end.is_there()?;
         }
     }
 }
@@ -137,7 +154,7 @@ fn pour(
     parts: &Receiver<Part>,
     back: &Sender<Vec<u8>>,
     sent: &AtomicU64,
-    stop: &AtomicBool,
+    end: &End,
 ) -> io::Result<()> {
     let mut write = |mut bytes: &[u8]| -> io::Result<()> {
         while !bytes.is_empty() {
@@ -148,7 +165,8 @@ fn pour(
                     bytes = &bytes[count..];
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock && !stop.load(Ordering::Relaxed) => {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    end.is_there()?;
                     std::thread::sleep(NAP);
                 }
                 Err(error) => return Err(error),
@@ -157,6 +175,8 @@ fn pour(
         Ok(())
     };
     for part in parts {
+        // Behind a part that was left out nothing has its place.
+        end.is_there()?;
         match part {
             Part::Bytes(mut bytes) => {
                 write(&bytes)?;
@@ -164,7 +184,8 @@ fn pour(
                 let _ = back.try_send(bytes);
             }
             Part::Zeros(mut len) => {
-                while len > 0 && !stop.load(Ordering::Relaxed) {
+                while len > 0 {
+                    end.is_there()?;
                     let count = len.min(ZEROS.len() as u64);
                     write(&ZEROS[..count as usize])?;
                     len -= count;
@@ -173,11 +194,6 @@ fn pour(
         }
     }
     Ok(())
-}
-
-/// I/O errors cannot be cloned.
-fn again(error: &io::Error) -> io::Error {
-    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 impl ReadAt for Pipe {
@@ -225,7 +241,7 @@ mod tests {
     #[test]
     fn gaps_are_zeros_and_what_was_sent_stands() {
         let mut file = tempfile::tempfile().unwrap();
-        let pipe = Pipe::start(file.try_clone().unwrap(), Arc::default()).unwrap();
+        let pipe = Pipe::start(file.try_clone().unwrap(), Arc::default(), None).unwrap();
         pipe.write_at(b"one", 0).unwrap();
         pipe.write_at(b"two", 5).unwrap();
         pipe.zero_at(Extent::new(8, 1)).unwrap();
@@ -249,7 +265,7 @@ mod tests {
         // Nobody reads: the pipe fills, then the way to the thread.
         let (_reader, writer) = io::pipe().unwrap();
         let stop = Arc::new(AtomicBool::new(false));
-        let pipe = Pipe::down(writer, |_| Ok(()), Arc::clone(&stop)).unwrap();
+        let pipe = Pipe::down(writer, |_| Ok(()), End { stop: Arc::clone(&stop), until: None }).unwrap();
         let stopping = std::thread::spawn(move || {
             std::thread::sleep(GLANCE * 2);
             stop.store(true, Ordering::Relaxed);
@@ -261,10 +277,35 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_waited_for_longer_than_was_given() {
+        let (_reader, writer) = io::pipe().unwrap();
+        let until = Some(Instant::now() + GLANCE * 2);
+        let pipe = Pipe::down(writer, |_| Ok(()), End { stop: Arc::default(), until }).unwrap();
+        let refused = (0..64).find_map(|part| pipe.write_at(&[7; 1 << 16], part << 16).err());
+        assert_eq!(refused.unwrap().kind(), ErrorKind::TimedOut);
+        assert_eq!(pipe.end().unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn what_was_sent_before_a_stop_is_the_beginning_and_nothing_else() {
+        const GAP: u64 = 64 << 20;
+        let (mut reader, writer) = io::pipe().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let pipe = Pipe::down(writer, |_| Ok(()), End { stop: Arc::clone(&stop), until: None }).unwrap();
+        pipe.zero_at(Extent::new(0, GAP)).unwrap();
+        pipe.write_at(b"what lies behind", GAP).unwrap();
+        stop.store(true, Ordering::Relaxed);
+        assert!(pipe.end().is_err());
+        let mut sent = Vec::new();
+        reader.read_to_end(&mut sent).unwrap();
+        assert!((sent.len() as u64) < GAP && crate::io::is_zero(&sent));
+    }
+
+    #[test]
     fn a_closed_pipe_says_so_again_and_again() {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
-        let pipe = Pipe::down(writer, |_| Ok(()), Arc::default()).unwrap();
+        let pipe = Pipe::down(writer, |_| Ok(()), End { stop: Arc::default(), until: None }).unwrap();
         let refused = (0..64).find_map(|part| pipe.write_at(&[7; 1 << 16], part << 16).err()).unwrap();
         assert_eq!(refused.kind(), ErrorKind::BrokenPipe);
         assert_eq!(pipe.failure().unwrap().kind(), ErrorKind::BrokenPipe);
