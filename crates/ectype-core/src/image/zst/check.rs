@@ -65,7 +65,7 @@ pub(super) fn check(stored: &dyn ReadAt, index: &Index, findings: &mut Findings)
 }
 
 /// Unpacks a frame part by part and forgets it.
-fn unpack(stored: &dyn ReadAt, frame: &Frame) -> Result<()> {
+pub(super) fn unpack(stored: &dyn ReadAt, frame: &Frame) -> Result<()> {
     let mut cursor = Cursor::new(stored, frame)?;
     loop {
         cursor.part(stored)?;

@@ -119,6 +119,11 @@ impl FrameHeader {
         };
         Ok(FrameHeader { len: at as u64, content_size, checksum, dictionary, window })
     }
+
+    /// The length of a frame that has but one block, an empty one.
+    pub(super) fn shortest(&self) -> u64 {
+        self.len + BLOCK_HEADER + u64::from(self.checksum) * 4
+    }
 }
 
 /// A block's type (RFC 8878, 3.1.1.2.2).

@@ -24,7 +24,7 @@ use super::{Facts, Findings, Format, Gate, Opened, Placement, Writing, packed};
 use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
 use crate::io::{Content, ReadAt};
-use index::Index;
+use index::{Frame, Index};
 use layout::{
     CHECKSUM_FLAG, ENTRY_LEN, FOOTER_LEN, MAGIC, MOST_CONTENT, MOST_FRAMES, RESERVED_BITS, SEEK_TABLE,
     SEEKABLE, SKIPPABLE, SKIPPABLE_LEN, SeekTableFooter, Skippable,
@@ -198,6 +198,11 @@ fn walk_all(stored: &dyn ReadAt) -> Result<Index> {
         if index.count() == MOST_WALKED {
             let what = format!("more than {MOST_WALKED} zstd frames without a seek table");
             return Err(Error::unsupported(what).at(offset));
+        }
+        if content == 0 && shape.header.is_some_and(|header| shape.stored.len > header.shortest()) {
+            // Nobody would ever read it: that it holds nothing is seen now.
+            let content = Extent::new(index.end().content, 0);
+            check::unpack(stored, &Frame { content, stored: shape.stored, checksum: None })?;
         }
         index.push(compressed, decompressed);
         offset = shape.stored.end();

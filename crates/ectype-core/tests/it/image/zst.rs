@@ -324,6 +324,38 @@ fn frames_of_others_without_a_table() {
     assert_eq!(open(one[..one.len() - 1].to_vec()).err().unwrap().kind(), Kind::Corrupt);
 }
 
+/// A frame that says that it holds nothing is never asked for a byte: it must not be taken at its word.
+#[test]
+fn a_frame_that_hides_its_content_is_not_passed_over() {
+    if !need::tools(&["zstd"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let pack = |len: u64| {
+        let part = folder.path().join("part");
+        std::fs::write(&part, sample(43, len)).unwrap();
+        run(need::command("zstd").args(["-qc"]).arg(part))
+    };
+    let hidden = |len: u64| {
+        let mut frame = pack(len);
+        let told = (len as u32).to_le_bytes();
+        let place = frame.windows(4).position(|bytes| bytes == told).unwrap();
+        frame[place..place + 4].fill(0);
+        frame
+    };
+    let (plain, nothing, hidden) = (pack(MIB), pack(0), hidden(3 * MIB));
+    for frames in [&[&hidden[..]][..], &[&plain, &hidden], &[&hidden, &plain], &[&plain, &nothing, &hidden]] {
+        let error = open(frames.concat()).err().expect("it holds what it does not tell of");
+        assert_eq!(error.kind(), Kind::Corrupt, "{error}");
+    }
+    // Blocks of nothing hide nothing.
+    let empty = |blocks: &[u8]| [&[0x28, 0xb5, 0x2f, 0xfd, 0x20, 0][..], blocks].concat();
+    for blocks in [&[1, 0, 0][..], &[0, 0, 0, 1, 0, 0], &[2, 0, 0, 7, 3, 0, 0, 7]] {
+        let frames = [&plain[..], &empty(blocks), &plain].concat();
+        assert_eq!(open(frames).unwrap().size(), 2 * MIB, "{blocks:?}");
+    }
+}
+
 /// Short reads here and there, backward too, from four threads at once.
 fn at_random(opened: &dyn Opened, data: &[u8]) {
     std::thread::scope(|scope| {
