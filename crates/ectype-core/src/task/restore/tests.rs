@@ -318,10 +318,13 @@ fn a_disk_that_takes_nothing_is_given_up() {
 fn a_target_that_vanishes_has_no_bad_sectors() {
     let mut memory = Memory::new(64 * MIB, 512);
     memory.dies_after = 5;
-    let outcome = restore(Image::of(noise(16 * MIB)), &Arc::new(memory), plan(), 16 * MIB);
+    let memory = Arc::new(memory);
+    let outcome = restore(Image::of(noise(16 * MIB)), &memory, plan(), 16 * MIB);
     let Ended::Stopped(error) = &outcome.status else { panic!("{:?}", outcome.status) };
     assert_eq!(error.kind(), Kind::Gone);
     assert!(outcome.unwritable.is_empty());
+    // What it was only asked to take does not count.
+    assert_eq!(outcome.counts.written, memory.written.load(Ordering::Relaxed));
 }
 
 #[test]

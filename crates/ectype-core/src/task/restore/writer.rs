@@ -92,7 +92,6 @@ impl Writer {
         }
         let (done, answer) = bounded(1);
         self.order.push_back((at, answer));
-        self.written += at.len;
         if self.threads < self.order.len()
             && let Err(error) = self.start_thread()
             && self.threads == 0
@@ -183,10 +182,12 @@ impl Writer {
 
     /// Takes the answer to the oldest write.
     fn complete(&mut self) -> Result<()> {
-        let Some((_, answer)) = self.order.pop_front() else { return Ok(()) };
+        let Some((at, answer)) = self.order.pop_front() else { return Ok(()) };
         let Ok(done) = answer.recv() else { panic!("a writing thread ended without an answer") };
-        let lost: u64 = done.bad.iter().map(|at| at.len).sum();
-        self.written = self.written.saturating_sub(lost);
+        if done.failed.is_none() {
+            let lost: u64 = done.bad.iter().map(|at| at.len).sum();
+            self.written += at.len.saturating_sub(lost);
+        }
         self.take_bad(done.bad)?;
         done.failed.map_or(Ok(()), Err)
     }
