@@ -15,7 +15,7 @@ mod stream;
 pub use outcome::{Ended, Outcome};
 pub use planning::refuse_early;
 
-use self::outcome::{missing_extents, only_parts, run_out};
+use self::outcome::{missing_extents, only_parts, packing, run_out};
 use self::planning::{open_base, plan_placement, spec, worst_case, wrap};
 use super::open::{self, Consistency, How, Images, Opened, Purpose, changed};
 use super::target::{Files, RunFacts, Target, map_text, refuse_device, survey};
@@ -574,9 +574,10 @@ impl Prepared {
     fn two_steps(&self, damage: Error) -> Error {
         let (source, image) = (Path::new(&self.plan.source.path), &self.files.image);
         let between = image.with_extension("rescued.img");
-        damage.advise(format!("rescue it first:  ectype create {} {}", word(source), word(&between))).advise(
-            format!("then pack it:     ectype convert --overwrite {} {}", word(&between), word(image)),
-        )
+        let pack = packing(&self.options, &between, image);
+        damage
+            .advise(format!("rescue it first:  ectype create {} {}", word(source), word(&between)))
+            .advise(format!("then pack it:     {pack}"))
     }
 
     /// Makes an image of what was copied: its end, its proof, its last flush.

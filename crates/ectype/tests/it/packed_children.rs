@@ -115,3 +115,30 @@ fn a_rescue_is_packed_over_a_base() {
     ectype(dir, args.into_iter().chain(["a.qcow2"])).ends_with(0);
     is_child_of(dir, "a.qcow2", "base.qcow2");
 }
+
+/// What a damaged disk's run says is what makes the image that was asked for: over its base, compressed.
+#[test]
+fn the_two_steps_that_damage_asks_for_end_in_the_child() {
+    if !need::bad_disk() {
+        return;
+    }
+    let dir = folder();
+    let dir = dir.path();
+    disks(dir);
+    ectype(dir, ["create", "disk", "base.qcow2"]).ends_with(0);
+    let sick = need::BadDisk::attach(&dir.join("later"), &[20_000], &Default::default()).unwrap();
+    let args =
+        args!["create", "--json", "--base", "base.qcow2", "--compress", "zlib:9", sick.path(), "a.qcow2"];
+    let json = ectype(dir, args).ends_with(5).json();
+    let advice: Vec<&str> =
+        json["error"]["advice"].as_array().unwrap().iter().filter_map(|advice| advice.as_str()).collect();
+    assert_eq!(advice.len(), 2, "{json}");
+    for command in advice {
+        let words = command.split_whitespace().skip_while(|word| *word != "ectype").skip(1);
+        ectype(dir, words).ends_with(3);
+    }
+    let json = ectype(dir, ["info", "--json", "a.qcow2"]).ends_with(0).json();
+    assert_eq!(json["parent"], "base.qcow2", "{json}");
+    ectype(dir, ["verify", "a.qcow2", "later"]).ends_with(3);
+    assert!(size(dir, "a.qcow2") < 8 * MIB as u64);
+}

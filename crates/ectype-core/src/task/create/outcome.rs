@@ -1,13 +1,13 @@
 //! What a run came to.
 
 use super::super::verify::Comparison;
-use super::Plan;
-use crate::error::{Error, Kind, Result};
+use super::{Compress, Options, Plan};
+use crate::error::{Error, Kind, Result, option, word};
 use crate::extent::{Extent, Extents};
 use crate::plan::map::{RescueMap, Status};
 use crate::proof::record::{ByteCounts, Missing};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How many sectors at the end of a disc may be run-out: a track-at-once writer leaves two.
 const RUN_OUT_SECTORS: u64 = 2;
@@ -82,6 +82,22 @@ pub(super) fn only_parts(map: &RescueMap) -> Error {
         .advise("the same command without --domain, --offset and --size reads the rest")
 }
 
+/// The command that makes of the rescued image `between` what was asked for.
+pub(super) fn packing(options: &Options, between: &Path, image: &Path) -> String {
+    let Options { format, subformat, compress, base, .. } = options;
+    let compress = compress.as_ref().map(|Compress { kind, level }| match level {
+        Some(level) => format!("{kind}:{level}"),
+        None => kind.clone(),
+    });
+    let mut words = vec!["ectype convert --overwrite".to_owned()];
+    words.extend(format.map(|format| option("--format", format.name)));
+    words.extend(subformat.as_ref().map(|subformat| option("--subformat", subformat)));
+    words.extend(compress.map(|compress| option("--compress", &compress)));
+    words.extend(base.as_ref().map(|base| format!("--base {}", word(base))));
+    words.extend([word(between), word(image)]);
+    words.join(" ")
+}
+
 /// What was tried and could not be read.
 pub(super) fn missing_extents(map: &RescueMap) -> Extents {
     let failed = |status: Status| !matches!(status, Status::Finished | Status::NonTried);
@@ -102,6 +118,24 @@ pub(super) fn run_out(map: &RescueMap, size: u64, sector: u64, end_of_data: u64)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_second_step_makes_what_was_asked_for() {
+        let packing = |options: &Options| packing(options, Path::new("a b.img"), Path::new("c.qcow2"));
+        assert_eq!(packing(&Options::default()), "ectype convert --overwrite 'a b.img' c.qcow2");
+        let compress = |level| Some(Compress { kind: "zstd".into(), level });
+        let options = Options {
+            format: crate::image::named("qcow2"),
+            subformat: Some("v3".into()),
+            compress: compress(Some(-3)),
+            base: Some("my base.img".into()),
+            ..Options::default()
+        };
+        let options_said = "--format qcow2 --subformat v3 --compress zstd:-3 --base 'my base.img'";
+        assert_eq!(packing(&options), format!("ectype convert --overwrite {options_said} 'a b.img' c.qcow2"));
+        let options = Options { compress: compress(None), ..Options::default() };
+        assert_eq!(packing(&options), "ectype convert --overwrite --compress zstd 'a b.img' c.qcow2");
+    }
 
     #[test]
     fn run_out_is_at_most_two_sectors_behind_all_file_systems() {
