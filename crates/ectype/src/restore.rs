@@ -1,16 +1,24 @@
 //! `ectype restore`.
 
 use crate::args::RestoreArgs;
+use crate::create::is_stream;
 use crate::exit::{self, Code};
 use crate::progress::Output;
 use crate::{args, json, report};
 use ectype_core::copy::Tuning;
-use ectype_core::error::option;
+use ectype_core::error::{option, word};
 use ectype_core::task::restore::{Ended, Options, Outcome, Plan, Side, prepare};
 use ectype_core::watch::Watch;
 use ectype_core::{Error, Kind, Result};
 
 pub(crate) fn run(args: &RestoreArgs, output: &Output) -> Result<Code> {
+    if is_stream(&args.target) {
+        return Err(Error::refused(
+            "standard output is no target to restore to: nothing there can be read back",
+        )
+        .advise(format!("send the content:  ectype convert {} -", word(&args.image)))
+        .advise("a file of that name is  ./-"));
+    }
     let mut prepared = prepare(Options {
         image: args.image.clone(),
         target: args.target.clone(),

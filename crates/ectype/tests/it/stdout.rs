@@ -405,3 +405,18 @@ fn the_time_that_was_given_is_over_also_where_nobody_reads() {
     assert_eq!((&value["status"], &value["error"]["kind"]), (&"stopped".into(), &"limit".into()));
     drop(out);
 }
+
+/// What is sent is not read back: that is no restore, and no file of that name by accident.
+#[test]
+fn nothing_is_restored_to_standard_output() {
+    let dir = folder();
+    holey(dir.path(), "source");
+    let before = contents(dir.path());
+    for options in [&[][..], &["--yes"], &["--dry-run"]] {
+        let args = ["restore"].iter().chain(options).chain(&["source", "-"]);
+        ectype(dir.path(), args).ends_with(1).says("ectype convert source -").says("./-");
+    }
+    assert_eq!(contents(dir.path()), before);
+    ectype(dir.path(), ["restore", "source", "./-"]).ends_with(0);
+    same(&dir.path().join("source"), &dir.path().join("-"));
+}
