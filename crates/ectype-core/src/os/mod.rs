@@ -6,7 +6,8 @@
 //!   control.rs  the one gate to a device's controls (ioctl, SCSI), which a test answers from a recording
 //!   disc.rs     what an optical disc tells about itself, as data
 //!   linux/      file  disk  writable  optical  host  memory      every system's folder exports the same names
-//!   other/      plain files only: Windows and macOS until their rooms are built
+//!   windows/    the same; `bindings` has the calls of Windows
+//!   other/      plain files only: macOS and the rest
 //! ```
 
 pub mod buffer;
@@ -20,11 +21,18 @@ use linux::memory;
 #[cfg(target_os = "linux")]
 pub use linux::{disk, file, host, optical, writable};
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows::memory;
+#[cfg(windows)]
+pub use windows::{disk, file, host, optical, writable};
+
+#[cfg(not(any(target_os = "linux", windows)))]
 mod other;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", windows)))]
 use other::memory;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", windows)))]
 pub use other::{disk, file, host, optical, writable};
 
 use std::path::{Path, PathBuf};

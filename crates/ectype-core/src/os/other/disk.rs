@@ -27,10 +27,6 @@ pub fn devices() -> Result<Vec<Device>> {
 /// # Errors
 /// `Io` where nothing is there, `Unsupported` for everything but a file.
 pub fn find(path: &Path) -> Result<Found> {
-    // A device's name of Windows (`\\.\E:`) has no metadata that would tell more.
-    if path.to_string_lossy().starts_with(r"\\.\") {
-        return Err(Error::unsupported(REFUSAL));
-    }
     let about = fs::metadata(path)
         .map_err(|error| Error::io(format!("looking for the source {}", path.display()), error))?;
     match about.is_file() {

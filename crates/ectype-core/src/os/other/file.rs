@@ -92,24 +92,12 @@ impl PlainFile {
     }
 }
 
-#[cfg(unix)]
 fn pread(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buf, offset)
 }
 
-#[cfg(windows)]
-fn pread(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buf, offset)
-}
-
-#[cfg(unix)]
 fn pwrite(file: &File, data: &[u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::write_at(file, data, offset)
-}
-
-#[cfg(windows)]
-fn pwrite(file: &File, data: &[u8], offset: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_write(file, data, offset)
 }
 
 impl ReadAt for PlainFile {
@@ -164,10 +152,7 @@ impl WriteAt for PlainFile {
 
 /// What standard output leads to, for more than words.
 pub fn standard_output() -> io::Result<File> {
-    #[cfg(unix)]
     let own = std::os::fd::AsFd::as_fd(&io::stdout()).try_clone_to_owned()?;
-    #[cfg(windows)]
-    let own = std::os::windows::io::AsHandle::as_handle(&io::stdout()).try_clone_to_owned()?;
     Ok(own.into())
 }
 

@@ -1,4 +1,4 @@
-//! Systems whose devices are not read yet (Windows, macOS): plain files work, a device is refused by name.
+//! Systems whose devices are not read yet (macOS): plain files work, a device is refused by name.
 
 pub mod disk;
 pub mod file;

@@ -1,0 +1,131 @@
+//! Devices of Windows: not read in this version, every call says so.
+
+pub use crate::os::{Found, Lock};
+
+use crate::error::{Error, Result};
+use crate::io::Geometry;
+use crate::os::Device;
+use crate::os::control::{Asked, Control, Request, ScsiReply};
+use std::convert::Infallible;
+use std::fs;
+use std::io;
+use std::os::windows::io::OwnedHandle;
+use std::path::Path;
+use std::time::Duration;
+
+pub(super) const REFUSAL: &str = "devices are not read on this system in this version";
+
+/// Every device that could be imaged here.
+///
+/// # Errors
+/// `Unsupported`, always.
+pub fn devices() -> Result<Vec<Device>> {
+    Err(Error::unsupported(REFUSAL))
+}
+
+/// What `path` means as a source: a file.
+///
+/// # Errors
+/// `Io` where nothing is there, `Unsupported` for everything but a file.
+pub fn find(path: &Path) -> Result<Found> {
+    // A device's name of Windows (`\\.\E:`) has no metadata that would tell more.
+    if path.to_string_lossy().starts_with(r"\\.\") {
+        return Err(Error::unsupported(REFUSAL));
+    }
+    let about = fs::metadata(path)
+        .map_err(|error| Error::io(format!("looking for the source {}", path.display()), error))?;
+    match about.is_file() {
+        true => Ok(Found::File(path.to_path_buf())),
+        false => Err(Error::unsupported(REFUSAL)),
+    }
+}
+
+/// An opened device: there is none.
+pub struct Disk {
+    never: Infallible,
+    _handle: OwnedHandle,
+}
+
+impl Disk {
+    /// Opens a device for reading.
+    ///
+    /// # Errors
+    /// `Unsupported`, always.
+    pub fn open(_device: &Device, _lock: Lock) -> Result<Disk> {
+        Err(Error::unsupported(REFUSAL))
+    }
+
+    /// The device as it was found before it was opened.
+    pub fn device(&self) -> &Device {
+        match self.never {}
+    }
+
+    /// The sizes, as they were when it was opened.
+    pub fn geometry(&self) -> Geometry {
+        match self.never {}
+    }
+
+    /// Whether reads go past the page cache.
+    pub fn direct(&self) -> bool {
+        match self.never {}
+    }
+
+    /// One read at `offset`.
+    ///
+    /// # Errors
+    /// None: there is no such device.
+    pub fn read_at(&self, _buf: &mut [u8], _offset: u64) -> io::Result<usize> {
+        match self.never {}
+    }
+
+    /// One read by command.
+    ///
+    /// # Errors
+    /// None: there is no such device.
+    pub fn ask(&self, _buf: &mut [u8], _offset: u64) -> io::Result<Asked> {
+        match self.never {}
+    }
+
+    /// The size in bytes as the system has it now.
+    ///
+    /// # Errors
+    /// None: there is no such device.
+    pub fn size_now(&self) -> io::Result<u64> {
+        match self.never {}
+    }
+
+    /// The sequence number of the medium now.
+    pub fn diskseq_now(&self) -> Option<u64> {
+        match self.never {}
+    }
+
+    /// A number that stays the same as long as nothing was written.
+    pub fn writes_now(&self) -> Option<u64> {
+        match self.never {}
+    }
+
+    /// The same number of the whole disk: not known here.
+    pub fn whole_writes_now(&self) -> Option<u64> {
+        None
+    }
+
+    /// Sends what the system holds back to the medium.
+    pub fn settle(&self) {
+        match self.never {}
+    }
+
+    /// Makes the system forget what it cached of the device.
+    pub fn drop_caches(&self) {
+        match self.never {}
+    }
+}
+
+impl Control for Disk {
+    fn ioctl(&self, _request: Request, _arg: &mut [u8]) -> io::Result<u32> {
+        match self.never {}
+    }
+
+    fn scsi(&self, _cdb: &[u8], _data: &mut [u8], _timeout: Duration) -> io::Result<ScsiReply> {
+        match self.never {}
+    }
+}
