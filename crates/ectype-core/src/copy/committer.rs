@@ -4,7 +4,7 @@ use super::pipeline::{Packed, Step};
 use super::pool::Block;
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, PIECE};
-use crate::image::Sink;
+use crate::image::{self, Sink};
 use crate::plan::map::Status;
 use crate::proof::digest::{Algorithm, Digester};
 use crate::proof::ledger::Ledger;
@@ -138,11 +138,11 @@ fn put(sink: &mut dyn Sink, ledger: &mut Ledger, packed: &mut Packed, leaf: Opti
         return ledger.put(at, packed.leaf, packed.zeros());
     }
     ledger.before_change(at)?;
-    let bytes = packed.block.bytes();
     if let Some(grains) = packed.grains.take() {
-        sink.put_packed(at.offset, bytes, &grains?)?;
+        sink.put_block(at.offset, Arc::clone(&packed.block) as image::Block, &grains?)?;
         return ledger.put(at, packed.leaf, packed.zeros());
     }
+    let bytes = packed.block.bytes();
     for &(start, len, is_zero) in &packed.runs {
         let offset = at.offset + start as u64;
         if is_zero {

@@ -97,7 +97,8 @@ pub struct Copied {
 /// Copies. An error means that not even the state of an ordered stop could be recorded; what the last checkpoint recorded
 /// still holds.
 pub fn copy(job: Job<'_>) -> Result<Copied> {
-    let tuning = job.tuning;
+    // What the sink keeps must not be missing to the reader.
+    let tuning = Tuning { buffers: job.tuning.buffers + job.sink.keeps(), ..job.tuning };
     let mut map: RescueMap = job.ledger.map().clone();
     let watch = job.watch;
     let takers = committer::Digests::start(job.digests, tuning.buffers, watch);

@@ -66,6 +66,12 @@ impl Block {
     }
 }
 
+impl AsRef<[u8]> for Block {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
 impl Drop for Block {
     fn drop(&mut self) {
         if let Some(buffer) = self.buffer.take() {

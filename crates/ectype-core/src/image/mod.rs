@@ -280,6 +280,9 @@ pub enum Form {
     Packed(Range<usize>),
 }
 
+/// The bytes of a block, which nobody changes any more.
+pub type Block = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
 /// What takes a copy, addressed by the bytes of the disk that is copied.
 ///
 /// Where the placement is [`Placement::Anywhere`], a later put, zero, unused or unreadable *replaces* an earlier one, at
@@ -301,6 +304,16 @@ pub trait Sink: Send {
     /// The bytes at `offset` are `data`, packed by [`Sink::packer`].
     fn put_packed(&mut self, offset: u64, data: &[u8], _packed: &Packed) -> Result<()> {
         self.put(offset, data)
+    }
+
+    /// The same, of bytes that may be kept until they are written, which saves a copy: of [`Sink::keeps`] blocks at a time.
+    fn put_block(&mut self, offset: u64, data: Block, packed: &Packed) -> Result<()> {
+        self.put_packed(offset, (*data).as_ref(), packed)
+    }
+
+    /// So many blocks are kept at most.
+    fn keeps(&self) -> usize {
+        0
     }
 
     /// The bytes of `at` are zeros.

@@ -7,6 +7,7 @@
 mod device;
 mod file;
 mod image;
+mod overlay;
 mod queue;
 mod wrapped;
 
@@ -14,6 +15,7 @@ pub use device::{DeviceReader, DeviceSource};
 pub use file::FileSource;
 pub use image::ImageSource;
 pub(crate) use image::became_shorter;
+pub use overlay::{OverlayReader, OverlaySource, Part};
 pub(crate) use wrapped::START as WRAPPED_START;
 pub use wrapped::WrappedSource;
 

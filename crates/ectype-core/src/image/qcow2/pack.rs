@@ -22,6 +22,8 @@ enum Packing {
         deflate: Deflate,
         /// For what the fastest level packs well, and this one much better, as fast.
         harder: Option<Deflate>,
+        /// So many clusters are left to the fastest level before that is tried again.
+        rest: u32,
         fastest: bool,
     },
     Zstd(Zstd),
@@ -30,6 +32,10 @@ enum Packing {
 /// What the fastest level makes this many times smaller is packed again, at this level.
 const WORTHWHILE: usize = 4;
 const HARDER: i32 = 6;
+
+/// Where that takes away less than one part in so many, it was in vain, and is left for the next few clusters of the block.
+const WORTH_IT: usize = 8;
+const REST: u32 = 5;
 
 /// Whether bytes are spread evenly is told by one in so many: no power of two, so that no field of a record is always missed.
 const STRIDE: usize = 17;
@@ -45,6 +51,7 @@ impl Packing {
             Compression::Zlib => Packing::Zlib {
                 deflate: Deflate::new(Wrapper::Raw, packer.level),
                 harder: None,
+                rest: 0,
                 fastest: packer.level == ZLIB_LEVEL,
             },
             // No checksums, as QEMU writes none.
@@ -57,7 +64,7 @@ impl Packing {
         match self {
             Packing::Zstd(zstd) => zstd.pack_into(data, room),
             Packing::Zlib { deflate, fastest: false, .. } => deflate.pack_into(data, room),
-            Packing::Zlib { deflate, harder, .. } => {
+            Packing::Zlib { deflate, harder, rest, .. } => {
                 // Deflate is slowest where it gains nothing.
                 if is_even(data) && !comes_back(data) {
                     return None;
@@ -66,12 +73,17 @@ impl Packing {
                 if len >= data.len() / WORTHWHILE {
                     return Some(len);
                 }
-                let harder = harder.get_or_insert_with(|| Deflate::new(Wrapper::Raw, HARDER));
-                match harder.pack_into(data, &mut room[..len]) {
-                    Some(less) => Some(less),
-                    // Not smaller after all, and what was there is overwritten.
-                    None => deflate.pack_into(data, room),
+                if *rest > 0 {
+                    *rest -= 1;
+                    return Some(len);
                 }
+                let harder = harder.get_or_insert_with(|| Deflate::new(Wrapper::Raw, HARDER));
+                let less = harder.pack_into(data, &mut room[..len]);
+                if less.is_none_or(|less| less > len - len / WORTH_IT) {
+                    *rest = REST;
+                }
+                // Where it is not smaller after all, what was there is overwritten.
+                less.or_else(|| deflate.pack_into(data, room))
             }
         }
     }

@@ -9,11 +9,11 @@
 
 use super::Unused;
 use super::onto::Onto;
-use super::writer::Writer;
+use super::writer::{DEPTH, Writer};
 use crate::error::Result;
 use crate::extent::{Extent, Extents, PIECE};
 use crate::image::differing::differing;
-use crate::image::{Form, Grain, Pack, Packed, Sink};
+use crate::image::{Block, Form, Grain, Pack, Packed, Sink};
 use crate::io::{Content, is_zero};
 use crate::os::buffer::Buffer;
 use crate::proof::tree::{self, Hash, Tree, TreeBuilder};
@@ -243,22 +243,25 @@ impl Restoring {
         }
     }
 
-    fn write(&mut self, offset: u64, data: &[u8]) -> Result<()> {
+    /// Writes to `at` the bytes of `block` from `start` on.
+    fn write(&mut self, at: Extent, block: &Block, start: usize) -> Result<()> {
         if !self.changed_only {
-            return self.writer.put(offset, data);
+            return self.writer.put(at, block, start);
         }
+        let data = &(**block).as_ref()[start..][..at.len as usize];
         let held = &mut self.buffer[..data.len()];
-        if self.writer.onto().read_at(held, offset).is_err() {
+        if self.writer.onto().read_at(held, at.offset).is_err() {
             // What cannot be read is not what it should be.
-            return self.writer.put(offset, data);
+            return self.writer.put(at, block, start);
         }
         let unit = self.writer.onto().geometry().physical_sector as usize;
         // Mostly they are equal, and that is seen fastest in one look.
         let runs = if held == data { Vec::new() } else { differing(held, data, unit) };
         let differs: usize = runs.iter().map(|run| run.1).sum();
         self.counts.same += (data.len() - differs) as u64;
-        for (start, len) in runs {
-            self.writer.put(offset + start as u64, &data[start..start + len])?;
+        for (from, len) in runs {
+            let part = Extent::new(at.offset + from as u64, len as u64);
+            self.writer.put(part, block, start + from)?;
         }
         Ok(())
     }
@@ -302,7 +305,17 @@ impl Sink for Restoring {
     }
 
     fn put_packed(&mut self, offset: u64, data: &[u8], packed: &Packed) -> Result<()> {
-        let at = Extent::new(offset, data.len() as u64);
+        let mut block = Buffer::new(data.len());
+        block[..data.len()].copy_from_slice(data);
+        self.put_block(offset, Arc::new(block), packed)
+    }
+
+    fn keeps(&self) -> usize {
+        DEPTH
+    }
+
+    fn put_block(&mut self, offset: u64, block: Block, packed: &Packed) -> Result<()> {
+        let at = Extent::new(offset, (*block).as_ref().len() as u64);
         let leaf = leaf_of(packed);
         match leaf {
             Some(_) => self.grow(at, leaf),
@@ -310,14 +323,14 @@ impl Sink for Restoring {
         }
         self.written.set(at, leaf);
         if packed.grains.is_empty() {
-            return self.write(offset, data);
+            return self.write(at, &block, 0);
         }
         for grain in &packed.grains {
             if grain.form == Form::Zero {
                 self.make_zeros(grain.at)?;
             } else {
                 let start = (grain.at.offset - offset) as usize;
-                self.write(grain.at.offset, &data[start..start + grain.at.len as usize])?;
+                self.write(grain.at, &block, start)?;
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Writes in flight: a few threads that write, and what becomes of a write that fails.
 //!
 //! ```text
-//!   put ──► copied into an aligned buffer ──► work ──► writing threads ──► done, oldest first
+//!   put ──► work, with its hand on the block ──► writing threads ──► done, oldest first
 //!                                                         └ failed: halves, sectors, each once more; then it is named
 //! ```
 //!
@@ -10,6 +10,7 @@
 use super::onto::Onto;
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
+use crate::image::Block;
 use crate::os::Blame;
 use crate::os::buffer::Buffer;
 use crate::os::file::blame;
@@ -20,19 +21,20 @@ use std::sync::Arc;
 use std::thread;
 
 /// Writes in flight, of a piece each at most: what a fast device wants, and what hides that others use the machine.
-const DEPTH: usize = 16;
+pub(super) const DEPTH: usize = 16;
 
 /// So many sectors that cannot be written are named, and then nothing is written any more: such a disk is no home for data.
 const MOST_BAD: u64 = 1000;
 
 struct Request {
     at: Extent,
-    buffer: Buffer,
+    block: Block,
+    /// Where in the block the bytes begin.
+    start: usize,
     done: Sender<Done>,
 }
 
 struct Done {
-    buffer: Buffer,
     bad: Vec<Extent>,
     failed: Option<Error>,
 }
@@ -44,7 +46,6 @@ pub(super) struct Writer {
     work: Sender<Request>,
     waiting: Receiver<Request>,
     threads: usize,
-    free: Vec<Buffer>,
     order: VecDeque<(Extent, Receiver<Done>)>,
     /// What the target would not take.
     bad: Extents,
@@ -63,7 +64,6 @@ impl Writer {
             work,
             waiting,
             threads: 0,
-            free: Buffer::several(DEPTH, PIECE as usize),
             order: VecDeque::new(),
             bad: Extents::new(),
             written: 0,
@@ -84,15 +84,12 @@ impl Writer {
         self.written
     }
 
-    /// Writes `data`, at most a piece.
-    pub(super) fn put(&mut self, offset: u64, data: &[u8]) -> Result<()> {
-        let at = Extent::new(offset, data.len() as u64);
+    /// Writes to `at` the bytes of `block` from `start` on.
+    pub(super) fn put(&mut self, at: Extent, block: &Block, start: usize) -> Result<()> {
         self.wait_for(at)?;
-        if self.free.is_empty() {
+        if self.order.len() >= DEPTH {
             self.complete()?;
         }
-        let mut buffer = self.free.pop().expect("a write gives its buffer back");
-        buffer[..data.len()].copy_from_slice(data);
         let (done, answer) = bounded(1);
         self.order.push_back((at, answer));
         self.written += at.len;
@@ -101,10 +98,11 @@ impl Writer {
             && self.threads == 0
         {
             let error = Error::new(Kind::Limit, "the system starts no further thread").because(error);
-            let _ = done.send(Done { buffer, bad: Vec::new(), failed: Some(error) });
+            let _ = done.send(Done { bad: Vec::new(), failed: Some(error) });
             return self.complete();
         }
-        self.work.send(Request { at, buffer, done }).expect("the writer keeps a receiver of its own");
+        let block = Arc::clone(block);
+        self.work.send(Request { at, block, start, done }).expect("the writer keeps a receiver of its own");
         Ok(())
     }
 
@@ -112,10 +110,13 @@ impl Writer {
         let (onto, waiting, name) = (Arc::clone(&self.onto), self.waiting.clone(), self.name.clone());
         let write_all = move || {
             // Ends when the writer, and with it the sender, is dropped.
-            while let Ok(Request { at, buffer, done }) = waiting.recv() {
+            while let Ok(Request { at, block, start, done }) = waiting.recv() {
                 let mut bad = Vec::new();
-                let failed = write(&*onto, &name, &buffer[..at.len as usize], at.offset, &mut bad).err();
-                let _ = done.send(Done { buffer, bad, failed });
+                let data = &(*block).as_ref()[start..][..at.len as usize];
+                let failed = write(&*onto, &name, data, at.offset, &mut bad).err();
+                // Who waits for the answer may want the buffer.
+                drop(block);
+                let _ = done.send(Done { bad, failed });
             }
         };
         thread::Builder::new().name("ectype-write".into()).spawn(write_all)?;
@@ -184,7 +185,6 @@ impl Writer {
     fn complete(&mut self) -> Result<()> {
         let Some((_, answer)) = self.order.pop_front() else { return Ok(()) };
         let Ok(done) = answer.recv() else { panic!("a writing thread ended without an answer") };
-        self.free.push(done.buffer);
         let lost: u64 = done.bad.iter().map(|at| at.len).sum();
         self.written = self.written.saturating_sub(lost);
         self.take_bad(done.bad)?;
