@@ -5,7 +5,8 @@
 //!   buffer.rs   memory aligned for direct I/O
 //!   control.rs  the one gate to a device's controls (ioctl, SCSI), which a test answers from a recording
 //!   disc.rs     what an optical disc tells about itself, as data
-//!   linux/      file  disk  writable  optical  host  memory      every system's folder exports the same names
+//!   vss.rs      the calls by which snapshots are made, as a gate that a test answers from a script
+//!   linux/      file  disk  writable  optical  host  snapshot  memory   every system's folder exports the same names
 //!   windows/    the same; `bindings` has the calls of Windows
 //!   other/      plain files only: macOS and the rest
 //! ```
@@ -13,27 +14,28 @@
 pub mod buffer;
 pub mod control;
 mod disc;
+mod vss;
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
 use linux::memory;
 #[cfg(target_os = "linux")]
-pub use linux::{disk, file, host, optical, writable};
+pub use linux::{disk, file, host, optical, snapshot, writable};
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
 use windows::memory;
 #[cfg(windows)]
-pub use windows::{disk, file, host, optical, writable};
+pub use windows::{disk, file, host, optical, snapshot, writable};
 
 #[cfg(not(any(target_os = "linux", windows)))]
 mod other;
 #[cfg(not(any(target_os = "linux", windows)))]
 use other::memory;
 #[cfg(not(any(target_os = "linux", windows)))]
-pub use other::{disk, file, host, optical, writable};
+pub use other::{disk, file, host, optical, snapshot, writable};
 
 use std::path::{Path, PathBuf};
 

@@ -9,6 +9,7 @@ mod file;
 mod image;
 mod overlay;
 mod queue;
+pub mod snapshot;
 mod wrapped;
 
 pub use device::{DeviceReader, DeviceSource};

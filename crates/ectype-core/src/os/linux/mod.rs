@@ -7,6 +7,7 @@ pub mod host;
 pub(super) mod memory;
 pub mod optical;
 mod scsi;
+pub mod snapshot;
 mod sysfs;
 mod volume;
 pub mod writable;

@@ -3,10 +3,12 @@
 windows_core::link!("advapi32.dll" "system" fn AdjustTokenPrivileges(tokenhandle : HANDLE, disableallprivileges : windows_core::BOOL, newstate : *const TOKEN_PRIVILEGES, bufferlength : u32, previousstate : *mut TOKEN_PRIVILEGES, returnlength : *mut u32) -> windows_core::BOOL);
 windows_core::link!("kernel32.dll" "system" fn CancelIoEx(hfile : HANDLE, lpoverlapped : *const OVERLAPPED) -> windows_core::BOOL);
 windows_core::link!("kernel32.dll" "system" fn CloseHandle(hobject : HANDLE) -> windows_core::BOOL);
+windows_core::link!("ole32.dll" "system" fn CoIncrementMTAUsage(pcookie : *mut CO_MTA_USAGE_COOKIE) -> windows_core::HRESULT);
 windows_core::link!("ole32.dll" "system" fn CoInitializeEx(pvreserved : *const core::ffi::c_void, dwcoinit : u32) -> windows_core::HRESULT);
 windows_core::link!("ole32.dll" "system" fn CoInitializeSecurity(psecdesc : PSECURITY_DESCRIPTOR, cauthsvc : i32, asauthsvc : *const SOLE_AUTHENTICATION_SERVICE, preserved1 : *const core::ffi::c_void, dwauthnlevel : u32, dwimplevel : u32, pauthlist : *const core::ffi::c_void, dwcapabilities : u32, preserved3 : *const core::ffi::c_void) -> windows_core::HRESULT);
 windows_core::link!("ole32.dll" "system" fn CoTaskMemFree(pv : *mut core::ffi::c_void));
 windows_core::link!("ole32.dll" "system" fn CoUninitialize());
+windows_core::link!("advapi32.dll" "system" fn ConvertStringSecurityDescriptorToSecurityDescriptorW(stringsecuritydescriptor : windows_core::PCWSTR, stringsdrevision : u32, securitydescriptor : *mut PSECURITY_DESCRIPTOR, securitydescriptorsize : *mut u32) -> windows_core::BOOL);
 windows_core::link!("kernel32.dll" "system" fn CreateEventW(lpeventattributes : *const SECURITY_ATTRIBUTES, bmanualreset : windows_core::BOOL, binitialstate : windows_core::BOOL, lpname : windows_core::PCWSTR) -> HANDLE);
 windows_core::link!("kernel32.dll" "system" fn CreateFileW(lpfilename : windows_core::PCWSTR, dwdesiredaccess : u32, dwsharemode : u32, lpsecurityattributes : *const SECURITY_ATTRIBUTES, dwcreationdisposition : u32, dwflagsandattributes : u32, htemplatefile : HANDLE) -> HANDLE);
 pub type CreateVssBackupComponentsInternal =
@@ -93,6 +95,7 @@ pub type RmRegisterResources = unsafe extern "system" fn(
 pub type RmStartSession =
     unsafe extern "system" fn(psessionhandle: *mut u32, dwsessionflags: u32, strsessionkey: *mut u16) -> u32;
 windows_core::link!("ntdll.dll" "system" fn RtlGetVersion(lpversioninformation : *mut OSVERSIONINFOW) -> windows_core::NTSTATUS);
+windows_core::link!("shell32.dll" "system" fn SHGetKnownFolderPath(rfid : *const KNOWNFOLDERID, dwflags : u32, htoken : HANDLE, ppszpath : *mut windows_core::PWSTR) -> windows_core::HRESULT);
 windows_core::link!("kernel32.dll" "system" fn SetConsoleCtrlHandler(handlerroutine : PHANDLER_ROUTINE, add : windows_core::BOOL) -> windows_core::BOOL);
 windows_core::link!("kernel32.dll" "system" fn SetConsoleMode(hconsolehandle : HANDLE, dwmode : u32) -> windows_core::BOOL);
 windows_core::link!("kernel32.dll" "system" fn SetConsoleOutputCP(wcodepageid : u32) -> windows_core::BOOL);
@@ -278,6 +281,7 @@ pub type COINIT = i32;
 pub const COINIT_MULTITHREADED: COINIT = 0;
 pub const COMPRESSION_FORMAT_NONE: i32 = 0;
 pub const COM_RIGHTS_EXECUTE: i32 = 1;
+pub type CO_MTA_USAGE_COOKIE = *mut core::ffi::c_void;
 pub const CP_UTF8: i32 = 65001;
 pub const CREATE_ALWAYS: i32 = 2;
 pub const CREATE_NEW: i32 = 1;
@@ -4118,6 +4122,7 @@ pub struct IXMLDOMNode_Vtbl {
 }
 impl windows_core::RuntimeName for IXMLDOMNode {}
 pub const KEY_READ: i32 = 131097;
+pub type KNOWNFOLDERID = windows_core::GUID;
 pub const LOAD_LIBRARY_SEARCH_SYSTEM32: i32 = 2048;
 pub const LOCKFILE_EXCLUSIVE_LOCK: i32 = 2;
 pub const LOCKFILE_FAIL_IMMEDIATELY: i32 = 1;
@@ -4415,6 +4420,7 @@ impl Default for SCSI_PASS_THROUGH_DIRECT {
         unsafe { core::mem::zeroed() }
     }
 }
+pub const SDDL_REVISION_1: i32 = 1;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct SECURITY_ATTRIBUTES {

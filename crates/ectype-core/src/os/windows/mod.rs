@@ -17,4 +17,5 @@ pub mod file;
 pub mod host;
 pub(super) mod memory;
 pub mod optical;
+pub mod snapshot;
 pub mod writable;
