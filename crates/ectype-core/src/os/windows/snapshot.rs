@@ -259,7 +259,7 @@ impl Requester for Components {
                 )
             })?;
             let failure = failure.is_err().then_some(Code(failure.0 as u32));
-            Ok(Writer { name: name.to_string(), state, failure })
+            Ok(Writer { name: String::from_utf16_lossy(&name), state, failure })
         };
         (0..count).map(one).collect()
     }
