@@ -16,7 +16,7 @@ pub use device::{DeviceReader, DeviceSource};
 pub use file::FileSource;
 pub use image::ImageSource;
 pub(crate) use image::became_shorter;
-pub use overlay::{OverlayReader, OverlaySource, Part};
+pub use overlay::{Guard, OverlayReader, OverlaySource, Part};
 pub(crate) use wrapped::START as WRAPPED_START;
 pub use wrapped::WrappedSource;
 

@@ -11,6 +11,7 @@
 
 use super::device::OpenDevice;
 use super::queue::{Queue, ReadOnce};
+use super::snapshot::Agreed;
 use super::{Answer, DeviceReader, DeviceSource, Geometry, KnownGood, Outcome, Read, Source};
 use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
@@ -26,20 +27,26 @@ pub struct Part {
     pub at: Extent,
     /// What is read there.
     pub disk: Arc<Disk>,
+    /// What readings before agreed on, where nothing else keeps it from changing.
+    pub agreed: Option<Arc<Agreed>>,
 }
+
+/// Asks whether what the parts are read from still is what it was.
+pub type Guard = Arc<dyn Fn() -> Result<()> + Send + Sync>;
 
 /// A disk with other devices placed over parts of it.
 pub struct OverlaySource {
     whole: DeviceSource,
     parts: Vec<(Extent, DeviceSource)>,
     queue: Queue,
+    guard: Option<Guard>,
 }
 
 /// Refuses parts that overlap, lie outside, cut a sector, or reach over the end of what is read there.
 fn arranged(whole: Geometry, mut parts: Vec<Part>) -> Result<Vec<Part>> {
     parts.sort_by_key(|part| part.at.offset);
     let mut end = 0;
-    for Part { at, disk } in &parts {
+    for Part { at, disk, .. } in &parts {
         let sector = u64::from(whole.sector.max(disk.geometry().sector));
         let in_order = at.offset >= end && at.end() <= whole.size && at.len <= disk.geometry().size;
         if !in_order || at.is_empty() || at.align_out(sector) != *at {
@@ -60,15 +67,25 @@ impl OverlaySource {
     pub fn new(whole: Arc<Disk>, parts: Vec<Part>) -> Result<OverlaySource> {
         let parts = arranged(whole.geometry(), parts)?;
         let once = |disk: &Arc<Disk>| Arc::new(OpenDevice::new(Arc::clone(disk))) as Arc<dyn ReadOnce>;
+        let held = |part: &Part, device| match &part.agreed {
+            Some(agreed) => agreed.hold(device),
+            None => device,
+        };
         let layers = Layers {
             whole: once(&whole),
-            parts: parts.iter().map(|part| (part.at, once(&part.disk))).collect(),
+            parts: parts.iter().map(|part| (part.at, held(part, once(&part.disk)))).collect(),
         };
         Ok(OverlaySource {
+            guard: None,
             whole: DeviceSource::new(whole),
             parts: parts.into_iter().map(|part| (part.at, DeviceSource::new(part.disk))).collect(),
             queue: Queue::new(Arc::new(layers)),
         })
+    }
+
+    /// Asks this too, before a failure is believed.
+    pub fn guarded(self, guard: Guard) -> OverlaySource {
+        OverlaySource { guard: Some(guard), ..self }
     }
 }
 
@@ -149,6 +166,8 @@ impl Source for OverlaySource {
 
     /// Every device must live, and the one that has `known_good` must give it again.
     fn alive(&mut self, known_good: Option<&KnownGood>) -> Result<()> {
+        // A snapshot that is lost fails every read, and that is no damage.
+        self.guard.as_ref().map_or(Ok(()), |guard| guard())?;
         let number = known_good.map(|known| stretch(self.parts.iter().map(|part| part.0), known.at));
         for (index, (at, part)) in self.parts.iter_mut().enumerate() {
             let known = known_good.filter(|_| number.is_some_and(|(number, _)| number == Some(index)));

@@ -12,7 +12,10 @@ use crate::os::{Blame, Device, Found, Lock, Medium, host};
 use crate::plan::map::{MapFile, Status};
 use crate::plan::rescue;
 use crate::proof::identity::{Identity, Moment, VolumeId};
-use crate::proof::record::{self, Record};
+use super::snapshot::{Held, Layout};
+use crate::proof::record::{self, PartFacts, Record};
+use crate::source::snapshot::{Own, System};
+use crate::watch::Watch;
 use crate::proof::tree::{self, Hash};
 use crate::source::{DeviceReader, DeviceSource, FileSource, Geometry, ImageSource, Source, WrappedSource};
 use crate::{fs, volume};
@@ -27,6 +30,8 @@ const MOST_PARTITIONS: usize = 8;
 pub enum Consistency {
     /// The device is held exclusively.
     Lock,
+    /// Its volumes are read from snapshots.
+    Snapshot,
     /// Nothing needs to: the medium cannot change, or is only watched for changes.
     None,
 }
@@ -36,6 +41,7 @@ impl Consistency {
     pub fn name(self) -> &'static str {
         match self {
             Consistency::Lock => "lock",
+            Consistency::Snapshot => "snapshot",
             Consistency::None => "none",
         }
     }
@@ -107,8 +113,21 @@ pub struct Opened {
     pub record: Option<Record>,
     /// Where only the volume of an image counts that is a disk around one: the leaf of the piece before the volume.
     pub(super) table_leaf: Option<Hash>,
+    /// Which volumes are to be read from snapshots, and once they are made, these.
+    pub(super) snapshot: Option<Snapshots>,
+    /// The table that was put before a volume.
+    table_before: Option<Vec<u8>>,
     probe: Probe,
 }
+
+/// A source that is read from snapshots.
+pub(super) struct Snapshots {
+    pub(super) layout: Layout,
+    reader: Option<Reopen>,
+    held: Option<Held>,
+}
+
+type Reopen = Box<dyn Fn() -> Result<Box<dyn ReadAt>> + Send>;
 
 enum Probe {
     Device(Arc<Disk>),
@@ -123,8 +142,32 @@ impl Opened {
 
     /// Puts a partition table before the volume that this is.
     pub(super) fn wrap(mut self, table: Vec<u8>) -> Opened {
-        self.source = Box::new(WrappedSource::new(self.source, table));
+        self.source = Box::new(WrappedSource::new(self.source, table.clone()));
+        self.table_before = Some(table);
         self
+    }
+
+    /// Makes the snapshots that it is to be read from; what is to be told of them.
+    pub(super) fn take_snapshots(&mut self, image: &str, watch: &Watch) -> Result<(Vec<PartFacts>, Vec<String>)> {
+        let Some(snapshots) = &mut self.snapshot else { return Ok((Vec::new(), Vec::new())) };
+        let taken = snapshots.layout.take(image, watch)?;
+        let source: Box<dyn Source> = Box::new(taken.source);
+        self.source = match self.table_before.clone() {
+            Some(table) => Box::new(WrappedSource::new(source, table)),
+            None => source,
+        };
+        (snapshots.reader, snapshots.held) = (Some(taken.reader), Some(taken.held));
+        self.consistency = taken.consistency;
+        Ok((taken.parts, taken.why))
+    }
+
+    /// Everything was read: whether the snapshots lived to see it; the writers are told. Lines that are worth telling.
+    pub(super) fn end_snapshots(&self) -> Result<Vec<String>> {
+        let Some(held) = self.snapshot.as_ref().and_then(|snapshots| snapshots.held.as_ref()) else {
+            return Ok(Vec::new());
+        };
+        held.check()?;
+        Ok(held.complete())
     }
 
     /// Leaves only the volume of an image that is a disk around it: see [`super::wrapped::volume_in`].
@@ -206,6 +249,7 @@ impl Opened {
     /// The same, of now.
     pub fn moment_now(&self) -> Moment {
         match &self.probe {
+            Probe::Device(_) if self.snapshot.is_some() => no_moment(),
             Probe::Device(disk) => moment_of(disk),
             Probe::File(path) => moment_of_files(path, &[]),
             Probe::Image { path, files, .. } => moment_of_files(path, files),
@@ -234,6 +278,9 @@ impl Opened {
 
     /// A reader of the same medium for parsers.
     pub fn reader(&self) -> Result<Box<dyn ReadAt>> {
+        if let Some(reader) = self.snapshot.as_ref().and_then(|snapshots| snapshots.reader.as_ref()) {
+            return reader();
+        }
         match &self.probe {
             Probe::Device(disk) => Ok(Box::new(DeviceReader::new(Arc::clone(disk)))),
             Probe::File(path) => {
@@ -244,6 +291,11 @@ impl Opened {
             Probe::Image { image, .. } => Ok(Box::new(Window::new(Arc::clone(image), self.whole()))),
         }
     }
+}
+
+/// Of a source that is in use nothing proves that nobody wrote to it: another run reads it again.
+fn no_moment() -> Moment {
+    Moment { boot_id: host::boot_id(), ..Moment::default() }
 }
 
 fn moment_of(disk: &Disk) -> Moment {
@@ -342,6 +394,8 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
         unread,
         record,
         table_leaf: None,
+        snapshot: None,
+        table_before: None,
         probe: Probe::Image { path: path.to_owned(), image, files, parent },
     })
 }
@@ -471,9 +525,18 @@ pub fn recognise(path: &Path, record: &Record) -> Result<()> {
 
 /// Opens the source that `path` names.
 pub fn open(path: &Path, how: How) -> Result<Opened> {
+    open_by(path, how, &(Arc::new(Own) as Arc<dyn System>))
+}
+
+/// The same, with what makes snapshots.
+pub fn open_by(path: &Path, how: How, system: &Arc<dyn System>) -> Result<Opened> {
     match disk::find(path)? {
+        Found::File(_) if how.consistency == Some(Consistency::Snapshot) => {
+            Err(Error::refused(format!("{} is a file, and snapshots are made of volumes", path.display()))
+                .advise("a change while it is read is noticed: leave --consistency to the policy"))
+        }
         Found::File(file) => open_file(&file),
-        Found::Device { device, via_mount } => open_device(path, *device, via_mount, how),
+        Found::Device { device, via_mount } => open_device(path, *device, via_mount, how, system),
     }
 }
 
@@ -513,16 +576,24 @@ fn open_file(path: &Path) -> Result<Opened> {
         unread: Extents::new(),
         record: None,
         table_leaf: None,
+        snapshot: None,
+        table_before: None,
         probe: Probe::File(path.to_owned()),
     })
 }
 
-fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How) -> Result<Opened> {
+fn open_device(
+    path: &Path,
+    device: Device,
+    via_mount: Option<PathBuf>,
+    how: How,
+    system: &Arc<dyn System>,
+) -> Result<Opened> {
     let mut why = Vec::new();
     if let Some(mount) = via_mount {
         why.push(format!("{} is where {} is mounted", mount.display(), device.path.display()));
     }
-    let (lock, mut consistency) = precaution(&device, how, &mut why)?;
+    let (lock, mut consistency) = precaution(&device, how, &**system, &mut why)?;
     let mut disk = Disk::open(&device, lock)?;
     let mut immutable = false;
     let mut cluster = rescue::CLUSTER;
@@ -550,6 +621,12 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
     if !disk.direct() {
         why.push("the device refuses direct reads: it is read through the page cache".to_owned());
     }
+    let mut snapshot = None;
+    if consistency == Consistency::Snapshot {
+        let layout = Layout::of(&device, &disk, Arc::clone(system))?;
+        why.extend(layout.why());
+        snapshot = Some(Snapshots { layout, reader: None, held: None });
+    }
     let mut toc = None;
     if device.medium == Medium::Optical {
         let (found, note) = optical::toc_or_whole(&*disk, disk.geometry().size).map_err(|error| {
@@ -565,7 +642,7 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         // The kernel keeps the tray locked as long as the drive is open; a lock of our own would outlive a crash.
         toc = Some(found);
     }
-    let moment = moment_of(&disk);
+    let moment = if snapshot.is_some() { no_moment() } else { moment_of(&disk) };
     let reader = DeviceReader::new(Arc::clone(&disk));
     let geometry = disk.geometry();
     let known = inspect(&reader, geometry.sector);
@@ -600,13 +677,20 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         unread: Extents::new(),
         record: None,
         table_leaf: None,
+        snapshot,
+        table_before: None,
         probe: Probe::Device(disk),
         device: Some(device),
     })
 }
 
 /// How the device must be held while it is read.
-fn precaution(device: &Device, how: How, why: &mut Vec<String>) -> Result<(Lock, Consistency)> {
+fn precaution(
+    device: &Device,
+    how: How,
+    system: &dyn System,
+    why: &mut Vec<String>,
+) -> Result<(Lock, Consistency)> {
     let name = device.path.display();
     if how.purpose == Purpose::Look {
         return Ok((Lock::Shared, if device.in_use() { Consistency::None } else { Consistency::Lock }));
@@ -616,6 +700,19 @@ fn precaution(device: &Device, how: How, why: &mut Vec<String>) -> Result<(Lock,
             "nothing keeps the content from changing while it is copied (--consistency none)".to_owned(),
         );
         return Ok((Lock::Shared, Consistency::None));
+    }
+    let is_asked = how.consistency == Some(Consistency::Snapshot);
+    let is_policy = how.consistency.is_none() && device.medium == Medium::Fixed && device.in_use();
+    if is_asked && device.medium == Medium::Optical {
+        return Err(Error::refused("there are no snapshots of discs")
+            .advise("a disc is read as it is: leave --consistency to the policy"));
+    }
+    if is_asked && !system.is_there() {
+        // It says so.
+        system.service()?;
+    }
+    if is_asked || (is_policy && system.is_there()) {
+        return Ok((Lock::Shared, Consistency::Snapshot));
     }
     if device.in_use() {
         return Err(in_use(device));

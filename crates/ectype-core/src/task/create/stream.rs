@@ -104,6 +104,7 @@ impl Prepared {
         let begun = called.checked_sub(self.took).unwrap_or(called);
         self.options.limits.time = self.options.limits.time.map(|time| time.saturating_sub(begun.elapsed()));
         self.refuse_target(&out)?;
+        self.take_snapshots(watch)?;
         let failed = |error| Error::io("sending to standard output", error);
         let pipe = Arc::new(Pipe::start(out, watch.wish()).map_err(failed)?);
         let writing = self.plan.format.writing.as_ref().expect("a plan writes");
