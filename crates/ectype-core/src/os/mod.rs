@@ -13,6 +13,10 @@
 pub mod buffer;
 pub mod control;
 mod disc;
+#[cfg(any(windows, test))]
+mod nt;
+#[cfg(any(target_os = "linux", windows, test))]
+mod scsi;
 
 #[cfg(target_os = "linux")]
 mod linux;

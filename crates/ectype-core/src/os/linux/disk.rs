@@ -14,8 +14,8 @@ use super::volume::{self, Number};
 use crate::error::{Error, Kind, Result, word};
 use crate::io::Geometry;
 use crate::os::buffer::ALIGNMENT;
-use crate::os::control::{Asked, Control, Request, ScsiReply};
-use crate::os::{Device, Medium, disc};
+use crate::os::control::{Asked, Commands, Control, Request, ScsiReply};
+use crate::os::{Device, Medium, disc, scsi};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
@@ -264,7 +264,7 @@ impl Disk {
         let start = self.scsi_start.ok_or(io::ErrorKind::Unsupported)?;
         let sector = self.geometry.sector;
         let lba = (offset / u64::from(sector)).checked_add(start).ok_or(io::ErrorKind::InvalidInput)?;
-        super::scsi::read(&self.node, lba, sector, buf)
+        scsi::read(&self.node, lba, sector, buf)
     }
 
     /// The size in bytes as the system has it now. A stick that was pulled keeps its size: only a read proves life.
@@ -324,7 +324,9 @@ impl Control for Disk {
     fn ioctl(&self, request: Request, arg: &mut [u8]) -> io::Result<u32> {
         self.node.ioctl(request, arg)
     }
+}
 
+impl Commands for Disk {
     fn scsi(&self, cdb: &[u8], data: &mut [u8], timeout: Duration) -> io::Result<ScsiReply> {
         self.node.scsi(cdb, data, timeout)
     }

@@ -6,7 +6,6 @@ pub mod file;
 pub mod host;
 pub(super) mod memory;
 pub mod optical;
-mod scsi;
 mod sysfs;
 mod volume;
 pub mod writable;
