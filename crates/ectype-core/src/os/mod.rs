@@ -194,6 +194,16 @@ pub struct FileStamp {
     pub changed_ns: i64,
 }
 
+/// Whether a file that is written may be a sparse one. It matters on Windows, where a program must ask for holes, and where a
+/// file with them cannot be attached as a disk (0xC03A001A); elsewhere every file that can have holes has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allocation {
+    /// Holes are welcome.
+    Sparse,
+    /// Windows attaches it, and wants every byte in its place.
+    Dense,
+}
+
 /// The room on a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Space {

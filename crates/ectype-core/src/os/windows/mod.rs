@@ -1,4 +1,11 @@
-//! Windows: files with holes and identity, by the calls in `bindings`.
+//! Windows: files with holes and identity.
+//!
+//! ```text
+//!   bindings    the calls of Windows, made by `cargo xtask bindings`
+//!   ioctl       the one place that calls DeviceIoControl
+//!   volume      what the volume of a file is like; paths as calls want them
+//!   file  disk  optical  writable  host  memory      what every system exports
+//! ```
 
 #[expect(
     dead_code,
@@ -15,6 +22,8 @@ mod bindings;
 pub mod disk;
 pub mod file;
 pub mod host;
+mod ioctl;
 pub(super) mod memory;
 pub mod optical;
+mod volume;
 pub mod writable;
