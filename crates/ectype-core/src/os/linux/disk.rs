@@ -66,6 +66,11 @@ fn ask_drive(device: &mut Device, wait: bool) {
     }
 }
 
+/// Whether `path` can be nothing but a device's name: here devices are files, and looking at them tells.
+pub fn is_name(_path: &Path) -> bool {
+    false
+}
+
 /// What `path` means as a source: a block device's node or a link to one, a mount point, or a file.
 ///
 /// # Errors
@@ -227,6 +232,11 @@ impl Disk {
     /// The sizes, as they were when it was opened.
     pub fn geometry(&self) -> Geometry {
         self.geometry
+    }
+
+    /// What there is to say of how it was opened and measured: nothing here.
+    pub fn notes(&self) -> &[String] {
+        &[]
     }
 
     /// Whether reads go past the page cache. Then `buf`, its length and the offset must be multiples of the sector, and

@@ -1,5 +1,6 @@
 //! Linux: block devices by /sys and ioctl, files with holes and O_DIRECT.
 
+pub mod advice;
 mod control;
 pub mod disk;
 pub mod file;

@@ -8,11 +8,13 @@
 //!   sizes     how large a device is, by what answers, or else by reading
 //!   sectors   any read in whole sectors, aligned and within the device
 //!   toc       an optical disc's table of contents
+//!   pass_through  a SCSI command as a request
 //!   holders   who has a volume open, from the system's table of handles
 //! ```
 
 pub(super) mod holders;
 pub(super) mod names;
+pub(super) mod pass_through;
 #[cfg(test)]
 mod recorded;
 pub(super) mod replies;

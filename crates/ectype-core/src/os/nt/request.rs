@@ -100,8 +100,10 @@ pub(in crate::os) enum Hold {
     Lock,
     /// The file system lets the volume go, whoever has files open on it; the next access mounts it again.
     Dismount,
-    /// The tray stays closed, or may be opened again.
+    /// The tray stays closed, or may be opened again, also after the handle is closed.
     Tray(bool),
+    /// The same for as long as this handle is open.
+    OwnTray(bool),
 }
 
 impl Hold {
@@ -111,6 +113,7 @@ impl Hold {
             Hold::Lock => 0x0009_0018,
             Hold::Dismount => 0x0009_0020,
             Hold::Tray(_) => 0x002d_4804,
+            Hold::OwnTray(_) => 0x002d_0940,
         }
     }
 }
