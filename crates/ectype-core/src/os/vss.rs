@@ -182,47 +182,9 @@ impl Volume {
     }
 }
 
-/// The extents of a volume, as IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS answers: VOLUME_DISK_EXTENTS. `None` where it is torn, or
-/// says what cannot be.
-pub fn parse_extents(answer: &[u8]) -> Option<Vec<DiskExtent>> {
-    // A number, then from byte 8 on 24 bytes each: disk, a gap, offset, length.
-    let number = |at: usize| Some(u32::from_le_bytes(answer.get(at..at + 4)?.try_into().ok()?));
-    let bytes = |at: usize| u64::try_from(i64::from_le_bytes(answer.get(at..at + 8)?.try_into().ok()?)).ok();
-    let count = number(0)? as usize;
-    if count > answer.len() / 24 {
-        return None;
-    }
-    let one = |index: usize| {
-        let at = 8 + 24 * index;
-        let (offset, len) = (bytes(at + 8)?, bytes(at + 16)?);
-        offset.checked_add(len)?;
-        Some(DiskExtent { disk: number(at)?, at: Extent::new(offset, len) })
-    };
-    (0..count).map(one).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn extents_are_those_of_the_recorded_reply() {
-        // Of C: on a disk with an EFI partition, a reserved one, and this.
-        let mut reply = vec![1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        reply.extend(0x0750_0000_u64.to_le_bytes());
-        reply.extend(0x3b_9a6b_fe00_u64.to_le_bytes());
-        let expected = DiskExtent { disk: 0, at: Extent::new(0x0750_0000, 0x3b_9a6b_fe00) };
-        assert_eq!(parse_extents(&reply), Some(vec![expected]));
-        assert_eq!(parse_extents(&reply[..31]), None);
-        assert_eq!(parse_extents(&[]), None);
-        reply[0] = 2;
-        assert_eq!(parse_extents(&reply), None, "the second one is not there");
-        reply[0] = 1;
-        reply[31] = 0x80;
-        assert_eq!(parse_extents(&reply), None, "a negative length");
-        reply[..4].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert_eq!(parse_extents(&reply), None);
-    }
 
     #[test]
     fn identities_are_written_as_guids() {

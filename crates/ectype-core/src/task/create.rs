@@ -740,7 +740,7 @@ impl Prepared {
                 save_map(&RescueMap::new(size), Stage::default(), 0)?;
                 let ledger = Ledger::create(state, save_map, size, facts)?;
                 self.files.discard()?;
-                let storage = PlainFile::create_new(image).map_err(failed)?;
+                let storage = PlainFile::create_new(image, writing.allocation).map_err(failed)?;
                 file::sync_dir(file::folder(image)).map_err(failed)?;
                 return Ok((ledger, self.fed((writing.create)(place(storage), &self.plan.spec)?)));
             }
@@ -748,9 +748,9 @@ impl Prepared {
         };
         self.plan.compare = unfinished.compare;
         let storage = if image.exists() {
-            PlainFile::open_writable(image).map_err(failed)?
+            PlainFile::open_writable(image, writing.allocation).map_err(failed)?
         } else {
-            let storage = PlainFile::create_new(image).map_err(failed)?;
+            let storage = PlainFile::create_new(image, writing.allocation).map_err(failed)?;
             file::sync_dir(file::folder(image)).map_err(failed)?;
             storage
         };

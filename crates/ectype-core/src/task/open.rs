@@ -1,14 +1,14 @@
 //! Opening a SOURCE: found by its name, locked as its medium needs, and identified.
 
 use super::target::map_text;
-use crate::error::{Error, Kind, Result, word};
+use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
 use crate::image::{self, Format, gate, raw};
 use crate::io::{ReadAt, Window};
 use crate::os::disk::{self, Disk};
 use crate::os::file::{PlainFile, blame};
 use crate::os::optical::{self, Toc};
-use crate::os::{Blame, Device, Found, Lock, Medium, host};
+use crate::os::{Blame, Device, Found, Lock, Medium, advice, host};
 use crate::plan::map::{MapFile, Status};
 use crate::plan::rescue;
 use crate::proof::identity::{Identity, Moment, VolumeId};
@@ -603,7 +603,7 @@ fn open_device(
         immutable = profile.is_some_and(|profile| !optical::writable_medium(profile));
         cluster = profile.and_then(optical::Profile::corrected_as_one).unwrap_or(cluster);
         if !immutable
-            && device.mounts.is_empty()
+            && device.barring().next().is_none()
             && how.purpose != Purpose::Look
             && how.consistency != Some(Consistency::None)
         {
@@ -618,6 +618,7 @@ fn open_device(
         }
     }
     let disk = Arc::new(disk);
+    why.extend(disk.notes().iter().cloned());
     if !disk.direct() {
         why.push("the device refuses direct reads: it is read through the page cache".to_owned());
     }
@@ -717,7 +718,7 @@ fn precaution(
     if device.in_use() {
         return Err(in_use(device));
     }
-    if !device.mounts.is_empty() {
+    if device.barring().next().is_some() {
         if how.consistency == Some(Consistency::Lock) {
             return Err(in_use(device));
         }
@@ -737,7 +738,7 @@ fn precaution(
 /// The refusal of a device whose content may change, with the ways out.
 fn in_use(device: &Device) -> Error {
     let name = device.path.display();
-    let writable: Vec<_> = device.mounts.iter().filter(|mount| !mount.read_only).collect();
+    let writable: Vec<_> = device.barring().filter(|mount| !mount.read_only).collect();
     let what = match (&writable[..], &device.holders[..]) {
         ([mount, ..], _) => format!("is mounted on {} ({})", mount.target.display(), mount.node.display()),
         ([], [holder, ..]) => format!("is in use by {holder}"),
@@ -758,15 +759,9 @@ fn in_use(device: &Device) -> Error {
         error =
             error.advise("the running system lives on it: images of a system in use are not in this version");
     }
-    for mount in writable {
-        error = error.advise(format!("unmount it:  umount {}", word(&mount.target)));
-    }
-    for holder in &device.holders {
-        error = error.advise(match holder.strip_prefix("swap on ") {
-            Some(node) => format!("end the swapping:  swapoff {node}"),
-            None => format!("free it from {holder}"),
-        });
-    }
+    let unmounted = writable.into_iter().filter_map(advice::unmount);
+    let freed = device.holders.iter().filter_map(|holder| advice::free(holder));
+    error = unmounted.chain(freed).fold(error, Error::advise);
     error.advise("or take it as it is, torn where it changes:  --consistency none")
 }
 

@@ -3,7 +3,7 @@
 use crate::extent::Extent;
 use crate::io::{ReadAt, WriteAt};
 use crate::os::Blame;
-pub use crate::os::{FileStamp, Space, folder, temporary};
+pub use crate::os::{Allocation, FileStamp, Space, folder, temporary};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
@@ -29,12 +29,12 @@ impl PlainFile {
     }
 
     /// Creates a file that must not exist.
-    pub fn create_new(path: &Path) -> io::Result<PlainFile> {
+    pub fn create_new(path: &Path, _allocation: Allocation) -> io::Result<PlainFile> {
         Ok(PlainFile { file: OpenOptions::new().read(true).write(true).create_new(true).open(path)? })
     }
 
     /// Opens an existing file for reading and writing.
-    pub fn open_writable(path: &Path) -> io::Result<PlainFile> {
+    pub fn open_writable(path: &Path, _allocation: Allocation) -> io::Result<PlainFile> {
         Ok(PlainFile { file: OpenOptions::new().read(true).write(true).open(path)? })
     }
 

@@ -1,5 +1,6 @@
 //! Systems whose devices are not read yet (macOS): plain files work, a device is refused by name.
 
+pub mod advice;
 pub mod disk;
 pub mod file;
 pub mod host;

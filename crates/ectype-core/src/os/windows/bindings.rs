@@ -24,6 +24,7 @@ windows_core::link!("kernel32.dll" "system" fn FindNextVolumeW(hfindvolume : HAN
 windows_core::link!("kernel32.dll" "system" fn FindVolumeClose(hfindvolume : HANDLE) -> windows_core::BOOL);
 windows_core::link!("kernel32.dll" "system" fn FlushFileBuffers(hfile : HANDLE) -> windows_core::BOOL);
 windows_core::link!("kernel32.dll" "system" fn FreeLibrary(hlibmodule : HMODULE) -> windows_core::BOOL);
+windows_core::link!("kernel32.dll" "system" fn GenerateConsoleCtrlEvent(dwctrlevent : u32, dwprocessgroupid : u32) -> windows_core::BOOL);
 windows_core::link!("kernel32.dll" "system" fn GetCompressedFileSizeW(lpfilename : windows_core::PCWSTR, lpfilesizehigh : *mut u32) -> u32);
 windows_core::link!("kernel32.dll" "system" fn GetConsoleMode(hconsolehandle : HANDLE, lpmode : *mut u32) -> windows_core::BOOL);
 windows_core::link!("kernel32.dll" "system" fn GetConsoleOutputCP() -> u32);
@@ -69,6 +70,7 @@ windows_core::link!("kernel32.dll" "system" fn OpenProcess(dwdesiredaccess : u32
 windows_core::link!("advapi32.dll" "system" fn OpenProcessToken(processhandle : HANDLE, desiredaccess : u32, tokenhandle : *mut HANDLE) -> windows_core::BOOL);
 windows_core::link!("kernel32.dll" "system" fn QueryDosDeviceW(lpdevicename : windows_core::PCWSTR, lptargetpath : windows_core::PWSTR, ucchmax : u32) -> u32);
 windows_core::link!("kernel32.dll" "system" fn QueryFullProcessImageNameW(hprocess : HANDLE, dwflags : u32, lpexename : windows_core::PWSTR, lpdwsize : *mut u32) -> windows_core::BOOL);
+windows_core::link!("kernel32.dll" "system" fn ReOpenFile(horiginalfile : HANDLE, dwdesiredaccess : u32, dwsharemode : u32, dwflagsandattributes : u32) -> HANDLE);
 windows_core::link!("kernel32.dll" "system" fn ReadFile(hfile : HANDLE, lpbuffer : *mut core::ffi::c_void, nnumberofbytestoread : u32, lpnumberofbytesread : *mut u32, lpoverlapped : *mut OVERLAPPED) -> windows_core::BOOL);
 windows_core::link!("advapi32.dll" "system" fn RegCloseKey(hkey : HKEY) -> LSTATUS);
 windows_core::link!("advapi32.dll" "system" fn RegOpenKeyExW(hkey : HKEY, lpsubkey : windows_core::PCWSTR, uloptions : u32, samdesired : REGSAM, phkresult : *mut HKEY) -> LSTATUS);
@@ -680,6 +682,21 @@ pub struct FILE_BASIC_INFO {
     pub LastWriteTime: i64,
     pub ChangeTime: i64,
     pub FileAttributes: u32,
+}
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FILE_COMPRESSION_INFO {
+    pub CompressedFileSize: i64,
+    pub CompressionFormat: u16,
+    pub CompressionUnitShift: u8,
+    pub ChunkShift: u8,
+    pub ClusterShift: u8,
+    pub Reserved: [u8; 3],
+}
+impl Default for FILE_COMPRESSION_INFO {
+    fn default() -> Self {
+        unsafe { core::mem::zeroed() }
+    }
 }
 pub const FILE_DEVICE_CD_ROM: i32 = 2;
 pub const FILE_DEVICE_DISK: i32 = 7;

@@ -1,4 +1,14 @@
-//! Windows: files with holes and identity, by the calls in `bindings`.
+//! Windows: files with holes and identity, devices by their names and the requests that they answer.
+//!
+//! ```text
+//!   bindings    the calls of Windows, made by `cargo xtask bindings`
+//!   ioctl       the one place that calls DeviceIoControl; overlapped waits for answers
+//!   volume      what the volume of a file is like; paths as calls want them
+//!   survey      volumes, disks and drives: what there is, where it lies, on which Windows runs
+//!   control     an open device, behind the gates of `os/nt`
+//!   lock        volumes that nobody else may use; holders says who does
+//!   advice  disk  file  host  memory  optical  writable      what every system exports
+//! ```
 
 #[expect(
     dead_code,
@@ -12,10 +22,18 @@
     reason = "made by a program, with the names of Windows"
 )]
 mod bindings;
+mod control;
+pub mod advice;
 pub mod disk;
 pub mod file;
 pub mod host;
+mod holders;
+mod ioctl;
+mod lock;
 pub(super) mod memory;
 pub mod optical;
+mod overlapped;
+mod survey;
+mod volume;
 pub mod snapshot;
 pub mod writable;

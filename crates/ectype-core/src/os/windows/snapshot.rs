@@ -8,13 +8,15 @@ pub use crate::os::vss::*;
 
 use super::bindings::*;
 use crate::error::{Error, Kind, Result};
+use super::control::{Access, DeviceHandle};
+use super::survey::{self, Survey};
 use crate::extent::Extent;
+use crate::os::nt::names::{self, Name};
+use crate::os::nt::replies;
+use crate::os::nt::request::{Query, asked};
 use std::ffi::OsString;
-use std::fs::OpenOptions;
 use std::mem;
-use std::os::windows::ffi::{OsStrExt, OsStringExt};
-use std::os::windows::fs::OpenOptionsExt;
-use std::os::windows::io::AsRawHandle;
+use std::os::windows::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::OnceLock;
@@ -24,20 +26,8 @@ use windows_core::{BSTR, GUID, HRESULT, Interface, PCSTR, PCWSTR, PWSTR, s, w};
 /// Whether the system makes snapshots of volumes in use.
 pub const IS_THERE: bool = true;
 
-/// Names of volumes and of the folders that they are mounted on have no more units.
-const LONGEST: usize = 1024;
-
-/// Disks that a volume lies on, more than anybody has.
-const MOST_EXTENTS: usize = 128;
-
 fn wide(text: &str) -> Vec<u16> {
     text.encode_utf16().chain([0]).collect()
-}
-
-/// The text up to its zero.
-fn text(units: &[u16]) -> String {
-    let end = units.iter().position(|&unit| unit == 0).unwrap_or(units.len());
-    String::from_utf16_lossy(&units[..end])
 }
 
 fn id(guid: GUID) -> Id {
@@ -375,115 +365,45 @@ const E_ABORT: u32 = 0x8000_4004;
 /// # Errors
 /// Where the system does not tell.
 pub fn volumes(disk: &Path) -> Result<(u32, Vec<Volume>)> {
-    let failed = |what: String| {
-        move |error: std::io::Error| Error::io(format!("asking where the volumes of {what} lie"), error)
+    let number = match names::parse(&disk.to_string_lossy()) {
+        Some(Name::Disk(number)) => number,
+        name => name
+            .and_then(|name| {
+                let handle = DeviceHandle::open(&name.device(), Access::Ask).ok()?;
+                replies::device_number(&asked(&handle, Query::DeviceNumber, &[]).ok()?)
+            })
+            .map(|number| number.number)
+            .ok_or_else(|| {
+                let context = format!("Windows does not tell which disk {} is", disk.display());
+                Error::new(Kind::Unsupported, context)
+            })?,
     };
-    let number = disk_number(disk).map_err(failed(disk.display().to_string()))?;
-    let mut found = Vec::new();
-    for name in names().map_err(failed(disk.display().to_string()))? {
-        // Drives without a medium, and network volumes, lie on no disk.
-        let Ok(extents) = extents(Path::new(name.trim_end_matches('\\'))) else { continue };
-        if extents.iter().any(|extent| extent.disk == number) {
-            let mounted = mounted(&name);
-            found.push(Volume { name: name.trim_end_matches('\\').to_owned(), mounted, extents });
-        }
-    }
-    Ok((number, found))
-}
-
-/// The names of all volumes, with a backslash at their end.
-fn names() -> std::io::Result<Vec<String>> {
-    let mut name = [0; LONGEST];
-    let room = |name: &mut [u16; LONGEST]| (PWSTR(name.as_mut_ptr()), LONGEST as u32);
-    let (at, len) = room(&mut name);
-    // SAFETY: the room is as long as is said; the search is closed below.
-    let search = unsafe { FindFirstVolumeW(at, len) };
-    if search.is_null() || search as isize == -1 {
-        return Err(std::io::Error::last_os_error());
-    }
-    let mut names = vec![text(&name)];
-    loop {
-        let (at, len) = room(&mut name);
-        // SAFETY: the same room, and a search that is open.
-        if !unsafe { FindNextVolumeW(search, at, len) }.as_bool() {
-            break;
-        }
-        names.push(text(&name));
-    }
-    // SAFETY: it was opened above, and is closed once.
-    let _ = unsafe { FindVolumeClose(search) };
-    Ok(names)
-}
-
-/// Where a volume is mounted.
-fn mounted(name: &str) -> Vec<String> {
-    let name = wide(name);
-    let (mut list, mut len) = (vec![0u16; 1 << 15], 0);
-    // SAFETY: the name ends with a zero, and the room is as long as is said.
-    let done = unsafe {
-        GetVolumePathNamesForVolumeNameW(PCWSTR(name.as_ptr()), list.as_mut_ptr(), list.len() as u32, &mut len)
+    let one = |volume: &survey::Volume| Volume {
+        name: volume.name.device(),
+        mounted: volume.places.clone(),
+        extents: volume
+            .extents
+            .iter()
+            .map(|extent| DiskExtent { disk: extent.disk, at: Extent::new(extent.offset, extent.len) })
+            .collect(),
     };
-    if !done.as_bool() {
-        return Vec::new();
-    }
-    list.split(|&unit| unit == 0).take_while(|path| !path.is_empty()).map(String::from_utf16_lossy).collect()
+    let survey = Survey::take();
+    Ok((number, survey.volumes.iter().filter(|volume| volume.is_on(number)).map(one).collect()))
 }
 
-/// A question to a device that needs no right.
-fn ask<const LEN: usize>(path: &Path, code: i32) -> std::io::Result<([u8; LEN], usize)> {
-    let shared = (FILE_SHARE_READ | FILE_SHARE_WRITE) as u32;
-    let device = OpenOptions::new().access_mode(0).share_mode(shared).open(path)?;
-    let (mut answer, mut len) = ([0; LEN], 0);
-    // SAFETY: the device is open, and the system writes no more than there is room for.
-    let done = unsafe {
-        DeviceIoControl(
-            device.as_raw_handle(),
-            code as u32,
-            ptr::null(),
-            0,
-            answer.as_mut_ptr().cast(),
-            LEN as u32,
-            &mut len,
-            ptr::null_mut(),
-        )
-    };
-    done.as_bool().then_some((answer, len as usize)).ok_or_else(std::io::Error::last_os_error)
-}
-
-fn disk_number(disk: &Path) -> std::io::Result<u32> {
-    let (answer, _) = ask::<12>(disk, IOCTL_STORAGE_GET_DEVICE_NUMBER)?;
-    Ok(u32::from_le_bytes([answer[4], answer[5], answer[6], answer[7]]))
-}
-
-fn extents(volume: &Path) -> std::io::Result<Vec<DiskExtent>> {
-    const ROOM: usize = 8 + 24 * MOST_EXTENTS;
-    let (answer, len) = ask::<ROOM>(volume, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS)?;
-    parse_extents(&answer[..len.min(ROOM)])
-        .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::InvalidData, "the list of extents is torn"))
-}
-
-/// The name of the volume on which a file lies or would lie, without a backslash at the end.
+/// The name of the volume that a path names, or on which a file lies or would lie.
 pub fn volume_of(path: &Path) -> Option<String> {
-    let absolute = std::path::absolute(path).ok()?;
-    let there = absolute.ancestors().find(|path| path.exists())?;
-    // A folder that is a mount point, or lies behind links, is where it leads.
-    let there = std::fs::canonicalize(there).ok()?;
-    let units: Vec<u16> = there.as_os_str().encode_wide().chain([0]).collect();
-    let (mut root, mut name) = (vec![0u16; 1 << 15], [0u16; LONGEST]);
-    // SAFETY: names end with a zero, and rooms are as long as is said.
-    unsafe {
-        let rooted =
-            GetVolumePathNameW(PCWSTR(units.as_ptr()), PWSTR(root.as_mut_ptr()), root.len() as u32);
-        if !rooted.as_bool() {
-            return None;
+    let name = match names::parse(&path.to_string_lossy()) {
+        Some(name) => Survey::take().volume(&name)?.name.clone(),
+        None => {
+            let absolute = std::path::absolute(path).ok()?;
+            let there = absolute.ancestors().find(|path| path.exists())?;
+            // What lies behind links is where they lead.
+            let there = std::fs::canonicalize(there).ok()?;
+            survey::volume_at(&survey::root_of(&there)?)?
         }
-        let named = GetVolumeNameForVolumeMountPointW(
-            PCWSTR(root.as_ptr()),
-            PWSTR(name.as_mut_ptr()),
-            LONGEST as u32,
-        );
-        named.as_bool().then(|| text(&name).trim_end_matches('\\').to_owned())
-    }
+    };
+    Some(name.device())
 }
 
 /// The folder where a run notes which snapshots it holds: one for the machine, as the snapshots are.

@@ -86,7 +86,7 @@ pub fn left(system: &dyn System) -> Vec<Left> {
     for path in entries.flatten().map(|entry| entry.path()) {
         let set = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".txt").and_then(Id::parse));
         let Some(set) = set else { continue };
-        let Ok(file) = PlainFile::open_writable(&path) else { continue };
+        let Ok(file) = PlainFile::open_or_create(&path) else { continue };
         if !file.lock().unwrap_or(false) {
             continue;
         }
