@@ -231,9 +231,11 @@ impl Output {
                     Style::Log | Style::Silent => LOG_TICK,
                 };
                 while ended.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
+                    show.said(watch.take_said());
                     show.ended(watch.take_ended());
                     show.tick(&watch.progress(), watch.known(), watch.stop_asked());
                 }
+                show.said(watch.take_said());
                 if style == Style::Json {
                     show.ended(watch.take_ended());
                     show.tick(&watch.progress(), watch.known(), watch.stop_asked());
@@ -292,6 +294,20 @@ impl Show {
         if self.style == Style::Json {
             for progress in phases {
                 self.tick(&progress, 0, false);
+            }
+        }
+    }
+
+    /// Lines of their own.
+    fn said(&mut self, lines: Vec<String>) {
+        for line in lines {
+            match self.style {
+                Style::Json => err(&format!("{}\n", json!({ "event": "warning", "message": line }))),
+                Style::Silent => {}
+                Style::Bar | Style::Log => {
+                    self.clear();
+                    err(&format!("  {}\n", report::printable(&line)));
+                }
             }
         }
     }
@@ -446,7 +462,7 @@ fn areas(count: usize) -> String {
 }
 
 fn is_reading(phase: Phase) -> bool {
-    !matches!(phase, Phase::Starting | Phase::Proving | Phase::Finishing)
+    !matches!(phase, Phase::Starting | Phase::Snapshot | Phase::Proving | Phase::Finishing)
 }
 
 fn words(progress: &Progress, rate: u64, eta: Option<Duration>) -> String {

@@ -11,5 +11,7 @@ mod mapfile;
 mod referee;
 mod resume;
 mod rig;
+#[cfg(target_os = "linux")]
+mod snapshot;
 mod stream;
 mod volume;
