@@ -411,7 +411,7 @@ fn what_a_snapshot_lacks_comes_from_the_disk_and_is_told() {
     let before = fs::read(scripted.0.file()).unwrap();
     let outcome = prepare(options(&scripted, "a.img")).unwrap().run(&Watch::new()).unwrap();
     let after = fs::read(scripted.0.file()).unwrap();
-    let parts = [FIRST.first(FIRST.len - 512), SECOND.first(SECOND.len - 512)];
+    let parts = [FIRST, SECOND].map(|at| Extent::new(at.offset, at.len - 512));
     assert_same(&fs::read(scripted.0.folder.join("a.img")).unwrap(), &overlay(&before, &after, &parts));
     let short = |part: &&PartFacts| part.note.contains("512 bytes shorter");
     assert_eq!(outcome.plan.parts.iter().filter(short).count(), 2, "{:?}", outcome.plan.parts);

@@ -6,3 +6,4 @@
 
 mod referee;
 mod sequence;
+mod whole;

@@ -15,6 +15,7 @@
 //   fails STEP CODE TIMES             STEP begins, and fails in the end
 //   slow STEP MILLISECONDS            STEP takes so long
 //   signal STEP FILE                  FILE appears when STEP has begun
+//   change FILE OFFSET LENGTH         once the snapshots are made, these bytes of FILE are other ones
 //   lost AFTER                        after so many questions the snapshots are gone
 //   round NUMBER                      with another number all counting begins anew
 
@@ -150,6 +151,19 @@ bool copy_file(const std::string& from, const std::string& to) {
     if (in) fclose(in);
     if (out) done = fclose(out) == 0 && done;
     return done;
+}
+
+// As those do who go on working.
+void change_file(const std::string& name, long offset, long len) {
+    FILE* file = fopen(name.c_str(), "r+b");
+    std::vector<char> part(len);
+    if (!file) return;
+    fseek(file, offset, SEEK_SET);
+    size_t count = fread(part.data(), 1, part.size(), file);
+    for (auto& byte : part) byte = (char)~byte;
+    fseek(file, offset, SEEK_SET);
+    fwrite(part.data(), 1, count, file);
+    fclose(file);
 }
 
 struct Held {
@@ -370,6 +384,7 @@ struct Requester final : IVssBackupComponents {
                 all.push_back(one);
             }
             hold(all);
+            for (auto& rule : control("change")) change_file(rule[0], atol(rule[1].c_str()), atol(rule[2].c_str()));
             stage = MADE;
             in_progress = nullptr;
             line("log", format("made %u", (unsigned)members.size()));
