@@ -448,3 +448,6 @@ pub fn remove(service: &dyn Service, set: Id) -> Reply<()> {
         answer => answer,
     }
 }
+
+#[cfg(test)]
+mod tests;
