@@ -1,7 +1,7 @@
 //! Everything that must hold before a change lands, step by step, with the time of each.
 
 use crate::test::Tally;
-use crate::{Result, fuzz, lab, packages, run, test, tidy};
+use crate::{Result, bindings, fuzz, lab, packages, run, test, tidy};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,7 @@ pub(crate) fn main(args: &[String]) -> Result {
     steps.cargo("format", &["fmt", "--all", "--check"]);
     steps.cargo("format of fuzz", &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]);
     steps.step("tidy", || tidy::main(&[]));
+    steps.step("bindings", bindings::check);
     steps.cargo("clippy", &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     steps.step("documentation", || {
         let mut doc = run::cargo();

@@ -1,6 +1,7 @@
 //! Chores of the workspace: `cargo xtask VERB`.
 
 mod bench;
+mod bindings;
 mod ci;
 mod fuzz;
 mod lab;
@@ -23,6 +24,7 @@ cargo xtask VERB [ARGS]
   test [--install]     all tests, with what was skipped counted
   ci                   everything that must hold before a change lands
   tidy                 the rules of the house, as a test
+  bindings [--check]   the Windows bindings of ectype-core, made anew
   fuzz [TARGET]        fuzz the parsers, on stable Rust
   lab [NAME...]        the binary in a guest whose drives fail, vanish and lose power
   bench [NAME...]      speed against the other tools, in one run
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         "tidy" => (tidy::HELP, tidy::main),
         "fuzz" => (fuzz::HELP, fuzz::main),
         "lab" => (lab::HELP, lab::main),
+        "bindings" => (bindings::HELP, bindings::main),
         "bench" => (bench::HELP, bench::main),
         "" | "help" | "--help" | "-h" => {
             println!("{HELP}");

@@ -189,12 +189,16 @@ impl fmt::Display for Error {
 
 /// A path as a word of a command that is proposed: quoted where a shell would take it apart.
 pub fn word(path: &std::path::Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
+    quoted(&path.display().to_string(), std::path::MAIN_SEPARATOR == '\\')
+}
+
+/// The same for the shells of Windows, where a backslash is a separator and names have no quotes.
+fn quoted(text: &str, windows: bool) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c) || windows && "\\?{}".contains(c);
+    match windows {
+        _ if !text.is_empty() && text.chars().all(plain) => text.to_owned(),
+        true => format!("\"{text}\""),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
     }
 }
 
@@ -235,11 +239,21 @@ mod tests {
             ("it's; rm -rf $HOME", "'it'\\''s; rm -rf $HOME'"),
             ("", "''"),
         ] {
-            assert_eq!(word(Path::new(path)), text);
+            assert_eq!(quoted(path, false), text);
+        }
+        for (path, text) in [
+            (r"\\.\E:", r"\\.\E:"),
+            (r"\\?\Volume{8b1c}", r"\\?\Volume{8b1c}"),
+            (r"C:\My Images", r#""C:\My Images""#),
+            ("", r#""""#),
+        ] {
+            assert_eq!(quoted(path, true), text);
         }
         assert_eq!(option("--confirm", "4C53"), "--confirm 4C53");
-        assert_eq!(option("--confirm", "my stick"), "--confirm 'my stick'");
         assert_eq!(option("--confirm", "-abc"), "--confirm=-abc");
-        assert_eq!(option("--confirm", "-a c"), "--confirm='-a c'");
+        let spaced = word(Path::new("my stick"));
+        assert_eq!(option("--confirm", "my stick"), format!("--confirm {spaced}"));
+        let spaced = word(Path::new("-a c"));
+        assert_eq!(option("--confirm", "-a c"), format!("--confirm={spaced}"));
     }
 }

@@ -18,6 +18,8 @@ pub enum Phase {
     /// Nothing yet.
     #[default]
     Starting,
+    /// Making snapshots of volumes in use.
+    Snapshot,
     /// Reading the source into the image.
     Copying,
     /// Reading the source again after an interruption, to find what changed.
@@ -41,6 +43,7 @@ impl Phase {
     pub fn name(self) -> &'static str {
         match self {
             Phase::Starting => "starting",
+            Phase::Snapshot => "snapshot",
             Phase::Copying => "copying",
             Phase::Comparing => "comparing",
             Phase::Trimming => "trimming",
@@ -89,6 +92,8 @@ pub struct Watch {
     state: Mutex<(Progress, Option<Instant>)>,
     /// Phases that are over and that nobody has asked for yet.
     ended: Mutex<Vec<Progress>>,
+    /// What is worth a line of its own, likewise.
+    said: Mutex<Vec<String>>,
 }
 
 impl Watch {
@@ -120,6 +125,16 @@ impl Watch {
     /// How the phases stood that ended since this was last asked: a short one is over before anybody looks.
     pub fn take_ended(&self) -> Vec<Progress> {
         std::mem::take(&mut self.ended.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Says something that is worth a line of its own.
+    pub fn say(&self, text: String) {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    }
+
+    /// What was said since this was last asked.
+    pub fn take_said(&self) -> Vec<String> {
+        std::mem::take(&mut self.said.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Bytes of holes and unused space that were skipped so far.

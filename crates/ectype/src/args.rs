@@ -3,6 +3,7 @@
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use ectype_core::error::word;
 use ectype_core::image::{self, Format};
+use ectype_core::os::snapshot;
 use ectype_core::plan::policy;
 use ectype_core::proof::digest::Algorithm;
 use ectype_core::task::create::Compress;
@@ -150,6 +151,9 @@ pub(crate) struct CreateArgs {
     /// Precaution against changes while copying: auto, lock or none
     #[arg(long, value_name = "HOW", default_value = "auto", value_parser = parse_consistency)]
     pub(crate) consistency: Choice<Consistency>,
+    /// Windows: the image of a volume that BitLocker protects and that is unlocked may be unprotected
+    #[arg(long)]
+    pub(crate) decrypted: bool,
     /// Digests as sha256sum, b3sum … print them: md5,sha1,sha256,blake3 or none [default: sha256 for optical and removable media]
     #[arg(long, value_name = "LIST", value_parser = parse_hashes)]
     pub(crate) hash: Option<Hashes>,
@@ -426,8 +430,9 @@ fn parse_consistency(text: &str) -> Result<Choice<Consistency>, String> {
     match text {
         "auto" => Ok(Auto::Auto),
         "lock" => Ok(Auto::Chosen(Consistency::Lock)),
+        "snapshot" => Ok(Auto::Chosen(Consistency::Snapshot)),
         "none" => Ok(Auto::Chosen(Consistency::None)),
-        _ => Err("one of auto, lock, none".to_owned()),
+        _ => Err("one of auto, lock, snapshot, none".to_owned()),
     }
 }
 
@@ -438,7 +443,7 @@ const LATER_OPTIONS: [&str; 4] = ["--blocks", "--unmount", "--preallocate", "--e
 
 /// Values of options that work, but not with these.
 const LATER_VALUES: [(&[&str], &[&str]); 2] =
-    [(&["--format", "-f", "-O"], &["e01", "cue"]), (&["--consistency"], &["snapshot", "live"])];
+    [(&["--format", "-f", "-O"], &["e01", "cue"]), (&["--consistency"], &["live"])];
 
 /// The refusal of a value that only a later version knows.
 fn later_value(args: &[String]) -> Option<Error> {
@@ -449,7 +454,8 @@ fn later_value(args: &[String]) -> Option<Error> {
     for (option, value) in pairs {
         let value = value.to_ascii_lowercase();
         let later = |(options, values): &&(&[&str], &[&str])| {
-            options.contains(&option) && values.contains(&value.as_str())
+            let is_snapshot = value == "snapshot" && !snapshot::IS_THERE && values.contains(&"live");
+            options.contains(&option) && (values.contains(&value.as_str()) || is_snapshot)
         };
         let Some((options, _)) = LATER_VALUES.iter().find(later) else { continue };
         return Some(match policy::parse(&value) {

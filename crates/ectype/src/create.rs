@@ -9,8 +9,9 @@ use ectype_core::error::word;
 use ectype_core::os::file::standard_output;
 use ectype_core::plan::rescue;
 use ectype_core::proof::record::Record;
+use ectype_core::source::snapshot::{Own, left};
 use ectype_core::task::create::{self, Ended, Options, Outcome, Parts, prepare};
-use ectype_core::task::open::{Images, recognise};
+use ectype_core::task::open::{Consistency, Images, recognise};
 use ectype_core::watch::Watch;
 use ectype_core::{Error, Kind, Result};
 use std::io::IsTerminal;
@@ -35,6 +36,7 @@ pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
         folder,
         hashes: args.hash.clone().map(|hashes| hashes.0),
         consistency: args.consistency.chosen(),
+        decrypted: args.decrypted,
         map: args.map.clone(),
         trust_map: args.trust_map,
         verify: args.verify,
@@ -165,7 +167,7 @@ fn carry_out(options: Options, output: &Output, step: Step) -> Result<Code> {
     }
     let watch: &'static Watch = Box::leak(Box::default());
     let source = options.source.clone();
-    let prepared = output.opening(&source, watch, || prepare(options))?;
+    let mut prepared = output.opening(&source, watch, || prepare(options))?;
     report::plan(prepared.plan(), output);
     let mut event = json::planned(prepared.plan());
     event["event"] = "plan".into();
@@ -177,6 +179,16 @@ fn carry_out(options: Options, output: &Output, step: Step) -> Result<Code> {
         }
         return Ok(Code::Done);
     }
+    if prepared.asks() {
+        let volumes = prepared.plan().decrypts.join(", ");
+        match output.ask(&format!("  The image of {volumes} will not be encrypted. Go on? [y/N]")) {
+            Some(answer) if is_yes(&answer) => prepared.decrypt(),
+            _ => return Err(prepared.undecided()),
+        }
+    }
+    if prepared.plan().consistency == Consistency::Snapshot {
+        offer_removal(output)?;
+    }
     let outcome = if stream {
         let out = standard_output().map_err(|error| Error::io("asking for standard output", error))?;
         output.watched(watch, || prepared.stream(out, watch))?
@@ -184,6 +196,24 @@ fn carry_out(options: Options, output: &Output, step: Step) -> Result<Code> {
         output.watched(watch, || prepared.run(watch))?
     };
     Ok(tell(&outcome, output, step))
+}
+
+fn is_yes(answer: &str) -> bool {
+    ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str())
+}
+
+/// Snapshots that a crash left take room, and slow down what is written: they are removed where somebody agrees.
+fn offer_removal(output: &Output) -> Result<()> {
+    for left in left(&Own) {
+        let image = report::printable(&left.image);
+        output.finding(&format!("  an earlier run, of {image}, left the snapshots {}", left.set));
+        match output.ask("  Remove them? [y/N]") {
+            Some(answer) if is_yes(&answer) => left.remove(&Own)?,
+            Some(_) => {}
+            None => output.finding(&format!("  remove them:  {}", left.command())),
+        }
+    }
+    Ok(())
 }
 
 /// Tells the result and chooses the exit status.

@@ -85,7 +85,7 @@ pub(crate) fn advice(error: &Error) -> Vec<String> {
     let mut advice = error.advice().to_vec();
     let denied = error.io_cause().is_some_and(|cause| cause.kind() == std::io::ErrorKind::PermissionDenied);
     if denied && !ectype_core::os::host::is_privileged() {
-        advice.push(format!("as the administrator:  sudo {}", args::command_line()));
+        advice.push(ectype_core::os::advice::as_administrator(&args::command_line()));
     }
     advice
 }

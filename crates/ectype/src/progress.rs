@@ -2,6 +2,7 @@
 
 use crate::args::{Common, ProgressKind, When};
 use crate::{exit, report};
+use ectype_core::os::host;
 use ectype_core::plan::map::Cell;
 use ectype_core::watch::{Phase, Progress, Watch};
 use ectype_core::{Error, Kind};
@@ -56,7 +57,8 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new(common: &Common, streams: bool) -> Output {
-        let terminal = std::io::stderr().is_terminal();
+        let escapes = host::terminals_understand_escapes();
+        let terminal = escapes && std::io::stderr().is_terminal();
         let style = match common.progress {
             ProgressKind::Json => Style::Json,
             _ if common.quiet => Style::Silent,
@@ -76,7 +78,7 @@ impl Output {
             verbose: common.verbose,
             style,
             streams,
-            color_out: color(if streams { terminal } else { std::io::stdout().is_terminal() }),
+            color_out: color(if streams { terminal } else { escapes && std::io::stdout().is_terminal() }),
             color_err: color(terminal),
             lost: Arc::default(),
         }
@@ -229,9 +231,11 @@ impl Output {
                     Style::Log | Style::Silent => LOG_TICK,
                 };
                 while ended.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
+                    show.said(watch.take_said());
                     show.ended(watch.take_ended());
                     show.tick(&watch.progress(), watch.known(), watch.stop_asked());
                 }
+                show.said(watch.take_said());
                 if style == Style::Json {
                     show.ended(watch.take_ended());
                     show.tick(&watch.progress(), watch.known(), watch.stop_asked());
@@ -247,10 +251,9 @@ impl Output {
     }
 }
 
-/// Wires the interrupt key to an ordered stop.
+/// Wires the interrupt key, and what closes the terminal, to an ordered stop.
 fn heed(watch: &'static Watch) {
-    // A second handler cannot be set; the first one watches the same run.
-    let _ = ctrlc::set_handler(move || {
+    let stop = move || {
         let opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(output) = &*opening {
             let code = exit::failed(&Error::new(Kind::Cancelled, "interrupted"), output);
@@ -260,7 +263,11 @@ fn heed(watch: &'static Watch) {
             std::process::exit(130);
         }
         watch.stop();
-    });
+    };
+    // A second handler cannot be set; the first one watches the same run.
+    if ctrlc::set_handler(stop).is_ok() {
+        host::before_closing(stop);
+    }
 }
 
 /// What is told on the way may get lost.
@@ -287,6 +294,20 @@ impl Show {
         if self.style == Style::Json {
             for progress in phases {
                 self.tick(&progress, 0, false);
+            }
+        }
+    }
+
+    /// Lines of their own.
+    fn said(&mut self, lines: Vec<String>) {
+        for line in lines {
+            match self.style {
+                Style::Json => err(&format!("{}\n", json!({ "event": "warning", "message": line }))),
+                Style::Silent => {}
+                Style::Bar | Style::Log => {
+                    self.clear();
+                    err(&format!("  {}\n", report::printable(&line)));
+                }
             }
         }
     }
@@ -441,7 +462,7 @@ fn areas(count: usize) -> String {
 }
 
 fn is_reading(phase: Phase) -> bool {
-    !matches!(phase, Phase::Starting | Phase::Proving | Phase::Finishing)
+    !matches!(phase, Phase::Starting | Phase::Snapshot | Phase::Proving | Phase::Finishing)
 }
 
 fn words(progress: &Progress, rate: u64, eta: Option<Duration>) -> String {

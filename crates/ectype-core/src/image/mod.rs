@@ -25,6 +25,7 @@ pub mod zst;
 use crate::error::{Error, Result};
 use crate::extent::{Extent, Extents};
 use crate::io::{ReadAt, Storage, Window};
+use crate::os::file::Allocation;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
@@ -79,6 +80,8 @@ pub struct Writing {
     pub differencing: bool,
     /// Whether it is attached as a whole disk, so that a volume wants a partition table around it.
     pub is_attached: bool,
+    /// Whether its file may be sparse where that is a choice.
+    pub allocation: Allocation,
     /// Whether its file can be written from start to end, nothing twice, where it is fed so: then it can go down a pipe.
     pub streams: bool,
     /// In which order such an image is fed.

@@ -95,20 +95,23 @@ pub struct Asked {
     pub is_bad_next: bool,
 }
 
-/// An open device's controls.
-pub trait Control {
-    /// One control request; `arg` has the length of [`Request::argument`]. The result is the call's own.
-    ///
-    /// # Errors
-    /// What the system answered, with its `raw_os_error`; `InvalidInput` for an `arg` of the wrong length.
-    fn ioctl(&self, request: Request, arg: &mut [u8]) -> io::Result<u32>;
-
+/// An open device that takes SCSI commands.
+pub trait Commands {
     /// One SCSI command that reads into `data`.
     ///
     /// # Errors
     /// `InvalidInput` for a command that does not only read; what the system answered where the drive got no word. A
     /// command that the drive refused is a reply, not an error.
     fn scsi(&self, cdb: &[u8], data: &mut [u8], timeout: Duration) -> io::Result<ScsiReply>;
+}
+
+/// An open device's controls.
+pub trait Control: Commands {
+    /// One control request; `arg` has the length of [`Request::argument`]. The result is the call's own.
+    ///
+    /// # Errors
+    /// What the system answered, with its `raw_os_error`; `InvalidInput` for an `arg` of the wrong length.
+    fn ioctl(&self, request: Request, arg: &mut [u8]) -> io::Result<u32>;
 }
 
 /// Whether a SCSI command only reads: what passes the gate.
@@ -174,7 +177,10 @@ impl Control for Recorded {
             None => Err(io::ErrorKind::Unsupported.into()),
         }
     }
+}
 
+#[cfg(test)]
+impl Commands for Recorded {
     fn scsi(&self, cdb: &[u8], data: &mut [u8], _timeout: Duration) -> io::Result<ScsiReply> {
         assert!(only_reads(cdb), "{cdb:02x?}");
         match self.scsi.iter().find(|(known, _, _)| cdb.starts_with(known)) {

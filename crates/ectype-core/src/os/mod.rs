@@ -4,28 +4,44 @@
 //!   mod.rs      the words that all systems share: Device, Medium, Mount …
 //!   buffer.rs   memory aligned for direct I/O
 //!   control.rs  the one gate to a device's controls (ioctl, SCSI), which a test answers from a recording
+//!   scsi.rs     reading by SCSI commands
 //!   disc.rs     what an optical disc tells about itself, as data
-//!   linux/      file  disk  writable  optical  host  memory      every system's folder exports the same names
-//!   other/      plain files only: Windows and macOS until their rooms are built
+//!   vss.rs      the calls by which snapshots are made, as a gate that a test answers from a script
+//!   nt/         devices of Windows as requests and replies: pure, and tested everywhere
+//!   linux/      advice  disk  file  host  memory  optical  snapshot  writable   every system's folder exports the same names
+//!   windows/    the same; `bindings` has the calls of Windows
+//!   other/      plain files only: macOS and the rest
 //! ```
 
 pub mod buffer;
 pub mod control;
 mod disc;
+#[cfg(any(windows, test))]
+mod nt;
+#[cfg(any(target_os = "linux", windows, test))]
+mod scsi;
+mod vss;
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
 use linux::memory;
 #[cfg(target_os = "linux")]
-pub use linux::{disk, file, host, optical, writable};
+pub use linux::{advice, disk, file, host, optical, snapshot, writable};
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows::memory;
+#[cfg(windows)]
+pub use windows::{advice, disk, file, host, optical, snapshot, writable};
+
+#[cfg(not(any(target_os = "linux", windows)))]
 mod other;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", windows)))]
 use other::memory;
-#[cfg(not(target_os = "linux"))]
-pub use other::{disk, file, host, optical, writable};
+#[cfg(not(any(target_os = "linux", windows)))]
+pub use other::{advice, disk, file, host, optical, snapshot, writable};
 
 use std::path::{Path, PathBuf};
 
@@ -79,6 +95,8 @@ pub struct Mount {
     pub filesystem: String,
     /// Whether it is mounted read-only, so that nothing can change through it.
     pub read_only: bool,
+    /// Whether it gives way to somebody who wants the device alone: on Windows a volume does on which nobody has a file open.
+    pub gives_way: bool,
 }
 
 /// A partition as the kernel sees it.
@@ -163,7 +181,12 @@ pub enum Found {
 impl Device {
     /// Whether something could write to it while it is being read: a writable mount, a holder, swap.
     pub fn in_use(&self) -> bool {
-        !self.holders.is_empty() || self.mounts.iter().any(|mount| !mount.read_only)
+        !self.holders.is_empty() || self.barring().any(|mount| !mount.read_only)
+    }
+
+    /// The mounts that keep others from holding it exclusively.
+    pub fn barring(&self) -> impl Iterator<Item = &Mount> {
+        self.mounts.iter().filter(|mount| !mount.gives_way)
     }
 }
 
@@ -180,6 +203,16 @@ pub struct FileStamp {
     pub modified_ns: i64,
     /// When anything of it last changed: no program can set this one back.
     pub changed_ns: i64,
+}
+
+/// Whether a file that is written may be a sparse one. It matters on Windows, where a program must ask for holes, and where a
+/// file with them cannot be attached as a disk (0xC03A001A); elsewhere every file that can have holes has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allocation {
+    /// Holes are welcome.
+    Sparse,
+    /// Windows attaches it, and wants every byte in its place.
+    Dense,
 }
 
 /// The room on a target.

@@ -122,6 +122,28 @@ pub struct PlanFacts {
     /// Where the volume lies in the image, which is a disk around it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wrapped: Option<Range>,
+    /// Where the content of a disk with snapshots over it came from, part by part; none where it all came from the source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartFacts>,
+}
+
+/// Where a part of the content came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartFacts {
+    /// Its first byte on the source.
+    pub offset: u64,
+    /// How many.
+    pub length: u64,
+    /// `snapshot`, `volume` or `disk`.
+    pub from: String,
+    /// The volume that it is of, as people know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
+    /// Whether it is of the instant of the snapshots.
+    pub instant: bool,
+    /// Why, where it is not plain.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
 }
 
 /// Bytes by kind.

@@ -37,12 +37,7 @@ impl DeviceSource {
     pub fn new(disk: Arc<Disk>) -> DeviceSource {
         let is_optical = disk.device().medium == crate::os::Medium::Optical;
         DeviceSource {
-            queue: Queue::new(Arc::new(OpenDevice {
-                disk: Arc::clone(&disk),
-                suspect: AtomicU64::new(0),
-                commands_agree: OnceLock::new(),
-                names_truly: OnceLock::new(),
-            })),
+            queue: Queue::new(Arc::new(OpenDevice::new(Arc::clone(&disk)))),
             geometry: disk.geometry(),
             diskseq: disk.diskseq_now(),
             is_optical,
@@ -68,7 +63,7 @@ fn some_good(disk: &Disk) -> Option<Extent> {
     places.into_iter().find(|place| is_good(place)).map(|place| Extent::new(place, sector))
 }
 
-struct OpenDevice {
+pub(super) struct OpenDevice {
     disk: Arc<Disk>,
     /// Bytes still to be read well before block reads are used again: a command tells where and why it failed.
     suspect: AtomicU64,
@@ -109,6 +104,15 @@ impl ReadOnce for OpenDevice {
 }
 
 impl OpenDevice {
+    pub(super) fn new(disk: Arc<Disk>) -> OpenDevice {
+        OpenDevice {
+            disk,
+            suspect: AtomicU64::new(0),
+            commands_agree: OnceLock::new(),
+            names_truly: OnceLock::new(),
+        }
+    }
+
     /// Reads what lies behind the first `filled` bytes of `at` by command; how many bytes from its start are valid then, and
     /// why they are not all. `None` where commands tell nothing.
     fn ask(&self, at: Extent, buffer: &mut [u8], filled: usize) -> Option<(u64, Outcome)> {

@@ -7,13 +7,16 @@
 mod device;
 mod file;
 mod image;
+mod overlay;
 mod queue;
+pub mod snapshot;
 mod wrapped;
 
 pub use device::{DeviceReader, DeviceSource};
 pub use file::FileSource;
 pub use image::ImageSource;
 pub(crate) use image::became_shorter;
+pub use overlay::{Guard, OverlayReader, OverlaySource, Part};
 pub(crate) use wrapped::START as WRAPPED_START;
 pub use wrapped::WrappedSource;
 

@@ -18,6 +18,7 @@ pub use planning::refuse_early;
 use self::outcome::{missing_extents, only_parts, packing, run_out};
 use self::planning::{open_base, plan_placement, spec, worst_case, wrap};
 use super::open::{self, Consistency, How, Images, Opened, Purpose, changed};
+use super::snapshot::undecided;
 use super::target::{Files, RunFacts, Target, map_text, refuse_device, survey};
 use super::verify;
 use crate::copy::{Copied, Job, Limits, Tuning, copy};
@@ -35,12 +36,16 @@ use crate::plan::rescue::{self, Rescue};
 use crate::proof::digest::Algorithm;
 use crate::proof::identity::{Identity, Moment};
 use crate::proof::ledger::{Ledger, Recorded, SaveMap, Trust};
-use crate::proof::record::{self, ByteCounts, ImageFacts, Missing, PlanFacts, Range, Record, TreeFacts};
+use crate::proof::record::{
+    self, ByteCounts, ImageFacts, Missing, PartFacts, PlanFacts, Range, Record, TreeFacts,
+};
 use crate::proof::tree::Tree;
+use crate::source::snapshot::{Own, System};
 use crate::source::{Geometry, Source};
 use crate::watch::{Phase, Watch};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What to make an image of, and how.
@@ -70,6 +75,10 @@ pub struct Options {
     pub hashes: Option<Vec<Algorithm>>,
     /// The consistency that the user insists on.
     pub consistency: Option<Consistency>,
+    /// An image of what BitLocker protects may be unprotected.
+    pub decrypted: bool,
+    /// What makes snapshots; the system's own where not given.
+    pub system: Option<Arc<dyn System>>,
     /// Where the map is kept; beside the image where not given. One that was given is never removed.
     pub map: Option<PathBuf>,
     /// Discard an unfinished image.
@@ -172,6 +181,10 @@ pub struct Plan {
     pub consistency: Consistency,
     /// Linear digests that will be taken.
     pub hashes: Vec<Algorithm>,
+    /// Encrypted volumes whose image will not be: somebody has to agree, see [`Prepared::decrypt`].
+    pub decrypts: Vec<String>,
+    /// Where the content comes from, part by part, once snapshots are made.
+    pub parts: Vec<PartFacts>,
     /// Reasons, a line each.
     pub why: Vec<String>,
     /// The most bytes that the image can take on the target.
@@ -209,6 +222,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         Some(image) => refuse_device(image)?,
         None => {}
     }
+    let system = options.system.clone().unwrap_or_else(|| Arc::new(Own));
     let purpose = if options.dry_run { Purpose::Plan } else { Purpose::Copy };
     let how = How { consistency: options.consistency, purpose };
     let opened = match &options.images {
@@ -217,7 +231,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
             verify::refuse_another_size(&options.source, &opened)?;
             opened
         }
-        None => open::open(&options.source, how)?,
+        None => open::open_by(&options.source, how, &system)?,
     };
     let mut why = opened.why.clone();
     let (format, reasons) = match options.stream {
@@ -238,6 +252,13 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     };
     if !options.stream {
         refuse_device(&image)?;
+    }
+    let mut decrypts = Vec::new();
+    if let Some(snapshots) = &opened.snapshot {
+        if !options.stream {
+            snapshots.layout.refuse_target(&image)?;
+        }
+        decrypts = snapshots.layout.unlocked();
     }
     let (opened, wrapped) = wrap(opened, &options, format)?;
     why.extend(wrapped.as_ref().map(|wrapped| wrapped.why.clone()));
@@ -339,6 +360,8 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         scope: opened.scope(),
         consistency,
         hashes,
+        decrypts,
+        parts: Vec::new(),
         why,
         // A pipe has no holes.
         worst_case: if options.stream { longest } else { worst_case },
@@ -371,6 +394,40 @@ impl Prepared {
         self
     }
 
+    /// Whether somebody has to agree that the image of an encrypted source is not encrypted.
+    pub fn asks(&self) -> bool {
+        !self.plan.decrypts.is_empty() && !self.options.decrypted
+    }
+
+    /// Agrees to that.
+    pub fn decrypt(&mut self) {
+        self.options.decrypted = true;
+    }
+
+    /// The refusal where nobody did.
+    pub fn undecided(&self) -> Error {
+        undecided(&self.plan.decrypts)
+    }
+
+    /// Makes the snapshots that the plan wants.
+    fn take_snapshots(&mut self, watch: &Watch) -> Result<()> {
+        if self.asks() {
+            return Err(self.undecided());
+        }
+        let image = self.files.image.display().to_string();
+        let (parts, why) = self.opened.take_snapshots(&image, watch)?;
+        // What an earlier run took on its word stays so.
+        if self.plan.consistency == Consistency::Snapshot {
+            self.plan.consistency = self.opened.consistency;
+        }
+        for line in &why {
+            watch.say(line.clone());
+        }
+        self.plan.parts = parts;
+        self.plan.why.extend(why);
+        Ok(())
+    }
+
     /// Carries out the plan.
     pub fn run(mut self, watch: &Watch) -> Result<Outcome> {
         let called = Instant::now();
@@ -395,6 +452,12 @@ impl Prepared {
             Target::Unfinished(unfinished) if unfinished.compare && self.in_order() => Target::Nothing,
             target => target,
         };
+        if let Err(error) = self.take_snapshots(watch) {
+            if is_new {
+                self.files.remove_state();
+            }
+            return Err(error);
+        }
         let had_map = self.files.map.exists();
         let mut facts = self.facts();
         let map_before = match &target {
@@ -559,15 +622,22 @@ impl Prepared {
                 let context = "the base was written to while the image that differs from it was made";
                 Err(Failed::ForGood(Error::new(Kind::Changed, context).advise("begin anew:  --restart")))
             }
-            None if run.facts.unproven => Ok(copied),
+            None if run.facts.unproven => self.end_snapshots(copied),
             None => {
                 let (before, now) = (&run.facts.moment, self.opened.moment_now());
                 if self.was_written(before, &now) {
                     return Err(Failed::Resumable(changed(&self.plan.source.path, before, &now)));
                 }
-                Ok(copied)
+                self.end_snapshots(copied)
             }
         }
+    }
+
+    /// What was copied counts only if the snapshots lived to the end of it.
+    fn end_snapshots(&mut self, copied: Copied) -> Result<Copied, Failed> {
+        let notes = self.opened.end_snapshots().map_err(Failed::Resumable)?;
+        self.plan.why.extend(notes);
+        Ok(copied)
     }
 
     /// Into an image that is written in order damage is not rescued: that takes an image in between.
@@ -633,6 +703,7 @@ impl Prepared {
                 blocks: "all".to_owned(),
                 why: self.plan.why.clone(),
                 wrapped: self.plan.wrapped.map(Range::from),
+                parts: self.plan.parts.clone(),
             },
             resumed: outcome.resumed,
             bytes: outcome.bytes,
@@ -669,7 +740,7 @@ impl Prepared {
                 save_map(&RescueMap::new(size), Stage::default(), 0)?;
                 let ledger = Ledger::create(state, save_map, size, facts)?;
                 self.files.discard()?;
-                let storage = PlainFile::create_new(image).map_err(failed)?;
+                let storage = PlainFile::create_new(image, writing.allocation).map_err(failed)?;
                 file::sync_dir(file::folder(image)).map_err(failed)?;
                 return Ok((ledger, self.fed((writing.create)(place(storage), &self.plan.spec)?)));
             }
@@ -677,9 +748,9 @@ impl Prepared {
         };
         self.plan.compare = unfinished.compare;
         let storage = if image.exists() {
-            PlainFile::open_writable(image).map_err(failed)?
+            PlainFile::open_writable(image, writing.allocation).map_err(failed)?
         } else {
-            let storage = PlainFile::create_new(image).map_err(failed)?;
+            let storage = PlainFile::create_new(image, writing.allocation).map_err(failed)?;
             file::sync_dir(file::folder(image)).map_err(failed)?;
             storage
         };

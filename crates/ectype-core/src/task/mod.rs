@@ -14,6 +14,7 @@ pub mod create;
 pub mod devices;
 pub mod open;
 pub mod restore;
+mod snapshot;
 mod target;
 pub mod verify;
 mod wrapped;

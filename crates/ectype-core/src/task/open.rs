@@ -1,20 +1,22 @@
 //! Opening a SOURCE: found by its name, locked as its medium needs, and identified.
 
+use super::snapshot::{Held, Layout};
 use super::target::map_text;
 use super::wrapped::Wrapped;
-use crate::error::{Error, Kind, Result, word};
+use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
 use crate::image::{self, Format, gate, raw};
 use crate::io::{ReadAt, Window};
 use crate::os::disk::{self, Disk};
 use crate::os::file::{PlainFile, blame};
 use crate::os::optical::{self, Toc};
-use crate::os::{Blame, Device, Found, Lock, Medium, host};
+use crate::os::{Blame, Device, Found, Lock, Medium, advice, host};
 use crate::plan::map::{MapFile, Status};
 use crate::plan::rescue;
 use crate::proof::identity::{Identity, Moment, VolumeId};
-use crate::proof::record::{self, Record};
+use crate::proof::record::{self, PartFacts, Record};
 use crate::proof::tree::{self, Hash};
+use crate::source::snapshot::{Own, System};
 use crate::source::{
     DeviceReader, DeviceSource, FileSource, Geometry, ImageSource, Source, WRAPPED_START, WrappedSource,
 };
@@ -36,6 +38,8 @@ const GLANCE: Duration = Duration::from_millis(50);
 pub enum Consistency {
     /// The device is held exclusively.
     Lock,
+    /// Its volumes are read from snapshots.
+    Snapshot,
     /// Nothing needs to: the medium cannot change, or is only watched for changes.
     None,
 }
@@ -45,6 +49,7 @@ impl Consistency {
     pub fn name(self) -> &'static str {
         match self {
             Consistency::Lock => "lock",
+            Consistency::Snapshot => "snapshot",
             Consistency::None => "none",
         }
     }
@@ -116,6 +121,10 @@ pub struct Opened {
     pub record: Option<Record>,
     /// Where only the volume of an image counts that is a disk around one: what lies around it there.
     pub(super) around: Option<Surroundings>,
+    /// Which volumes are to be read from snapshots, and once they are made, these.
+    pub(super) snapshot: Option<Snapshots>,
+    /// The table that was put around a volume: what is before it, and what is behind.
+    around_it: Option<(Vec<u8>, Vec<u8>)>,
     probe: Probe,
 }
 
@@ -127,6 +136,15 @@ pub(super) struct Surroundings {
     /// The bytes behind it.
     pub(super) behind: Vec<u8>,
 }
+
+/// A source that is read from snapshots.
+pub(super) struct Snapshots {
+    pub(super) layout: Layout,
+    reader: Option<Reopen>,
+    held: Option<Held>,
+}
+
+type Reopen = Box<dyn Fn() -> Result<Box<dyn ReadAt>> + Send>;
 
 enum Probe {
     Device(Arc<Disk>),
@@ -141,7 +159,8 @@ impl Opened {
 
     /// Puts a partition table around the volume that this is.
     pub(super) fn wrap(mut self, start: Vec<u8>, end: Vec<u8>) -> Opened {
-        self.source = Box::new(WrappedSource::new(self.source, start, end));
+        self.source = Box::new(WrappedSource::new(self.source, start.clone(), end.clone()));
+        self.around_it = Some((start, end));
         let unread = self.unread.iter().map(|at| Extent::new(at.offset + WRAPPED_START, at.len));
         self.unread = unread.collect();
         self
@@ -159,6 +178,33 @@ impl Opened {
         };
         let Wrapped { volume, behind } = wrapped;
         Ok((read(Extent::new(0, volume.offset))?, read(Extent::new(volume.end(), behind))?))
+    }
+
+    /// Makes the snapshots that it is to be read from; what is to be told of them.
+    pub(super) fn take_snapshots(
+        &mut self,
+        image: &str,
+        watch: &Watch,
+    ) -> Result<(Vec<PartFacts>, Vec<String>)> {
+        let Some(snapshots) = &mut self.snapshot else { return Ok((Vec::new(), Vec::new())) };
+        let taken = snapshots.layout.take(image, watch)?;
+        let source: Box<dyn Source> = Box::new(taken.source);
+        self.source = match self.around_it.clone() {
+            Some((start, end)) => Box::new(WrappedSource::new(source, start, end)),
+            None => source,
+        };
+        (snapshots.reader, snapshots.held) = (Some(taken.reader), Some(taken.held));
+        self.consistency = taken.consistency;
+        Ok((taken.parts, taken.why))
+    }
+
+    /// Everything was read: whether the snapshots lived to see it; the writers are told. Lines that are worth telling.
+    pub(super) fn end_snapshots(&self) -> Result<Vec<String>> {
+        let Some(held) = self.snapshot.as_ref().and_then(|snapshots| snapshots.held.as_ref()) else {
+            return Ok(Vec::new());
+        };
+        held.check()?;
+        Ok(held.complete())
     }
 
     /// Leaves only the volume of an image that is a disk around it: see [`super::wrapped::volume_in`].
@@ -241,6 +287,7 @@ impl Opened {
     /// The same, of now.
     pub fn moment_now(&self) -> Moment {
         match &self.probe {
+            Probe::Device(_) if self.snapshot.is_some() => no_moment(),
             Probe::Device(disk) => moment_of(disk),
             Probe::File(path) => moment_of_files(path, &[]),
             Probe::Image { path, files, .. } => moment_of_files(path, files),
@@ -269,6 +316,9 @@ impl Opened {
 
     /// A reader of the same medium for parsers.
     pub fn reader(&self) -> Result<Box<dyn ReadAt>> {
+        if let Some(reader) = self.snapshot.as_ref().and_then(|snapshots| snapshots.reader.as_ref()) {
+            return reader();
+        }
         match &self.probe {
             Probe::Device(disk) => Ok(Box::new(DeviceReader::new(Arc::clone(disk)))),
             Probe::File(path) => {
@@ -279,6 +329,11 @@ impl Opened {
             Probe::Image { image, .. } => Ok(Box::new(Window::new(Arc::clone(image), self.whole()))),
         }
     }
+}
+
+/// Of a source that is in use nothing proves that nobody wrote to it: another run reads it again.
+fn no_moment() -> Moment {
+    Moment { boot_id: host::boot_id(), ..Moment::default() }
 }
 
 fn moment_of(disk: &Disk) -> Moment {
@@ -377,6 +432,8 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
         unread,
         record,
         around: None,
+        snapshot: None,
+        around_it: None,
         probe: Probe::Image { path: path.to_owned(), image, files, parent },
     })
 }
@@ -526,9 +583,18 @@ pub fn recognise(path: &Path, record: &Record) -> Result<()> {
 
 /// Opens the source that `path` names.
 pub fn open(path: &Path, how: How) -> Result<Opened> {
+    open_by(path, how, &(Arc::new(Own) as Arc<dyn System>))
+}
+
+/// The same, with what makes snapshots.
+pub fn open_by(path: &Path, how: How, system: &Arc<dyn System>) -> Result<Opened> {
     match disk::find(path)? {
+        Found::File(_) if how.consistency == Some(Consistency::Snapshot) => {
+            Err(Error::refused(format!("{} is a file, and snapshots are made of volumes", path.display()))
+                .advise("a change while it is read is noticed: leave --consistency to the policy"))
+        }
         Found::File(file) => open_file(&file),
-        Found::Device { device, via_mount } => open_device(path, *device, via_mount, how),
+        Found::Device { device, via_mount } => open_device(path, *device, via_mount, how, system),
     }
 }
 
@@ -568,16 +634,24 @@ fn open_file(path: &Path) -> Result<Opened> {
         unread: Extents::new(),
         record: None,
         around: None,
+        snapshot: None,
+        around_it: None,
         probe: Probe::File(path.to_owned()),
     })
 }
 
-fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How) -> Result<Opened> {
+fn open_device(
+    path: &Path,
+    device: Device,
+    via_mount: Option<PathBuf>,
+    how: How,
+    system: &Arc<dyn System>,
+) -> Result<Opened> {
     let mut why = Vec::new();
     if let Some(mount) = via_mount {
         why.push(format!("{} is where {} is mounted", mount.display(), device.path.display()));
     }
-    let (lock, mut consistency) = precaution(&device, how, &mut why)?;
+    let (lock, mut consistency) = precaution(&device, how, &**system, &mut why)?;
     let mut disk = Disk::open(&device, lock)?;
     let mut immutable = false;
     let mut cluster = rescue::CLUSTER;
@@ -587,7 +661,7 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         immutable = profile.is_some_and(|profile| !optical::writable_medium(profile));
         cluster = profile.and_then(optical::Profile::corrected_as_one).unwrap_or(cluster);
         if !immutable
-            && device.mounts.is_empty()
+            && device.barring().next().is_none()
             && how.purpose != Purpose::Look
             && how.consistency != Some(Consistency::None)
         {
@@ -602,8 +676,15 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         }
     }
     let disk = Arc::new(disk);
+    why.extend(disk.notes().iter().cloned());
     if !disk.direct() {
         why.push("the device refuses direct reads: it is read through the page cache".to_owned());
+    }
+    let mut snapshot = None;
+    if consistency == Consistency::Snapshot {
+        let layout = Layout::of(&device, &disk, Arc::clone(system))?;
+        why.extend(layout.why());
+        snapshot = Some(Snapshots { layout, reader: None, held: None });
     }
     let mut toc = None;
     if device.medium == Medium::Optical {
@@ -620,7 +701,7 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         // The kernel keeps the tray locked as long as the drive is open; a lock of our own would outlive a crash.
         toc = Some(found);
     }
-    let moment = moment_of(&disk);
+    let moment = if snapshot.is_some() { no_moment() } else { moment_of(&disk) };
     let reader = DeviceReader::new(Arc::clone(&disk));
     let geometry = disk.geometry();
     let known = inspect(&reader, geometry.sector);
@@ -655,13 +736,20 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
         unread: Extents::new(),
         record: None,
         around: None,
+        snapshot,
+        around_it: None,
         probe: Probe::Device(disk),
         device: Some(device),
     })
 }
 
 /// How the device must be held while it is read.
-fn precaution(device: &Device, how: How, why: &mut Vec<String>) -> Result<(Lock, Consistency)> {
+fn precaution(
+    device: &Device,
+    how: How,
+    system: &dyn System,
+    why: &mut Vec<String>,
+) -> Result<(Lock, Consistency)> {
     let name = device.path.display();
     if how.purpose == Purpose::Look {
         return Ok((Lock::Shared, if device.in_use() { Consistency::None } else { Consistency::Lock }));
@@ -672,10 +760,23 @@ fn precaution(device: &Device, how: How, why: &mut Vec<String>) -> Result<(Lock,
         );
         return Ok((Lock::Shared, Consistency::None));
     }
+    let is_asked = how.consistency == Some(Consistency::Snapshot);
+    let is_policy = how.consistency.is_none() && device.medium == Medium::Fixed && device.in_use();
+    if is_asked && device.medium == Medium::Optical {
+        return Err(Error::refused("there are no snapshots of discs")
+            .advise("a disc is read as it is: leave --consistency to the policy"));
+    }
+    if is_asked && !system.is_there() {
+        // It says so.
+        system.service()?;
+    }
+    if is_asked || (is_policy && system.is_there()) {
+        return Ok((Lock::Shared, Consistency::Snapshot));
+    }
     if device.in_use() {
         return Err(in_use(device));
     }
-    if !device.mounts.is_empty() {
+    if device.barring().next().is_some() {
         if how.consistency == Some(Consistency::Lock) {
             return Err(in_use(device));
         }
@@ -695,7 +796,7 @@ fn precaution(device: &Device, how: How, why: &mut Vec<String>) -> Result<(Lock,
 /// The refusal of a device whose content may change, with the ways out.
 fn in_use(device: &Device) -> Error {
     let name = device.path.display();
-    let writable: Vec<_> = device.mounts.iter().filter(|mount| !mount.read_only).collect();
+    let writable: Vec<_> = device.barring().filter(|mount| !mount.read_only).collect();
     let what = match (&writable[..], &device.holders[..]) {
         ([mount, ..], _) => format!("is mounted on {} ({})", mount.target.display(), mount.node.display()),
         ([], [holder, ..]) => format!("is in use by {holder}"),
@@ -716,15 +817,9 @@ fn in_use(device: &Device) -> Error {
         error =
             error.advise("the running system lives on it: images of a system in use are not in this version");
     }
-    for mount in writable {
-        error = error.advise(format!("unmount it:  umount {}", word(&mount.target)));
-    }
-    for holder in &device.holders {
-        error = error.advise(match holder.strip_prefix("swap on ") {
-            Some(node) => format!("end the swapping:  swapoff {node}"),
-            None => format!("free it from {holder}"),
-        });
-    }
+    let unmounted = writable.into_iter().filter_map(advice::unmount);
+    let freed = device.holders.iter().filter_map(|holder| advice::free(holder));
+    error = unmounted.chain(freed).fold(error, Error::advise);
     error.advise("or take it as it is, torn where it changes:  --consistency none")
 }
 

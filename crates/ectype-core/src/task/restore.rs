@@ -275,6 +275,7 @@ fn prepare_device(options: Options, opened: Opened, device: &Device) -> Result<P
         _ => Arc::new(Disk::open(device, Lock::Shared)?),
     };
     let geometry = disk.geometry();
+    plan.why.extend(disk.notes().iter().cloned());
     // Since it was looked for, another medium may have been put in.
     target::refuse_too_small(device, geometry.size, opened.geometry().size)?;
     let content = devices::content(&DeviceReader::new(disk), geometry.sector);

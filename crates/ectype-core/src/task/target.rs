@@ -144,6 +144,10 @@ pub(super) fn refuse_device(image: &Path) -> Result<()> {
             format!("the name of the image has {len} bytes; with those beside it, {LONGEST} are the most");
         return Err(Error::refused(context).advise("choose a shorter name"));
     }
+    if os::disk::is_name(image) {
+        return Err(Error::refused(format!("{} is a device, and an image is a file", image.display()))
+            .advise("write an image to a device:  ectype restore IMAGE DEVICE"));
+    }
     match std::fs::metadata(image) {
         Ok(facts) if facts.is_dir() => {
             Err(Error::refused(format!("{} is a folder, not a name for an image", image.display()))
@@ -164,7 +168,7 @@ pub(super) fn refuse_device(image: &Path) -> Result<()> {
                 return Ok(());
             }
             Err(Error::refused(format!("there is no folder {}", folder.display()))
-                .advise(format!("make it:  mkdir -p {}", word(folder))))
+                .advise(format!("make it:  {}", os::advice::make_folder(folder))))
         }
         Err(error) => Err(Error::io(format!("looking at {}", image.display()), error)),
     }

@@ -11,6 +11,8 @@ mod mapfile;
 mod referee;
 mod resume;
 mod rig;
+#[cfg(target_os = "linux")]
+mod snapshot;
 mod stream;
 mod volume;
 mod wrapped;

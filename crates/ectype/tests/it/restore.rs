@@ -561,7 +561,10 @@ fn a_device_that_takes_the_place_of_a_file_loses_nothing() {
     file.set_len(place + MIB as u64).unwrap();
     file.write_all_at(&noise(4096, 89), place).unwrap();
     let device = LoopDevice::attach(&disk, &[]).unwrap();
-    let opened = ectype_core::os::file::PlainFile::open_writable(device.path());
+    let opened = ectype_core::os::file::PlainFile::open_writable(
+        device.path(),
+        ectype_core::os::file::Allocation::Sparse,
+    );
     assert_eq!(opened.err().map(|error| error.kind()), Some(std::io::ErrorKind::InvalidInput));
     device.flush().unwrap();
     drop(device);

@@ -35,6 +35,7 @@ mod writer;
 
 use super::{Format, Placement, Writing};
 use crate::io::ReadAt;
+use crate::os::file::Allocation;
 
 /// The row of qcow2 images.
 pub static QCOW2: Format = Format {
@@ -50,6 +51,7 @@ pub static QCOW2: Format = Format {
         plan: plan::plan,
         differencing: true,
         is_attached: false,
+        allocation: Allocation::Sparse,
         streams: false,
         placement: |spec| match spec.compression.as_str() {
             "zlib" | "zstd" => Placement::InOrder,

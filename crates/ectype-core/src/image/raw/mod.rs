@@ -12,6 +12,7 @@ use super::{Facts, Findings, Format, Image, Opened, Placement, Sink, Spec, Writi
 use crate::error::{Error, Result};
 use crate::extent::{Extent, Extents};
 use crate::io::{Content, ReadAt, Storage};
+use crate::os::file::Allocation;
 use std::io;
 use std::sync::Arc;
 
@@ -34,7 +35,8 @@ pub static ISO: Format = Format {
     tells_sector: false,
     probe: |_| false,
     open: |stored, _| Ok(RawImage::open(stored, "iso", 2048)),
-    writing: Some(WRITING),
+    // Windows attaches those too, by the same service as a VHD.
+    writing: Some(Writing { allocation: Allocation::Dense, ..WRITING }),
 };
 
 const WRITING: Writing = Writing {
@@ -43,6 +45,7 @@ const WRITING: Writing = Writing {
     plan: |spec| Ok((Spec { compression: "none".into(), ..spec.clone() }, spec.size)),
     differencing: false,
     is_attached: false,
+    allocation: Allocation::Sparse,
     streams: true,
     placement: |_| Placement::Anywhere,
     create: |place, spec| Ok(Box::new(RawSink::create(place.storage, spec.size)?)),

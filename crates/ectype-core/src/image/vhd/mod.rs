@@ -23,6 +23,7 @@ mod writer;
 
 use super::{Format, Placement, Spec, Writing};
 use crate::error::{Error, Kind, Result};
+use crate::os::file::Allocation;
 use layout::{Disk, FOOTER, LONGEST, Places, SECTOR, UNALLOCATED};
 
 /// The row of VHD.
@@ -39,6 +40,7 @@ pub static VHD: Format = Format {
         plan,
         differencing: true,
         is_attached: true,
+        allocation: Allocation::Dense,
         streams: false,
         placement: |_| Placement::Anywhere,
         create: |place, spec| match is_fixed(spec) {

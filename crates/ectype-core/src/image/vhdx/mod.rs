@@ -26,6 +26,7 @@ mod writer;
 
 use super::{Format, Placement, Writing};
 use crate::io::ReadAt;
+use crate::os::file::Allocation;
 
 /// The row of VHDX images.
 pub static VHDX: Format = Format {
@@ -44,6 +45,7 @@ const WRITING: Writing = Writing {
     plan: plan::plan,
     differencing: true,
     is_attached: true,
+    allocation: Allocation::Dense,
     streams: false,
     placement: |_| Placement::Anywhere,
     create: |place, spec| Ok(Box::new(writer::create(place, spec)?)),

@@ -30,6 +30,7 @@ use super::{Format, Image, Place, Placement, Spec, Writing};
 use crate::error::{Error, Kind, Result};
 use crate::extent::Extents;
 use crate::io::ReadAt;
+use crate::os::file::Allocation;
 use layout::{GRAIN, Layout};
 
 /// The row of VMDK images.
@@ -46,6 +47,7 @@ pub static VMDK: Format = Format {
         plan,
         differencing: false,
         is_attached: true,
+        allocation: Allocation::Sparse,
         streams: false,
         placement: |spec| if spec.subformat == STREAM { Placement::InOrder } else { Placement::Anywhere },
         create,

@@ -24,6 +24,7 @@ use super::{Facts, Findings, Format, Gate, Opened, Placement, Writing, packed};
 use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
 use crate::io::{Content, ReadAt};
+use crate::os::file::Allocation;
 use index::{Frame, Index};
 use layout::{
     CHECKSUM_FLAG, ENTRY_LEN, FOOTER_LEN, MAGIC, MOST_CONTENT, MOST_FRAMES, RESERVED_BITS, SEEK_TABLE,
@@ -48,6 +49,7 @@ pub static ZST: Format = Format {
         plan: writer::plan,
         differencing: false,
         is_attached: false,
+        allocation: Allocation::Sparse,
         streams: true,
         placement: |_| Placement::InOrder,
         create: |place, spec| Ok(Box::new(writer::Writer::create(place, spec)?)),

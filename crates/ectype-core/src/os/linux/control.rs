@@ -3,7 +3,7 @@
 
 use super::writable::Node;
 use crate::extent::Extent;
-use crate::os::control::{Argument, Change, Changing, Control, Request, ScsiReply, only_reads};
+use crate::os::control::{Argument, Change, Changing, Commands, Control, Request, ScsiReply, only_reads};
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, opcode};
@@ -35,7 +35,9 @@ impl Control for OwnedFd {
         }
         Ok(result)
     }
+}
 
+impl Commands for OwnedFd {
     fn scsi(&self, cdb: &[u8], data: &mut [u8], timeout: Duration) -> io::Result<ScsiReply> {
         const FROM_DEVICE: i32 = -3;
         const NOTHING: i32 = -1;

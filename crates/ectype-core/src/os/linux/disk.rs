@@ -14,8 +14,8 @@ use super::volume::{self, Number};
 use crate::error::{Error, Kind, Result, word};
 use crate::io::Geometry;
 use crate::os::buffer::ALIGNMENT;
-use crate::os::control::{Asked, Control, Request, ScsiReply};
-use crate::os::{Device, Medium, disc};
+use crate::os::control::{Asked, Commands, Control, Request, ScsiReply};
+use crate::os::{Device, Medium, disc, scsi};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
@@ -64,6 +64,11 @@ fn ask_drive(device: &mut Device, wait: bool) {
         }
         _ => {}
     }
+}
+
+/// Whether `path` can be nothing but a device's name: here devices are files, and looking at them tells.
+pub fn is_name(_path: &Path) -> bool {
+    false
 }
 
 /// What `path` means as a source: a block device's node or a link to one, a mount point, or a file.
@@ -229,6 +234,11 @@ impl Disk {
         self.geometry
     }
 
+    /// What there is to say of how it was opened and measured: nothing here.
+    pub fn notes(&self) -> &[String] {
+        &[]
+    }
+
     /// Whether reads go past the page cache. Then `buf`, its length and the offset must be multiples of the sector, and
     /// `buf` aligned as a [`Buffer`](crate::os::buffer::Buffer) is.
     pub fn direct(&self) -> bool {
@@ -264,7 +274,7 @@ impl Disk {
         let start = self.scsi_start.ok_or(io::ErrorKind::Unsupported)?;
         let sector = self.geometry.sector;
         let lba = (offset / u64::from(sector)).checked_add(start).ok_or(io::ErrorKind::InvalidInput)?;
-        super::scsi::read(&self.node, lba, sector, buf)
+        scsi::read(&self.node, lba, sector, buf)
     }
 
     /// The size in bytes as the system has it now. A stick that was pulled keeps its size: only a read proves life.
@@ -324,7 +334,9 @@ impl Control for Disk {
     fn ioctl(&self, request: Request, arg: &mut [u8]) -> io::Result<u32> {
         self.node.ioctl(request, arg)
     }
+}
 
+impl Commands for Disk {
     fn scsi(&self, cdb: &[u8], data: &mut [u8], timeout: Duration) -> io::Result<ScsiReply> {
         self.node.scsi(cdb, data, timeout)
     }

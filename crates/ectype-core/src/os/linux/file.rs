@@ -6,7 +6,7 @@
 use crate::extent::Extent;
 use crate::io::{Content, ReadAt, WriteAt};
 use crate::os::Blame;
-pub use crate::os::{FileStamp, Space, folder, temporary};
+pub use crate::os::{Allocation, FileStamp, Space, folder, temporary};
 use rustix::fs::{Advice, FallocateFlags, FlockOperation, OFlags, SeekFrom};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
@@ -42,13 +42,13 @@ impl PlainFile {
     }
 
     /// Creates a file that must not exist, and probes what its file system can do.
-    pub fn create_new(path: &Path) -> io::Result<PlainFile> {
+    pub fn create_new(path: &Path, _allocation: Allocation) -> io::Result<PlainFile> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         Self::probed(file, true)
     }
 
     /// Opens an existing file for reading and writing.
-    pub fn open_writable(path: &Path) -> io::Result<PlainFile> {
+    pub fn open_writable(path: &Path, _allocation: Allocation) -> io::Result<PlainFile> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         Self::probed(file, false)
     }
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn holes_are_seen_and_made() {
         let dir = tempfile::tempdir().unwrap();
-        let file = PlainFile::create_new(&dir.path().join("f")).unwrap();
+        let file = PlainFile::create_new(&dir.path().join("f"), Allocation::Sparse).unwrap();
         assert_eq!(file.size(), 0);
         file.set_size(4 << 20).unwrap();
         file.write_at(&[7; 4096], 1 << 20).unwrap();
@@ -330,12 +330,12 @@ mod tests {
     fn opening_a_file_of_more_than_a_tebibyte_costs_no_byte_of_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("large");
-        let file = PlainFile::create_new(&path).unwrap();
+        let file = PlainFile::create_new(&path, Allocation::Sparse).unwrap();
         if !file.holds_holes() || file.write_at(&[7; 8192], 1 << 40).is_err() {
             return;
         }
         drop(file);
-        let file = PlainFile::open_writable(&path).unwrap();
+        let file = PlainFile::open_writable(&path, Allocation::Sparse).unwrap();
         let mut held = [0; 8192];
         file.read_at(&mut held, 1 << 40).unwrap();
         assert!(held.iter().all(|&byte| byte == 7));
@@ -400,9 +400,9 @@ with open(sys.argv[1], 'r+b') as file:
     fn a_lock_keeps_others_out() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
-        let first = PlainFile::create_new(&path).unwrap();
+        let first = PlainFile::create_new(&path, Allocation::Sparse).unwrap();
         assert!(first.lock().unwrap());
-        let second = PlainFile::open_writable(&path).unwrap();
+        let second = PlainFile::open_writable(&path, Allocation::Sparse).unwrap();
         assert!(!second.lock().unwrap());
         drop(first);
         assert!(second.lock().unwrap());

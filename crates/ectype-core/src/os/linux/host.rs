@@ -21,6 +21,14 @@ pub fn limits_are_errors() {
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
+/// Whether terminals understand escape sequences.
+pub fn terminals_understand_escapes() -> bool {
+    true
+}
+
+/// Nothing closes a terminal here without a signal.
+pub fn before_closing(_stop: impl Fn() + Send + Sync + 'static) {}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -312,6 +312,7 @@ impl Survey {
                 target: line.target.clone(),
                 filesystem: line.filesystem.clone(),
                 read_only: line.read_only(),
+                gives_way: false,
             })
         };
         self.mounts.iter().filter_map(mount).collect()

@@ -5,7 +5,7 @@ pub use crate::os::{Found, Lock};
 use crate::error::{Error, Result};
 use crate::io::Geometry;
 use crate::os::Device;
-use crate::os::control::{Asked, Control, Request, ScsiReply};
+use crate::os::control::{Asked, Commands, Control, Request, ScsiReply};
 use std::convert::Infallible;
 use std::fs;
 use std::io;
@@ -22,15 +22,16 @@ pub fn devices() -> Result<Vec<Device>> {
     Err(Error::unsupported(REFUSAL))
 }
 
+/// Whether `path` can be nothing but a device's name: here devices are files, and looking at them tells.
+pub fn is_name(_path: &Path) -> bool {
+    false
+}
+
 /// What `path` means as a source: a file.
 ///
 /// # Errors
 /// `Io` where nothing is there, `Unsupported` for everything but a file.
 pub fn find(path: &Path) -> Result<Found> {
-    // A device's name of Windows (`\\.\E:`) has no metadata that would tell more.
-    if path.to_string_lossy().starts_with(r"\\.\") {
-        return Err(Error::unsupported(REFUSAL));
-    }
     let about = fs::metadata(path)
         .map_err(|error| Error::io(format!("looking for the source {}", path.display()), error))?;
     match about.is_file() {
@@ -60,6 +61,11 @@ impl Disk {
 
     /// The sizes, as they were when it was opened.
     pub fn geometry(&self) -> Geometry {
+        match self.never {}
+    }
+
+    /// What there is to say of how it was opened.
+    pub fn notes(&self) -> &[String] {
         match self.never {}
     }
 
@@ -122,7 +128,9 @@ impl Control for Disk {
     fn ioctl(&self, _request: Request, _arg: &mut [u8]) -> io::Result<u32> {
         match self.never {}
     }
+}
 
+impl Commands for Disk {
     fn scsi(&self, _cdb: &[u8], _data: &mut [u8], _timeout: Duration) -> io::Result<ScsiReply> {
         match self.never {}
     }

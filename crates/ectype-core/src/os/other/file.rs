@@ -3,7 +3,7 @@
 use crate::extent::Extent;
 use crate::io::{ReadAt, WriteAt};
 use crate::os::Blame;
-pub use crate::os::{FileStamp, Space, folder, temporary};
+pub use crate::os::{Allocation, FileStamp, Space, folder, temporary};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
@@ -29,12 +29,12 @@ impl PlainFile {
     }
 
     /// Creates a file that must not exist.
-    pub fn create_new(path: &Path) -> io::Result<PlainFile> {
+    pub fn create_new(path: &Path, _allocation: Allocation) -> io::Result<PlainFile> {
         Ok(PlainFile { file: OpenOptions::new().read(true).write(true).create_new(true).open(path)? })
     }
 
     /// Opens an existing file for reading and writing.
-    pub fn open_writable(path: &Path) -> io::Result<PlainFile> {
+    pub fn open_writable(path: &Path, _allocation: Allocation) -> io::Result<PlainFile> {
         Ok(PlainFile { file: OpenOptions::new().read(true).write(true).open(path)? })
     }
 
@@ -92,24 +92,12 @@ impl PlainFile {
     }
 }
 
-#[cfg(unix)]
 fn pread(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buf, offset)
 }
 
-#[cfg(windows)]
-fn pread(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buf, offset)
-}
-
-#[cfg(unix)]
 fn pwrite(file: &File, data: &[u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::write_at(file, data, offset)
-}
-
-#[cfg(windows)]
-fn pwrite(file: &File, data: &[u8], offset: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_write(file, data, offset)
 }
 
 impl ReadAt for PlainFile {
@@ -164,10 +152,7 @@ impl WriteAt for PlainFile {
 
 /// What standard output leads to, for more than words.
 pub fn standard_output() -> io::Result<File> {
-    #[cfg(unix)]
     let own = std::os::fd::AsFd::as_fd(&io::stdout()).try_clone_to_owned()?;
-    #[cfg(windows)]
-    let own = std::os::windows::io::AsHandle::as_handle(&io::stdout()).try_clone_to_owned()?;
     Ok(own.into())
 }
 

@@ -12,3 +12,11 @@ pub fn is_privileged() -> bool {
 
 /// A limit on a file's length is an error here as it is.
 pub fn limits_are_errors() {}
+
+/// Whether terminals understand escape sequences.
+pub fn terminals_understand_escapes() -> bool {
+    true
+}
+
+/// Nothing closes a terminal here without a signal.
+pub fn before_closing(_stop: impl Fn() + Send + Sync + 'static) {}

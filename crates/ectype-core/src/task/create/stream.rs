@@ -103,6 +103,7 @@ impl Prepared {
         let begun = called.checked_sub(self.took).unwrap_or(called);
         self.options.limits.time = self.options.limits.time.map(|time| time.saturating_sub(begun.elapsed()));
         self.refuse_target(&out)?;
+        self.take_snapshots(watch)?;
         let failed = |error| Error::io("sending to standard output", error);
         let until = self.options.limits.time.and_then(|time| called.checked_add(time));
         let pipe = Arc::new(Pipe::start(out, watch.wish(), until).map_err(failed)?);

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::extent::Extent;
 use crate::io::{Content, Geometry, ReadAt, Storage, WriteAt};
-use crate::os::file::PlainFile;
+use crate::os::file::{Allocation, PlainFile};
 use crate::os::writable::WritableDisk;
 use crate::source::{DeviceSource, FileSource, Source};
 use std::io;
@@ -63,7 +63,11 @@ impl OntoFile {
     pub(super) fn open(path: &Path, exists: bool, size: u64, keep: bool) -> Result<OntoFile> {
         let failed = |error| Error::writing(format!("writing {}", path.display()), error);
         // Nobody gave leave to overwrite what came there since.
-        let file = if exists { PlainFile::open_writable(path) } else { PlainFile::create_new(path) };
+        let file = if exists {
+            PlainFile::open_writable(path, Allocation::Sparse)
+        } else {
+            PlainFile::create_new(path, Allocation::Sparse)
+        };
         let file = file.map_err(failed)?;
         if !file.lock().map_err(failed)? {
             return Err(Error::refused(format!("another ectype is at work on {}", path.display())));

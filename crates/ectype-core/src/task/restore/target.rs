@@ -4,7 +4,7 @@ use super::{Options, Scope};
 use crate::error::{Error, Kind, Result, word};
 use crate::os::disk::{self, Found};
 use crate::os::file::{self, PlainFile};
-use crate::os::{Device, Medium};
+use crate::os::{Device, Medium, advice};
 use crate::task::open::{self, Opened};
 use crate::task::target::is_same;
 use crate::task::wrapped::Wrapped;
@@ -18,6 +18,13 @@ pub(super) enum Target {
 }
 
 pub(super) fn find(path: &Path) -> Result<Target> {
+    // Where devices have names of their own, nothing can be looked at there but by them.
+    if disk::is_name(path) {
+        return match disk::find(path)? {
+            Found::Device { device, .. } => Ok(Target::Device(device)),
+            Found::File(path) => Ok(Target::File(path, true)),
+        };
+    }
     let about = match std::fs::metadata(path) {
         Ok(about) => about,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -26,7 +33,7 @@ pub(super) fn find(path: &Path) -> Result<Target> {
         }
         Err(error) => return Err(Error::io(format!("looking for the target {}", path.display()), error)),
     };
-    if about.is_dir() && !is_device_name(path) {
+    if about.is_dir() {
         return Err(Error::refused(format!(
             "{} is a folder, and an image is restored to a device or a file",
             path.display()
@@ -39,11 +46,6 @@ pub(super) fn find(path: &Path) -> Result<Target> {
     }
 }
 
-/// A name of Windows's devices, which has no metadata that would tell.
-fn is_device_name(path: &Path) -> bool {
-    path.to_string_lossy().starts_with(r"\\")
-}
-
 /// A slip in a device's name must not fill the memory that /dev lies in.
 fn refuse_new_file(path: &Path) -> Result<()> {
     let shown = path.display();
@@ -51,7 +53,11 @@ fn refuse_new_file(path: &Path) -> Result<()> {
     let real = std::fs::canonicalize(folder).map_err(|error| {
         let is_missing = error.kind() == std::io::ErrorKind::NotFound;
         let error = Error::io(format!("looking for the folder of {shown}"), error);
-        if is_missing { error.advise(format!("make it first:  mkdir -p {}", word(folder))) } else { error }
+        if is_missing {
+            error.advise(format!("make it first:  {}", advice::make_folder(folder)))
+        } else {
+            error
+        }
     })?;
     if real.starts_with("/dev") && !real.starts_with("/dev/shm") {
         return Err(Error::new(Kind::Gone, format!("there is no device {shown}"))
@@ -124,21 +130,13 @@ pub(super) fn refuse_device(device: &Device, options: &Options, opened: &Opened)
             .advise("boot another system, from a stick or the network, and restore from there"));
     }
     let used = |what: String| Error::refused(format!("{name} {what}"));
-    if let Some(mount) = device.mounts.first() {
+    if let Some(mount) = device.barring().next() {
         let error = used(format!("is mounted on {} ({})", mount.target.display(), mount.node.display()));
-        let unmount = |error: Error, mount: &crate::os::Mount| {
-            error.advise(format!("unmount it:  umount {}", word(&mount.target)))
-        };
-        return Err(device.mounts.iter().fold(error, unmount));
+        return Err(device.barring().filter_map(advice::unmount).fold(error, Error::advise));
     }
     if let Some(holder) = device.holders.first() {
-        let free = |error: Error, holder: &String| {
-            error.advise(match holder.strip_prefix("swap on ") {
-                Some(node) => format!("end the swapping:  swapoff {node}"),
-                None => format!("free it from {holder}"),
-            })
-        };
-        return Err(device.holders.iter().fold(used(format!("is in use by {holder}")), free));
+        let freed = device.holders.iter().filter_map(|holder| advice::free(holder));
+        return Err(freed.fold(used(format!("is in use by {holder}")), Error::advise));
     }
     if device.read_only {
         return Err(

@@ -12,7 +12,7 @@ use crate::rig::assert_same;
 use ectype_core::image::gate;
 use ectype_core::image::{Facts, Findings, Opened, Parent, Spec, named, probe};
 use ectype_core::io::{Content, ReadAt, WriteAt};
-use ectype_core::os::file::PlainFile;
+use ectype_core::os::file::{Allocation, PlainFile};
 use ectype_core::{Extent, Kind, Result};
 use ectype_testkit::{MemoryDisk, SparseRandom, need};
 use std::fs;
@@ -251,7 +251,7 @@ fn the_longest_disk() {
     let case = case(2040 << 30, "dynamic");
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("long.vhd");
-    let file = || PlainFile::create_new(&path).unwrap();
+    let file = || PlainFile::create_new(&path, Allocation::Sparse).unwrap();
     let mut image = case.create(file()).unwrap();
     image.zero(Extent::new(0, 2040 << 30)).unwrap();
     image.put((2040 << 30) - 512, &[7; 512]).unwrap();
@@ -272,7 +272,7 @@ fn the_longest_disk() {
     assert_eq!(buffer, [7; 512]);
     drop(opened);
     // A block as far away as sector numbers reach, where the file system holds such a file.
-    let file = PlainFile::open_writable(&path).unwrap();
+    let file = PlainFile::open_writable(&path, Allocation::Sparse).unwrap();
     let far = 0xffff_fffe_u32 - 4096 - 7;
     let at = u64::from(far) * 512;
     if file.set_size(at + 512 + (2 << 20) + 512).is_err() {
@@ -297,7 +297,7 @@ fn an_image_of_a_large_disk_is_written_in_order() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("large.vhd");
     let case = case(original.size, "dynamic");
-    let mut image = case.create(PlainFile::create_new(&path).unwrap()).unwrap();
+    let mut image = case.create(PlainFile::create_new(&path, Allocation::Sparse).unwrap()).unwrap();
     let mut buffer = vec![0; 1 << 20];
     let mut pieces = |image: Option<&mut dyn ectype_core::image::Image>, opened: Option<&dyn Opened>| {
         let (mut offset, mut image) = (0, image);

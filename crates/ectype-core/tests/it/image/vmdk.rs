@@ -8,7 +8,7 @@ use crate::engine::Dice;
 use crate::rig::assert_same;
 use ectype_core::image::{Facts, Findings, Gate, Opened, Parent, Place, Spec, gate, named, probe};
 use ectype_core::io::{Content, Durable, ReadAt, Storage};
-use ectype_core::os::file::PlainFile;
+use ectype_core::os::file::{Allocation, PlainFile};
 use ectype_core::{Extent, Extents, Kind, Result};
 use ectype_testkit::{MemoryDisk, TornDisk, need};
 use std::path::Path;
@@ -493,7 +493,7 @@ fn terabytes_are_written_and_walked() {
     let path = folder.path().join("large.vmdk");
     let size = (2 << 40) - (300 << 20);
     let case = case("sparse", size);
-    let mut image = case.create(PlainFile::create_new(&path).unwrap()).unwrap();
+    let mut image = case.create(PlainFile::create_new(&path, Allocation::Sparse).unwrap()).unwrap();
     let places = [0, 5 << 30, (1 << 40) + 12_345 * 512, size - GRAIN];
     image.zero(Extent::new(0, size)).unwrap();
     for place in places {
@@ -502,7 +502,7 @@ fn terabytes_are_written_and_walked() {
     image.checkpoint().unwrap();
     drop(image);
     let held: Extents = places.iter().map(|&place| Extent::new(place, 512)).collect();
-    let mut image = case.resume(PlainFile::open_writable(&path).unwrap(), &held).unwrap();
+    let mut image = case.resume(PlainFile::open_writable(&path, Allocation::Sparse).unwrap(), &held).unwrap();
     image.finish().unwrap();
     drop(image);
     let opened = open_file(&path).unwrap();

@@ -81,6 +81,7 @@ fn a_refusal_names_mounts_swaps_and_stacks_with_the_remedy() {
         node: "/dev/sdnone1".into(),
         filesystem: "vfat".into(),
         read_only: false,
+        gives_way: false,
     });
     device.holders = vec!["dm-0 (vg-root)".into(), "md0".into(), "swap on /dev/sdnone2".into()];
     let error = not_opened(&device, Lock::Exclusive, Errno::BUSY);

@@ -7,7 +7,7 @@ use crate::rig::assert_same;
 use ectype_core::image::differing::Differing;
 use ectype_core::image::{Form, Image, Opened, Parent, Place, Placement, Sink, Spec, gate};
 use ectype_core::io::{Durable, ReadAt};
-use ectype_core::os::file::PlainFile;
+use ectype_core::os::file::{Allocation, PlainFile};
 use ectype_core::{Extent, Extents, Result};
 use ectype_testkit::{MemoryDisk, TornDisk, need};
 use serde_json::Value;
@@ -213,7 +213,7 @@ fn a_parent_that_cannot_be_read_is_told() {
 
 fn written(case: &Case, path: &Path, content: &[u8], parent: &Arc<dyn Opened>) {
     let _ = fs::remove_file(path);
-    let storage = Box::new(Durable::new(PlainFile::create_new(path).unwrap()));
+    let storage = Box::new(Durable::new(PlainFile::create_new(path, Allocation::Sparse).unwrap()));
     let create = case.format.writing.as_ref().unwrap().create;
     let place = Place { storage, parent: Some(Arc::clone(parent)) };
     let mut image = Differing::new(create(place, &case.spec).unwrap());

@@ -6,7 +6,7 @@ use crate::image::{Case, content, feed, sample};
 use crate::rig::assert_same;
 use ectype_core::image::{Opened, Parent, Place, Spec, gate};
 use ectype_core::io::{Durable, ReadAt};
-use ectype_core::os::file::PlainFile;
+use ectype_core::os::file::{Allocation, PlainFile};
 use ectype_core::{Extent, Kind};
 use ectype_testkit::need;
 use serde_json::Value;
@@ -189,7 +189,7 @@ fn chains_of_backing_files_are_followed() {
 
 fn written(case: &Case, path: &Path, content: &[u8], parent: Option<Arc<dyn Opened>>) {
     let _ = std::fs::remove_file(path);
-    let storage = Box::new(Durable::new(PlainFile::create_new(path).unwrap()));
+    let storage = Box::new(Durable::new(PlainFile::create_new(path, Allocation::Sparse).unwrap()));
     let create = case.format.writing.as_ref().unwrap().create;
     let mut image = create(Place { storage, parent }, &case.spec).unwrap();
     feed(&mut *image, content, Extent::new(0, content.len() as u64));
@@ -287,7 +287,7 @@ fn what_is_not_finished_qemu_repairs() {
     for case in kinds(SIZE) {
         let path = dir.path().join("img");
         let _ = std::fs::remove_file(&path);
-        let mut image = case.create(PlainFile::create_new(&path).unwrap()).unwrap();
+        let mut image = case.create(PlainFile::create_new(&path, Allocation::Sparse).unwrap()).unwrap();
         feed(&mut *image, &content, Extent::new(0, SIZE));
         image.checkpoint().unwrap();
         drop(image);

@@ -8,7 +8,7 @@ use super::{Case, Making, content, crash, cut_beside_the_parents, feed, hostile,
 use crate::rig::assert_same;
 use ectype_core::image::{Findings, Format, Opened, Place, Spec, codec, gate, named};
 use ectype_core::io::{Content, Durable, ReadAt, WriteAt};
-use ectype_core::os::file::PlainFile;
+use ectype_core::os::file::{Allocation, PlainFile};
 use ectype_core::{Extent, Extents, error::Kind};
 use ectype_testkit::{MemoryDisk, need};
 use std::path::Path;
@@ -447,7 +447,7 @@ fn terabytes_are_walked_in_a_moment() {
         (1 << 40, 0, "fixed"),
     ] {
         let _ = std::fs::remove_file(&path);
-        let file = PlainFile::create_new(&path).unwrap();
+        let file = PlainFile::create_new(&path, Allocation::Sparse).unwrap();
         if !file.holds_holes() {
             return;
         }

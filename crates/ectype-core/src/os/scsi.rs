@@ -7,7 +7,7 @@
 //!
 //! Drives differ in whether they give what lies before the bad sector: where they do not, it is read once more, up to there.
 
-use crate::os::control::{Asked, Control};
+use crate::os::control::{Asked, Commands};
 use crate::os::disc::Sense;
 use std::io;
 use std::time::Duration;
@@ -28,7 +28,7 @@ const CHANGES_OF_MIND: usize = 8;
 ///
 /// # Errors
 /// Where the drive takes no such commands, or they do not reach it: nothing is known of the medium then.
-pub(super) fn read(control: &dyn Control, mut lba: u64, sector: u32, buf: &mut [u8]) -> io::Result<Asked> {
+pub(super) fn read(control: &dyn Commands, mut lba: u64, sector: u32, buf: &mut [u8]) -> io::Result<Asked> {
     let size = sector as usize;
     let mut good = 0;
     while good < buf.len() {
@@ -44,7 +44,7 @@ pub(super) fn read(control: &dyn Control, mut lba: u64, sector: u32, buf: &mut [
 }
 
 /// The same of what one command can carry.
-fn read_chunk(control: &dyn Control, lba: u64, sector: u32, buf: &mut [u8]) -> io::Result<Asked> {
+fn read_chunk(control: &dyn Commands, lba: u64, sector: u32, buf: &mut [u8]) -> io::Result<Asked> {
     let mut len = buf.len();
     let mut named: Option<Sense> = None;
     for _ in 0..CHANGES_OF_MIND {
@@ -65,7 +65,7 @@ fn read_chunk(control: &dyn Control, lba: u64, sector: u32, buf: &mut [u8]) -> i
 }
 
 /// One READ that fills all of `buf`; what the drive said where it did not.
-fn command(control: &dyn Control, lba: u64, sector: u32, buf: &mut [u8]) -> io::Result<Option<Sense>> {
+fn command(control: &dyn Commands, lba: u64, sector: u32, buf: &mut [u8]) -> io::Result<Option<Sense>> {
     const UNIT_ATTENTION: u8 = 6;
     const ABORTED: u8 = 0xb;
     const RECOVERED: u8 = 1;
@@ -104,7 +104,7 @@ fn of_the_sector(sense: Sense) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::os::control::{Request, ScsiReply};
+    use crate::os::control::ScsiReply;
     use std::sync::Mutex;
 
     const SECTOR: u32 = 512;
@@ -132,11 +132,7 @@ mod tests {
         sense
     }
 
-    impl Control for Drive {
-        fn ioctl(&self, _request: Request, _arg: &mut [u8]) -> io::Result<u32> {
-            Err(io::ErrorKind::Unsupported.into())
-        }
-
+    impl Commands for Drive {
         fn scsi(&self, cdb: &[u8], data: &mut [u8], _timeout: Duration) -> io::Result<ScsiReply> {
             assert!(crate::os::control::only_reads(cdb), "{cdb:02x?}");
             let number = |bytes: &[u8]| bytes.iter().fold(0, |value, &byte| value << 8 | u64::from(byte));

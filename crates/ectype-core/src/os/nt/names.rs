@@ -1,0 +1,175 @@
+//! How devices are named: what a user types, and what Windows opens.
+//!
+//! ```text
+//!   typed                                device                               root, which ends with \
+//!   E:  E:\  \\.\E:                      \\.\E:                               E:\
+//!   \\?\Volume{8b1c…}  with or without \ \\?\Volume{8b1c…}                    \\?\Volume{8b1c…}\
+//!   \\.\PhysicalDrive1                   \\.\PhysicalDrive1                   none: it is no volume
+//! ```
+
+/// A device by its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::os) enum Name {
+    /// The volume at a drive letter, a capital.
+    Letter(char),
+    /// A volume by what is in the braces of its name.
+    Volume(String),
+    /// A whole disk.
+    Disk(u32),
+    /// An optical drive.
+    CdRom(u32),
+    /// Any other device that Windows opens by this name, as a volume shadow copy.
+    Other(String),
+}
+
+/// What `text` names, where it can be nothing but a device.
+pub(in crate::os) fn parse(text: &str) -> Option<Name> {
+    let text = text.replace('/', r"\");
+    let bare = text.strip_suffix('\\').unwrap_or(&text);
+    let (space, rest) = match bare.get(..4) {
+        Some(prefix @ (r"\\.\" | r"\\?\")) => (Some(prefix), &bare[4..]),
+        _ => (None, bare),
+    };
+    if let [letter, b':'] = rest.as_bytes()
+        && letter.is_ascii_alphabetic()
+    {
+        return Some(Name::Letter(letter.to_ascii_uppercase().into()));
+    }
+    space?;
+    let starts = |prefix: &str| {
+        let head = rest.get(..prefix.len())?;
+        head.eq_ignore_ascii_case(prefix).then(|| &rest[prefix.len()..])
+    };
+    let number = |digits: &str| {
+        let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| digits.parse().ok()).flatten()
+    };
+    if let Some(disk) = starts("PhysicalDrive").and_then(number) {
+        return Some(Name::Disk(disk));
+    }
+    if let Some(drive) = starts("CdRom").and_then(number) {
+        return Some(Name::CdRom(drive));
+    }
+    if let Some(guid) = starts("Volume{").and_then(|rest| rest.strip_suffix('}'))
+        && !guid.contains(['\\', '{', '}'])
+    {
+        return Some(Name::Volume(guid.to_ascii_lowercase()));
+    }
+    // A path that only avoids the length limit is none of these.
+    let is_path = rest.as_bytes().get(1) == Some(&b':') || starts(r"UNC\").is_some();
+    let is_device = starts(r"GLOBALROOT\Device\").is_some_and(|device| !device.contains('\\'));
+    let is_bare = space == Some(r"\\.\") && !rest.is_empty() && !rest.contains('\\');
+    (!is_path && (is_device || is_bare)).then(|| Name::Other(bare.to_owned()))
+}
+
+impl Name {
+    /// The name by which it is opened as a device.
+    pub(in crate::os) fn device(&self) -> String {
+        match self {
+            Name::Letter(letter) => format!(r"\\.\{letter}:"),
+            Name::Volume(guid) => format!(r"\\?\Volume{{{guid}}}"),
+            Name::Disk(number) => format!(r"\\.\PhysicalDrive{number}"),
+            Name::CdRom(number) => format!(r"\\.\CdRom{number}"),
+            Name::Other(name) => name.clone(),
+        }
+    }
+
+    /// The root of its file system, where it is a volume.
+    pub(in crate::os) fn root(&self) -> Option<String> {
+        match self {
+            Name::Letter(letter) => Some(format!(r"{letter}:\")),
+            Name::Volume(guid) => Some(format!(r"\\?\Volume{{{guid}}}\")),
+            Name::Disk(_) | Name::CdRom(_) | Name::Other(_) => None,
+        }
+    }
+
+    /// The name that the system's table of names has for it.
+    pub(in crate::os) fn short(&self) -> String {
+        let device = self.device();
+        device.get(4..).unwrap_or(&device).to_owned()
+    }
+}
+
+/// The strings of a list in which each ends with a zero and the last is empty. What no zero ends is none.
+pub(in crate::os) fn list(units: &[u16]) -> Vec<String> {
+    let mut rest = units;
+    let mut strings = Vec::new();
+    while let Some(end) = rest.iter().position(|&unit| unit == 0) {
+        if end == 0 {
+            break;
+        }
+        strings.push(String::from_utf16_lossy(&rest[..end]));
+        rest = &rest[end + 1..];
+    }
+    strings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GUID: &str = "8b1c4d2e-0000-0000-0000-100000000000";
+
+    #[test]
+    fn the_names_that_users_type() {
+        for typed in ["E:", "e:", r"E:\", r"\\.\E:", r"\\.\e:\", r"\\?\E:\", "//./E:", "E:/"] {
+            assert_eq!(parse(typed), Some(Name::Letter('E')), "{typed}");
+        }
+        for typed in
+            [r"\\.\PhysicalDrive1", r"\\.\PHYSICALDRIVE1", r"\\?\PhysicalDrive1", "//./physicaldrive1"]
+        {
+            assert_eq!(parse(typed), Some(Name::Disk(1)), "{typed}");
+        }
+        assert_eq!(parse(r"\\.\CdRom0"), Some(Name::CdRom(0)));
+        for typed in [
+            format!(r"\\?\Volume{{{GUID}}}"),
+            format!(r"\\?\Volume{{{GUID}}}\"),
+            format!(r"\\.\volume{{{}}}", GUID.to_uppercase()),
+        ] {
+            let name = parse(&typed).unwrap();
+            assert_eq!(name, Name::Volume(GUID.to_owned()), "{typed}");
+            assert_eq!(name.device(), format!(r"\\?\Volume{{{GUID}}}"));
+            assert_eq!(name.root(), Some(format!(r"\\?\Volume{{{GUID}}}\")));
+            assert_eq!(name.short(), format!("Volume{{{GUID}}}"));
+        }
+        let copy = r"\\?\GLOBALROOT\Device\HarddiskVolumeShadowCopy3";
+        assert_eq!(parse(copy), Some(Name::Other(copy.to_owned())));
+        assert_eq!(parse(r"\\.\HarddiskVolume3").unwrap().device(), r"\\.\HarddiskVolume3");
+        assert_eq!(
+            (Name::Letter('E').device().as_str(), Name::Letter('E').root().as_deref()),
+            (r"\\.\E:", Some(r"E:\"))
+        );
+    }
+
+    #[test]
+    fn files_and_folders_are_no_devices() {
+        for typed in [
+            "",
+            "E",
+            "disc.iso",
+            r"E:\disc.iso",
+            "E:disc.iso",
+            r"\\?\E:\disc.iso",
+            r"\\server\share",
+            r"\\.\",
+            "é:",
+            r"\\?\UNC\server\share\x",
+            r"\\?\Volume{1}\folder",
+            r"C:\mnt\stick",
+            r"\\?\GLOBALROOT\Device\X\file",
+        ] {
+            assert_eq!(parse(typed), None, "{typed}");
+        }
+        // No number, or one that no drive has: Windows says so itself.
+        assert!(matches!(parse(r"\\.\PhysicalDriveX"), Some(Name::Other(_))));
+        assert!(matches!(parse(r"\\.\PhysicalDrive99999999999"), Some(Name::Other(_))));
+    }
+
+    #[test]
+    fn lists_end_with_an_empty_string() {
+        let units = |text: &str| text.encode_utf16().collect::<Vec<u16>>();
+        assert_eq!(list(&units("E:\\\0C:\\mnt\\\0\0rest\0")), [r"E:\", r"C:\mnt\"]);
+        assert!(list(&units("\0")).is_empty() && list(&[]).is_empty());
+        assert_eq!(list(&units("a\0cut")), ["a"]);
+    }
+}

@@ -1,0 +1,25 @@
+//! What to do here: the ways of Windows, in the advice that errors give.
+
+use crate::error::word;
+use crate::os::Mount;
+use std::path::Path;
+
+/// How to be rid of a mount: one that does not give way to a lock is of the running system.
+pub fn unmount(_mount: &Mount) -> Option<String> {
+    None
+}
+
+/// How to be rid of what holds a device: the running system does.
+pub fn free(_holder: &str) -> Option<String> {
+    None
+}
+
+/// The command that makes a folder.
+pub fn make_folder(folder: &Path) -> String {
+    format!("mkdir {}", word(folder))
+}
+
+/// How the same command gets the right to do what it does.
+pub fn as_administrator(command: &str) -> String {
+    format!("in a terminal that runs as administrator (Windows key, type cmd, Ctrl+Shift+Enter):  {command}")
+}

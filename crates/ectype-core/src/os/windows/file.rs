@@ -1,0 +1,457 @@
+//! Files: holes, space, locks and durable replacement.
+//!
+//! A hole is made with FSCTL_SET_ZERO_DATA in a file that FSCTL_SET_SPARSE made one with holes, and asked for with
+//! FSCTL_QUERY_ALLOCATED_RANGES. In any other file what was never written takes space all the same, and what is written behind
+//! it costs its zeros.
+#![expect(unsafe_code, reason = "questions to the system about open files")]
+
+use super::bindings::*;
+use super::ioctl::{Reply, ioctl};
+use super::volume::{self, FileSystem, wide};
+use crate::extent::Extent;
+use crate::io::{Content, ReadAt, WriteAt};
+use crate::os::Blame;
+pub use crate::os::{Allocation, FileStamp, Space, folder, temporary};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::windows::fs::{FileExt, OpenOptionsExt};
+use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, OwnedHandle};
+use std::path::Path;
+use std::time::Duration;
+use windows_core::PCWSTR;
+use zerocopy::IntoBytes;
+
+/// One MiB of zeros, for files without holes.
+static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
+
+/// Where the lock lies: locks keep others from reading and writing too, and no byte is here.
+const LOCK: u64 = 1 << 62;
+
+/// Everybody may do everything meanwhile.
+const SHARED: u32 = (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE) as u32;
+/// Nobody else may write.
+const HELD: u32 = (FILE_SHARE_READ | FILE_SHARE_DELETE) as u32;
+
+/// A file as positioned storage.
+#[derive(Debug)]
+pub struct PlainFile {
+    file: File,
+    /// Whether it is a sparse one, so that gaps take no space.
+    sparse: bool,
+    /// Whether it is read around the cache, in whole sectors alone.
+    direct: bool,
+}
+
+impl PlainFile {
+    /// Opens a file for reading alone, beside those who write it; a folder for its stamp.
+    pub fn open(path: &Path) -> io::Result<PlainFile> {
+        // The flag opens folders too.
+        let flags = (FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_SEQUENTIAL_SCAN) as u32;
+        let file = OpenOptions::new().read(true).share_mode(SHARED).custom_flags(flags).open(path)?;
+        Ok(PlainFile { file, sparse: false, direct: false })
+    }
+
+    /// Opens a file for reading around the cache, in whole sectors.
+    pub fn open_direct(path: &Path) -> io::Result<PlainFile> {
+        let flags = FILE_FLAG_NO_BUFFERING as u32;
+        let file = OpenOptions::new().read(true).share_mode(SHARED).custom_flags(flags).open(path)?;
+        Ok(PlainFile { file, sparse: false, direct: true })
+    }
+
+    /// Creates a file that must not exist. Nobody else may write it until it is closed.
+    pub fn create_new(path: &Path, allocation: Allocation) -> io::Result<PlainFile> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).share_mode(HELD).open(path)?;
+        Self::prepared(file, allocation)
+    }
+
+    /// Opens an existing file for reading and writing. Nobody else may write it until it is closed.
+    pub fn open_writable(path: &Path, allocation: Allocation) -> io::Result<PlainFile> {
+        let file = OpenOptions::new().read(true).write(true).share_mode(HELD).open(path)?;
+        Self::prepared(file, allocation)
+    }
+
+    /// Opens a file for reading and writing, creating it empty where it is missing. Others may do so too, and are told by
+    /// [`PlainFile::lock`].
+    pub fn open_or_create(path: &Path) -> io::Result<PlainFile> {
+        let mut options = OpenOptions::new();
+        let file =
+            options.read(true).write(true).create(true).truncate(false).share_mode(SHARED).open(path)?;
+        Self::prepared(file, Allocation::Sparse)
+    }
+
+    fn prepared(file: File, allocation: Allocation) -> io::Result<PlainFile> {
+        // NUL, COM1 and the like are no files, whatever folder they are named in.
+        if file_type(&file) != FILE_TYPE_DISK || !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+        }
+        let set = |sparse: bool| ioctl(&file, FSCTL_SET_SPARSE, &[sparse.into()], &mut []).is_ok();
+        let sparse = match allocation {
+            Allocation::Sparse => {
+                let supported = FileSystem::of(&file)
+                    .is_ok_and(|system| system.flags & FILE_SUPPORTS_SPARSE_FILES as u32 != 0);
+                supported && set(true)
+            }
+            Allocation::Dense => {
+                if attributes(&file)? & FILE_ATTRIBUTE_SPARSE_FILE as u32 != 0 {
+                    // Where the system does not make it whole again it stays as it is, and works.
+                    set(false);
+                }
+                false
+            }
+        };
+        Ok(PlainFile { file, sparse, direct: false })
+    }
+
+    /// The file itself, for its metadata.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Reads what is there from `offset`, fewer bytes than asked only at the end of the file.
+    pub fn read_some(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buf.len() {
+            let count = self.file.seek_read(&mut buf[filled..], offset + filled as u64)?;
+            filled += count;
+            // Only its end cuts a direct read short, and behind that no sector begins.
+            if count == 0 || self.direct {
+                break;
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Makes later reads come from the disk, not from the cache: whoever opens a file around the cache makes the system flush
+    /// it and drop what it holds. Best effort.
+    pub fn drop_cache(&self) {
+        let _ = self.file.sync_data();
+        // SAFETY: the handle is open; the new one is closed by its owner.
+        let again = unsafe {
+            ReOpenFile(self.file.as_raw_handle(), GENERIC_READ, SHARED, FILE_FLAG_NO_BUFFERING as u32)
+        };
+        if again != INVALID_HANDLE_VALUE {
+            // SAFETY: a handle that was just opened, and that nobody else has.
+            drop(unsafe { OwnedHandle::from_raw_handle(again) });
+        }
+    }
+
+    /// Takes the file for this process alone until it is closed; false when another process has it.
+    pub fn lock(&self) -> io::Result<bool> {
+        let mut at = OVERLAPPED::default();
+        at.Anonymous.Anonymous = OVERLAPPED_0_0 { Offset: LOCK as u32, OffsetHigh: (LOCK >> 32) as u32 };
+        let how = (LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY) as u32;
+        // SAFETY: the handle is open and waits for its answers, so that nothing refers to `at` afterwards.
+        let done = unsafe { LockFileEx(self.file.as_raw_handle(), how, 0, 1, 0, &mut at) };
+        if done.as_bool() {
+            return Ok(true);
+        }
+        let error = io::Error::last_os_error();
+        match error.raw_os_error() {
+            Some(ERROR_LOCK_VIOLATION | ERROR_IO_PENDING) => Ok(false),
+            // A file system without locks cannot have a second holder that we could know of.
+            Some(ERROR_NOT_SUPPORTED | ERROR_INVALID_FUNCTION) => Ok(true),
+            _ => Err(error),
+        }
+    }
+
+    /// Nothing here: what programs changed through a mapping dates the file when the system writes it.
+    pub fn settle(&self) {}
+
+    /// What tells whether this file was written or replaced.
+    pub fn stamp(&self) -> io::Result<FileStamp> {
+        stamp(&self.file)
+    }
+
+    /// How many bytes the file takes on its disk.
+    pub fn allocated(&self) -> io::Result<u64> {
+        // What a sparse file takes is told as that of a compressed one.
+        let taken = facts(&self.file, FileCompressionInfo, FILE_COMPRESSION_INFO::default())
+            .map(|facts| facts.CompressedFileSize)
+            .or_else(|_| {
+                facts(&self.file, FileStandardInfo, FILE_STANDARD_INFO::default())
+                    .map(|facts| facts.AllocationSize)
+            })?;
+        Ok(u64::try_from(taken).unwrap_or(0))
+    }
+}
+
+impl ReadAt for PlainFile {
+    fn size(&self) -> u64 {
+        self.file.metadata().map_or(0, |facts| facts.len())
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        if self.read_some(buf, offset)? < buf.len() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+
+    fn content_at(&self, offset: u64) -> io::Result<(Content, u64)> {
+        let size = self.size();
+        let (Ok(from), Some(len)) = (i64::try_from(offset), size.checked_sub(offset).filter(|&len| len > 0))
+        else {
+            return Ok((Content::Data, size.max(offset.saturating_add(1))));
+        };
+        let asked = [from, i64::try_from(len).unwrap_or(i64::MAX - from)];
+        let mut first = [0i64; 2];
+        let answer = ioctl(&self.file, FSCTL_QUERY_ALLOCATED_RANGES, asked.as_bytes(), first.as_mut_bytes());
+        Ok(match answer {
+            Ok(Reply { len, .. }) => content(offset, size, (len >= size_of_val(&first)).then_some(first)),
+            Err(_) => (Content::Data, size),
+        })
+    }
+}
+
+/// What lies at `offset` of a file of `size` bytes that goes on behind it, and up to where, by the first range from there that is
+/// allocated: where it begins and its length.
+fn content(offset: u64, size: u64, first: Option<[i64; 2]>) -> (Content, u64) {
+    let Some([begin, len]) = first else { return (Content::Zero, size) };
+    let (Ok(begin), Ok(len)) = (u64::try_from(begin), u64::try_from(len)) else {
+        return (Content::Data, size);
+    };
+    let end = begin.saturating_add(len).min(size);
+    match begin > offset {
+        true => (Content::Zero, begin.min(size)),
+        false if end > offset => (Content::Data, end),
+        false => (Content::Data, size),
+    }
+}
+
+impl WriteAt for PlainFile {
+    fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
+        let mut written = 0;
+        while written < data.len() {
+            match self.file.seek_write(&data[written..], offset + written as u64)? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                count => written += count,
+            }
+        }
+        Ok(())
+    }
+
+    fn zero_at(&self, at: Extent) -> io::Result<()> {
+        let range = i64::try_from(at.offset).and_then(|from| Ok([from, i64::try_from(at.end())?]));
+        if self.sparse
+            && let Ok(range) = range
+        {
+            ioctl(&self.file, FSCTL_SET_ZERO_DATA, range.as_bytes(), &mut [])?;
+            // It never grows the file, zeroing does.
+            if self.size() < at.end() {
+                self.file.set_len(at.end())?;
+            }
+            return Ok(());
+        }
+        let mut offset = at.offset;
+        while offset < at.end() {
+            let len = (at.end() - offset).min(ZEROS.len() as u64);
+            self.write_at(&ZEROS[..len as usize], offset)?;
+            offset += len;
+        }
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.file.set_len(size)
+    }
+
+    fn holds_holes(&self) -> bool {
+        self.sparse
+    }
+}
+
+/// What an open file tells in one class of answers, which `empty` is the shape of.
+fn facts<T>(file: &File, class: FILE_INFO_BY_HANDLE_CLASS, mut empty: T) -> io::Result<T>
+where
+    T: Copy,
+{
+    let len = size_of::<T>() as u32;
+    // SAFETY: the handle is open, and the system writes at most as many bytes as it is told. The callers pair each class with
+    // its own structure, of numbers.
+    let done =
+        unsafe { GetFileInformationByHandleEx(file.as_raw_handle(), class, (&raw mut empty).cast(), len) };
+    done.ok()?;
+    Ok(empty)
+}
+
+fn attributes(file: &File) -> io::Result<u32> {
+    Ok(facts(file, FileBasicInfo, FILE_BASIC_INFO::default())?.FileAttributes)
+}
+
+fn file_type(file: &File) -> i32 {
+    // SAFETY: the handle is open.
+    unsafe { GetFileType(file.as_raw_handle()) as i32 }
+}
+
+fn stamp(file: &File) -> io::Result<FileStamp> {
+    let size = file.metadata()?.len();
+    let times = facts(file, FileBasicInfo, FILE_BASIC_INFO::default())?;
+    let (device, inode) = match facts(file, FileIdInfo, FILE_ID_INFO::default()) {
+        Ok(id) => {
+            // ReFS numbers its files with 128 bits; elsewhere the upper half is empty.
+            let number = u128::from_le_bytes(id.FileId.Identifier);
+            (id.VolumeSerialNumber, (number as u64) ^ ((number >> 64) as u64).rotate_left(32))
+        }
+        // FAT, and network drives.
+        Err(_) => {
+            let mut old = BY_HANDLE_FILE_INFORMATION::default();
+            // SAFETY: the handle is open; the answer is a structure of numbers.
+            unsafe { GetFileInformationByHandle(file.as_raw_handle(), &mut old) }.ok()?;
+            let index = u64::from(old.nFileIndexHigh) << 32 | u64::from(old.nFileIndexLow);
+            (old.dwVolumeSerialNumber.into(), index)
+        }
+    };
+    // FAT has no time of change.
+    let changed = if times.ChangeTime == 0 { times.LastWriteTime } else { times.ChangeTime };
+    Ok(FileStamp {
+        device,
+        inode,
+        size,
+        modified_ns: since_1970(times.LastWriteTime),
+        changed_ns: since_1970(changed),
+    })
+}
+
+/// Nanoseconds since 1970 of a time in 100 ns since 1601.
+fn since_1970(time: i64) -> i64 {
+    time.saturating_sub(116_444_736_000_000_000).saturating_mul(100)
+}
+
+/// What standard output leads to, for more than words: bytes pass as they are.
+pub fn standard_output() -> io::Result<File> {
+    Ok(io::stdout().as_handle().try_clone_to_owned()?.into())
+}
+
+/// Whether an open file is a disk: one of those has no place in a file system.
+pub fn is_disk(file: &File) -> bool {
+    file_type(file) == FILE_TYPE_DISK && facts(file, FileBasicInfo, FILE_BASIC_INFO::default()).is_err()
+}
+
+/// The numbers of a plain file and of the volume that it lies on; `None` of a pipe.
+pub fn numbers(file: &File) -> Option<(u64, u64)> {
+    if file_type(file) != FILE_TYPE_DISK || !file.metadata().is_ok_and(|facts| facts.is_file()) {
+        return None;
+    }
+    stamp(file).ok().map(|stamp| (stamp.device, stamp.inode))
+}
+
+/// The room in the file system of the folder `dir`.
+pub fn space(dir: &Path) -> io::Result<Space> {
+    let available = volume::available(dir)?;
+    let opened = PlainFile::open(dir)?;
+    // A network drive may not tell, and a limit is claimed only where it is known.
+    let name = FileSystem::of(&opened.file).map_or_else(|_| String::new(), |system| system.name);
+    let (filesystem, largest_file) = match name.to_ascii_uppercase().as_str() {
+        "FAT32" => (Some("FAT32"), Some((4 << 30) - 1)),
+        "FAT" | "FAT12" | "FAT16" => (Some("FAT"), Some((4 << 30) - 1)),
+        "EXFAT" => (Some("exFAT"), None),
+        "NTFS" => (Some("NTFS"), None),
+        "REFS" => (Some("ReFS"), None),
+        "UDF" => (Some("UDF"), None),
+        _ => (None, None),
+    };
+    Ok(Space { available, filesystem, largest_file })
+}
+
+/// Nothing here: NTFS journals names in order, and a flush of a file takes its name along, on FAT too.
+pub fn sync_dir(_dir: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Gives `path` this content, all or nothing: whatever happens, a reader finds the old or the new file whole.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = temporary(path);
+    let written = (|| {
+        // What a crash left there goes, and so does a link, which would send the content elsewhere.
+        match std::fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+        file.write_all(content)?;
+        file.sync_data()?;
+        drop(file);
+        patiently(|| rename(&temporary, path))
+    })();
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Gives a file another's name, durably.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let (wide_from, wide_to) = (wide(from)?, wide(to)?);
+    let how = (MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) as u32;
+    // SAFETY: both names end with a zero.
+    let done = unsafe { MoveFileExW(PCWSTR(wide_from.as_ptr()), PCWSTR(wide_to.as_ptr()), how) };
+    match done.as_bool() {
+        true => Ok(()),
+        // While somebody reads the old one only the newer call, which leaves it to him, replaces it.
+        false if is_in_use(&io::Error::last_os_error()) => std::fs::rename(from, to),
+        false => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Virus scanners and indexers open what was just written, for a moment.
+fn patiently(mut work: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    for pause in [10, 30, 100, 300, 600] {
+        match work() {
+            Err(error) if is_in_use(&error) => std::thread::sleep(Duration::from_millis(pause)),
+            done => return done,
+        }
+    }
+    work()
+}
+
+fn is_in_use(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(ERROR_ACCESS_DENIED | ERROR_SHARING_VIOLATION | ERROR_LOCK_VIOLATION))
+}
+
+/// Whom an error of a read blames. A medium that cannot give a sector answers by its class driver: a checksum that does not
+/// fit, a sector that is not found, a device that failed at it; a drive that is off, empty or another answers otherwise.
+pub fn blame(error: &io::Error) -> Blame {
+    match error.raw_os_error() {
+        Some(
+            ERROR_CRC
+            | ERROR_SECTOR_NOT_FOUND
+            | ERROR_SEEK
+            | ERROR_READ_FAULT
+            | ERROR_WRITE_FAULT
+            | ERROR_IO_DEVICE
+            | ERROR_GEN_FAILURE
+            | ERROR_SEM_TIMEOUT
+            | ERROR_TIMEOUT
+            | ERROR_FLOPPY_ID_MARK_NOT_FOUND
+            | ERROR_FLOPPY_WRONG_CYLINDER
+            | ERROR_FLOPPY_UNKNOWN_ERROR
+            | ERROR_FLOPPY_BAD_REGISTERS
+            | ERROR_DISK_RECALIBRATE_FAILED
+            | ERROR_DISK_OPERATION_FAILED
+            | ERROR_DISK_RESET_FAILED
+            | ERROR_DEVICE_HARDWARE_ERROR
+            | ERROR_DATA_LOST_REPAIR
+            | ERROR_UNRECOGNIZED_MEDIA,
+        ) => Blame::Medium,
+        Some(
+            ERROR_NOT_READY
+            | ERROR_NO_MEDIA_IN_DRIVE
+            | ERROR_MEDIA_CHANGED
+            | ERROR_WRONG_DISK
+            | ERROR_DEVICE_NOT_CONNECTED
+            | ERROR_DEVICE_REMOVED
+            | ERROR_DEVICE_NOT_AVAILABLE
+            | ERROR_DEV_NOT_EXIST
+            | ERROR_NO_SUCH_DEVICE
+            | ERROR_BAD_UNIT
+            | ERROR_FILE_INVALID
+            | ERROR_UNRECOGNIZED_VOLUME
+            | ERROR_INVALID_HANDLE,
+        ) => Blame::Gone,
+        _ => Blame::Other,
+    }
+}
