@@ -69,6 +69,8 @@ pub struct Options {
     pub hashes: Option<Vec<Algorithm>>,
     /// The consistency that the user insists on.
     pub consistency: Option<Consistency>,
+    /// Files that programs have open on the source are taken from them, where that can be done.
+    pub unmount: bool,
     /// Where the map is kept; beside the image where not given. One that was given is never removed.
     pub map: Option<PathBuf>,
     /// Discard an unfinished image.
@@ -215,7 +217,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         None => {}
     }
     let purpose = if options.dry_run { Purpose::Plan } else { Purpose::Copy };
-    let how = How { consistency: options.consistency, purpose };
+    let how = How { consistency: options.consistency, purpose, unmount: options.unmount };
     let opened = match &options.images {
         Some(images) => {
             let opened = open::open_image(&options.source, images)?;

@@ -60,6 +60,8 @@ pub struct How {
     pub consistency: Option<Consistency>,
     /// What for.
     pub purpose: Purpose,
+    /// Files that programs have open on it are taken from them.
+    pub unmount: bool,
 }
 
 /// How images are opened.
@@ -634,7 +636,14 @@ fn precaution(device: &Device, how: How, why: &mut Vec<String>) -> Result<(Lock,
         return Ok((Lock::Shared, Consistency::None));
     }
     why.push(format!("{name} is held exclusively while it is copied"));
-    let lock = if how.purpose == Purpose::Plan { Lock::Shared } else { Lock::Exclusive };
+    if how.unmount {
+        why.push("programs that have files open on it lose them (--unmount)".to_owned());
+    }
+    let lock = match how.purpose {
+        Purpose::Plan => Lock::Shared,
+        _ if how.unmount => Lock::Forced,
+        _ => Lock::Exclusive,
+    };
     Ok((lock, Consistency::Lock))
 }
 

@@ -140,7 +140,11 @@ pub(in crate::os) trait Holding {
 const MOST: usize = 256 << 10;
 
 /// The reply to a request, in as much room as it needs.
-pub(in crate::os) fn asked(device: &(impl Asking + ?Sized), query: Query, input: &[u8]) -> io::Result<Vec<u8>> {
+pub(in crate::os) fn asked(
+    device: &(impl Asking + ?Sized),
+    query: Query,
+    input: &[u8],
+) -> io::Result<Vec<u8>> {
     let mut room = 1024;
     loop {
         let mut output = vec![0; room];
@@ -219,8 +223,21 @@ mod tests {
     fn no_question_has_the_right_to_write() {
         use Query::*;
         let every = [
-            Length, Geometry, Layout, IsWritable, DeviceNumber, CheckVerify, Capacity, VolumeExtents, AllowExtended,
-            CdGeometry, Toc, TocEx, LastSession, Configuration, Property(super::Property::Device),
+            Length,
+            Geometry,
+            Layout,
+            IsWritable,
+            DeviceNumber,
+            CheckVerify,
+            Capacity,
+            VolumeExtents,
+            AllowExtended,
+            CdGeometry,
+            Toc,
+            TocEx,
+            LastSession,
+            Configuration,
+            Property(super::Property::Device),
         ];
         for query in every {
             // CTL_CODE: device type, access in bits 14 and 15 (1 reads, 2 writes), function, method.
