@@ -555,7 +555,8 @@ fn open_device(path: &Path, device: Device, via_mount: Option<PathBuf>, how: How
     }
     let mut toc = None;
     if device.medium == Medium::Optical {
-        let (found, note) = optical::toc_or_whole(&*disk, disk.geometry().size).map_err(|error| {
+        let disk: &Disk = &disk;
+        let (found, note) = optical::toc_or_whole(disk, disk.geometry().size).map_err(|error| {
             Error::io(format!("reading the table of contents of {}", path.display()), error)
         })?;
         why.extend(note);

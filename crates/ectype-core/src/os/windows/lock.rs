@@ -9,46 +9,18 @@ use super::control::{Access, DeviceHandle};
 use super::holders;
 use super::survey::Volume;
 use crate::error::{Error, Result};
+use crate::os::nt::code;
 use crate::os::nt::names::Name;
-use crate::os::nt::request::{Asking, Hold, Holding, Query};
-use crate::os::nt::{code, is_unknown};
+use crate::os::nt::request::{Asking, Hold, Holding, Query, locked};
 use std::time::Duration;
 
-/// A lock is asked for so often: whoever looks at a new medium lets go soon.
-const TRIES: usize = 10;
+/// Between two tries; whoever looks at a new medium lets go soon.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Locks a volume through the handle by which it will be used, to be written or read. With `force`, whoever still has files
 /// open on it loses them. False where the system knows no such lock.
 pub(super) fn lock(handle: &impl Holding, volume: &Name, write: bool, force: bool) -> Result<bool> {
-    locked(handle, PAUSE, force, |last| in_use(volume, write, last))
-}
-
-fn locked(
-    handle: &impl Holding,
-    pause: Duration,
-    mut force: bool,
-    in_use: impl FnOnce(std::io::Error) -> Error,
-) -> Result<bool> {
-    let mut tries = 0;
-    loop {
-        match handle.hold(Hold::Lock) {
-            Ok(()) => return Ok(true),
-            Err(error) if is_unknown(&error) => return Ok(false),
-            Err(error) => {
-                tries += 1;
-                if tries == TRIES {
-                    if !force || handle.hold(Hold::Dismount).is_err() {
-                        return Err(in_use(error));
-                    }
-                    // Their handles are dead now; who opens new ones is met once more with patience.
-                    (tries, force) = (0, false);
-                    continue;
-                }
-                std::thread::sleep(pause);
-            }
-        }
-    }
+    locked(handle, PAUSE, force).map_err(|error| in_use(volume, write, error))
 }
 
 /// The refusal of a volume that others use: who, as far as that can be found out.
@@ -94,51 +66,4 @@ pub(super) fn lock_all(volumes: &[&Volume], write: bool, force: bool) -> Result<
 /// Lets a volume's handle reach what lies behind its file system. Elsewhere the request is not known, and not needed.
 pub(super) fn allow_extended(handle: &DeviceHandle) {
     let _ = handle.ask(Query::AllowExtended, &[], &mut []);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io;
-    use std::sync::Mutex;
-
-    /// A volume that refuses its lock so often, with this answer, and until it is dismounted.
-    struct Busy(Mutex<usize>, i32);
-
-    impl Holding for Busy {
-        fn hold(&self, hold: Hold) -> io::Result<()> {
-            let mut left = self.0.lock().unwrap();
-            if hold == Hold::Dismount {
-                *left = 1;
-                return Ok(());
-            }
-            assert_eq!(hold, Hold::Lock);
-            match left.checked_sub(1) {
-                Some(less) => {
-                    *left = less;
-                    Err(io::Error::from_raw_os_error(self.1))
-                }
-                None => Ok(()),
-            }
-        }
-    }
-
-    fn asked(refusals: usize, answer: i32, force: bool) -> Option<bool> {
-        let told = |_| Error::refused("in use");
-        locked(&Busy(Mutex::new(refusals), answer), Duration::ZERO, force, told).ok()
-    }
-
-    #[test]
-    fn a_lock_is_asked_for_ten_times() {
-        assert_eq!(asked(0, code::ACCESS_DENIED, false), Some(true));
-        assert_eq!(asked(9, code::ACCESS_DENIED, false), Some(true));
-        assert_eq!(asked(10, code::ACCESS_DENIED, false), None);
-        assert_eq!(asked(1, code::NOT_SUPPORTED, false), Some(false));
-    }
-
-    #[test]
-    fn a_volume_is_dismounted_only_on_request() {
-        assert_eq!(asked(1000, code::ACCESS_DENIED, true), Some(true));
-        assert_eq!(asked(1000, code::ACCESS_DENIED, false), None);
-    }
 }
