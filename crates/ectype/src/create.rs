@@ -37,6 +37,7 @@ pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
         hashes: args.hash.clone().map(|hashes| hashes.0),
         consistency: args.consistency.chosen(),
         decrypted: args.decrypted,
+        unmount: args.unmount,
         map: args.map.clone(),
         trust_map: args.trust_map,
         verify: args.verify,

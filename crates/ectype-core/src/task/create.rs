@@ -76,6 +76,8 @@ pub struct Options {
     pub decrypted: bool,
     /// What makes snapshots; the system's own where not given.
     pub system: Option<Arc<dyn System>>,
+    /// Files that programs have open on the source are taken from them, where that can be done.
+    pub unmount: bool,
     /// Where the map is kept; beside the image where not given. One that was given is never removed.
     pub map: Option<PathBuf>,
     /// Discard an unfinished image.
@@ -227,7 +229,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     }
     let system = options.system.clone().unwrap_or_else(|| Arc::new(Own));
     let purpose = if options.dry_run { Purpose::Plan } else { Purpose::Copy };
-    let how = How { consistency: options.consistency, purpose };
+    let how = How { consistency: options.consistency, purpose, unmount: options.unmount };
     let opened = match &options.images {
         Some(images) => {
             let opened = open::open_image(&options.source, images)?;

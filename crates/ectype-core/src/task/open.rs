@@ -66,6 +66,8 @@ pub struct How {
     pub consistency: Option<Consistency>,
     /// What for.
     pub purpose: Purpose,
+    /// Files that programs have open on it are taken from them.
+    pub unmount: bool,
 }
 
 /// How images are opened.
@@ -594,7 +596,15 @@ fn open_device(
         why.push(format!("{} is where {} is mounted", mount.display(), device.path.display()));
     }
     let (lock, mut consistency) = precaution(&device, how, &**system, &mut why)?;
-    let mut disk = Disk::open(&device, lock)?;
+    let mut disk = match Disk::open(&device, lock) {
+        // Somebody uses a disk that stays: the policy's answer to that is a snapshot, not a refusal.
+        Err(error) if error.kind() == Kind::Refused && may_snapshot(&device, how, &**system) => {
+            consistency = Consistency::Snapshot;
+            why.pop();
+            Disk::open(&device, Lock::Shared)?
+        }
+        opened => opened?,
+    };
     let mut immutable = false;
     let mut cluster = rescue::CLUSTER;
     if device.medium == Medium::Optical {
@@ -630,7 +640,8 @@ fn open_device(
     }
     let mut toc = None;
     if device.medium == Medium::Optical {
-        let (found, note) = optical::toc_or_whole(&*disk, disk.geometry().size).map_err(|error| {
+        let disk: &Disk = &disk;
+        let (found, note) = optical::toc_or_whole(disk, disk.geometry().size).map_err(|error| {
             Error::io(format!("reading the table of contents of {}", path.display()), error)
         })?;
         why.extend(note);
@@ -703,7 +714,6 @@ fn precaution(
         return Ok((Lock::Shared, Consistency::None));
     }
     let is_asked = how.consistency == Some(Consistency::Snapshot);
-    let is_policy = how.consistency.is_none() && device.medium == Medium::Fixed && device.in_use();
     if is_asked && device.medium == Medium::Optical {
         return Err(Error::refused("there are no snapshots of discs")
             .advise("a disc is read as it is: leave --consistency to the policy"));
@@ -712,7 +722,7 @@ fn precaution(
         // It says so.
         system.service()?;
     }
-    if is_asked || (is_policy && system.is_there()) {
+    if is_asked || (device.in_use() && may_snapshot(device, how, system)) {
         return Ok((Lock::Shared, Consistency::Snapshot));
     }
     if device.in_use() {
@@ -730,9 +740,26 @@ fn precaution(
     if device.medium == Medium::Optical {
         return Ok((Lock::Shared, Consistency::None));
     }
-    why.push(format!("{name} is held exclusively while it is copied"));
-    let lock = if how.purpose == Purpose::Plan { Lock::Shared } else { Lock::Exclusive };
+    let else_how = match may_snapshot(device, how, system) && how.purpose == Purpose::Plan {
+        true => "; where somebody uses it by then, it is read from snapshots",
+        false => "",
+    };
+    why.push(format!("{name} is held exclusively while it is copied{else_how}"));
+    if how.unmount {
+        why.push("programs that have files open on it lose them (--unmount)".to_owned());
+    }
+    let lock = match how.purpose {
+        Purpose::Plan => Lock::Shared,
+        _ if how.unmount => Lock::Forced,
+        _ => Lock::Exclusive,
+    };
     Ok((lock, Consistency::Lock))
+}
+
+/// Whether the policy reads a device from snapshots where it is in use.
+fn may_snapshot(device: &Device, how: How, system: &dyn System) -> bool {
+    let is_open = how.consistency.is_none() && !how.unmount && how.purpose != Purpose::Look;
+    is_open && device.medium == Medium::Fixed && system.is_there()
 }
 
 /// The refusal of a device whose content may change, with the ways out.

@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn a_process_is_named_once() {
-        let holder = |id, program: &str, file: &str| Holder { id, program: program.into(), file: file.into() };
+        let holder =
+            |id, program: &str, file: &str| Holder { id, program: program.into(), file: file.into() };
         let list = [holder(7, "explorer.exe", r"\a"), holder(7, "explorer.exe", r"\b"), holder(9, "", "")];
         assert_eq!(
             told(&list),

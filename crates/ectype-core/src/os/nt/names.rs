@@ -115,7 +115,9 @@ mod tests {
         for typed in ["E:", "e:", r"E:\", r"\\.\E:", r"\\.\e:\", r"\\?\E:\", "//./E:", "E:/"] {
             assert_eq!(parse(typed), Some(Name::Letter('E')), "{typed}");
         }
-        for typed in [r"\\.\PhysicalDrive1", r"\\.\PHYSICALDRIVE1", r"\\?\PhysicalDrive1", "//./physicaldrive1"] {
+        for typed in
+            [r"\\.\PhysicalDrive1", r"\\.\PHYSICALDRIVE1", r"\\?\PhysicalDrive1", "//./physicaldrive1"]
+        {
             assert_eq!(parse(typed), Some(Name::Disk(1)), "{typed}");
         }
         assert_eq!(parse(r"\\.\CdRom0"), Some(Name::CdRom(0)));
@@ -133,14 +135,28 @@ mod tests {
         let copy = r"\\?\GLOBALROOT\Device\HarddiskVolumeShadowCopy3";
         assert_eq!(parse(copy), Some(Name::Other(copy.to_owned())));
         assert_eq!(parse(r"\\.\HarddiskVolume3").unwrap().device(), r"\\.\HarddiskVolume3");
-        assert_eq!((Name::Letter('E').device().as_str(), Name::Letter('E').root().as_deref()), (r"\\.\E:", Some(r"E:\")));
+        assert_eq!(
+            (Name::Letter('E').device().as_str(), Name::Letter('E').root().as_deref()),
+            (r"\\.\E:", Some(r"E:\"))
+        );
     }
 
     #[test]
     fn files_and_folders_are_no_devices() {
         for typed in [
-            "", "E", "disc.iso", r"E:\disc.iso", "E:disc.iso", r"\\?\E:\disc.iso", r"\\server\share", r"\\.\", "é:",
-            r"\\?\UNC\server\share\x", r"\\?\Volume{1}\folder", r"C:\mnt\stick", r"\\?\GLOBALROOT\Device\X\file",
+            "",
+            "E",
+            "disc.iso",
+            r"E:\disc.iso",
+            "E:disc.iso",
+            r"\\?\E:\disc.iso",
+            r"\\server\share",
+            r"\\.\",
+            "é:",
+            r"\\?\UNC\server\share\x",
+            r"\\?\Volume{1}\folder",
+            r"C:\mnt\stick",
+            r"\\?\GLOBALROOT\Device\X\file",
         ] {
             assert_eq!(parse(typed), None, "{typed}");
         }

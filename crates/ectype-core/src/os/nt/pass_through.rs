@@ -56,7 +56,10 @@ mod tests {
         let cdb = [0x25, 1, 2, 3, 4, 5, 6, 7, 8, 9];
         let bytes = request(&cdb, 0x1122_3344_5566_7788, 8, Duration::from_secs(60));
         assert_eq!(bytes[..9], [56, 0, 0, 0, 0, 0, 10, 18, 1]);
-        assert_eq!((u32_at(&bytes, 12), u32_at(&bytes, 16), u32_at(&bytes, 32)), (Some(8), Some(60), Some(56)));
+        assert_eq!(
+            (u32_at(&bytes, 12), u32_at(&bytes, 16), u32_at(&bytes, 32)),
+            (Some(8), Some(60), Some(56))
+        );
         assert_eq!(bytes[24..32], 0x1122_3344_5566_7788_u64.to_le_bytes());
         assert_eq!(bytes[36..46], cdb);
         assert_eq!(request(&cdb, 0, 0, Duration::ZERO)[8], 2);

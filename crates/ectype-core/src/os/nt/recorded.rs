@@ -19,10 +19,12 @@ pub(in crate::os::nt) fn bytes(text: &str) -> Vec<u8> {
 pub(in crate::os::nt) const LENGTH: &str = "0000005307000000";
 
 /// DISK_GEOMETRY_EX of a removable medium of the same size, with the room for detection data behind it.
-pub(in crate::os::nt) const GEOMETRY: &str = "f00e0000000000000b000000ff000000 3f000000000200000000005307 ..67";
+pub(in crate::os::nt) const GEOMETRY: &str =
+    "f00e0000000000000b000000ff000000 3f000000000200000000005307 ..67";
 
 /// VOLUME_DISK_EXTENTS of a volume that spans disks 1 and 2.
-pub(in crate::os::nt) const EXTENTS: &str = "020000000000000001 ..9 1000000000000060c0707400000002 ..9 100100000000007697cf01000000";
+pub(in crate::os::nt) const EXTENTS: &str =
+    "020000000000000001 ..9 1000000000000060c0707400000002 ..9 100100000000007697cf01000000";
 
 /// STORAGE_DEVICE_NUMBER of the first optical drive.
 pub(in crate::os::nt) const CDROM_NUMBER: &str = "0200000000000000ffffffff";
@@ -53,13 +55,16 @@ pub(in crate::os::nt) const LAYOUT: &str = "\
     50060000000000000040 ..12 05 ..121 60060000000000000020000000000200 0000000000000b ..255";
 
 /// STORAGE_READ_CAPACITY of 244 190 646 sectors of 4096 bytes.
-pub(in crate::os::nt) const CAPACITY: &str = "20000000200000000010000000000000 b60d8e0e000000000060dbe0e8000000";
+pub(in crate::os::nt) const CAPACITY: &str =
+    "20000000200000000010000000000000 b60d8e0e000000000060dbe0e8000000";
 
 /// CDROM_TOC of a mixed disc: data, audio, audio; addresses in minutes, seconds and frames.
-pub(in crate::os::nt) const TOC_MSF: &str = "00220103001401000000020000100200 000008000010030000000a000010aa00 00000c00";
+pub(in crate::os::nt) const TOC_MSF: &str =
+    "00220103001401000000020000100200 000008000010030000000a000010aa00 00000c00";
 
 /// The same with addresses in sectors.
-pub(in crate::os::nt) const TOC_LBA: &str = "00220103001401000000000000100200 000001c200100300000002580010aa00 000002ee";
+pub(in crate::os::nt) const TOC_LBA: &str =
+    "00220103001401000000000000100200 000001c200100300000002580010aa00 000002ee";
 
 /// CDROM_TOC_SESSION_DATA: the second session begins at sector 11 550.
 pub(in crate::os::nt) const SESSION: &str = "000a01020014020000002d1e";

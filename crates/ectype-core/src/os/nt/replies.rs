@@ -234,7 +234,11 @@ pub(in crate::os) fn layout(reply: &[u8]) -> Option<Vec<LayoutPart>> {
     let part = |entry: &[u8]| {
         let (offset, len) = (bytes_at(entry, 8)?, bytes_at(entry, 16)?);
         let number = u32_at(entry, 24)?;
-        (number != 0 && len != 0 && offset.checked_add(len).is_some()).then_some(LayoutPart { number, offset, len })
+        (number != 0 && len != 0 && offset.checked_add(len).is_some()).then_some(LayoutPart {
+            number,
+            offset,
+            len,
+        })
     };
     Some(list.chunks_exact(ENTRY).take(count).filter_map(part).collect())
 }

@@ -59,7 +59,9 @@ pub(in crate::os) fn sizes(
         Some(size) => size,
         None => {
             let size = probe_size(reads, sector, blame)?;
-            notes.push(format!("the system does not tell the size: by reading, the end was found at {size} bytes"));
+            notes.push(format!(
+                "the system does not tell the size: by reading, the end was found at {size} bytes"
+            ));
             size
         }
     };
@@ -67,7 +69,8 @@ pub(in crate::os) fn sizes(
         return Err(io::Error::from_raw_os_error(code::NO_MEDIA_IN_DRIVE));
     }
     if !size.is_multiple_of(sector.into()) {
-        let what = format!("it claims a size of {size} bytes, which is no multiple of its sector of {sector} bytes");
+        let what =
+            format!("it claims a size of {size} bytes, which is no multiple of its sector of {sector} bytes");
         return Err(io::Error::new(io::ErrorKind::InvalidData, what));
     }
     let physical_sector = match alignment {
@@ -255,15 +258,22 @@ mod tests {
     #[test]
     fn where_nothing_answers_the_end_is_found_by_reading() {
         let silent = Replies::default();
-        for (len, sector) in [(512, 512), (512 * 3, 512), (512 * 1023, 512), (2048 * 300, 2048), (4096 * 7, 4096)] {
+        for (len, sector) in
+            [(512, 512), (512 * 3, 512), (512 * 1023, 512), (2048 * 300, 2048), (4096 * 7, 4096)]
+        {
             for behind in [0, code::HANDLE_EOF, code::SECTOR_NOT_FOUND, code::INVALID_PARAMETER] {
                 let reads = Strict { behind, ..Strict::new(len, sector) };
                 let (size, unit) = (len as u64, sector as u32);
-                assert_eq!(found(&silent, &reads, false), Ok((size, unit, unit, 2)), "{len} of {sector}, {behind}");
+                assert_eq!(
+                    found(&silent, &reads, false),
+                    Ok((size, unit, unit, 2)),
+                    "{len} of {sector}, {behind}"
+                );
             }
         }
         // Bad sectors are no end, wherever the search meets them.
-        let reads = Strict { bad: vec![512, 1024, 2048, 4096, 8192, 300 * 512], ..Strict::new(512 * 301, 512) };
+        let reads =
+            Strict { bad: vec![512, 1024, 2048, 4096, 8192, 300 * 512], ..Strict::new(512 * 301, 512) };
         assert_eq!(found(&silent, &reads, false), Ok((512 * 301, 512, 512, 2)));
         // A disc is never asked for less than its sector.
         let reads = Strict::new(512 * 5, 512);

@@ -38,7 +38,8 @@ pub(in crate::os) fn toc(drive: &dyn Asking) -> io::Result<Toc> {
         let end = tracks.get(index + 1).map_or(lead_out, |next| next.lba);
         let expected = usize::from(tracks[0].number) + index;
         let len_sectors = end.checked_sub(row.lba).filter(|&len| len > 0);
-        let Some(len_sectors) = len_sectors.filter(|_| usize::from(row.number) == expected && expected <= 99) else {
+        let Some(len_sectors) = len_sectors.filter(|_| usize::from(row.number) == expected && expected <= 99)
+        else {
             return Err(bad(format!("track {} from {} to {end}", row.number, row.lba)));
         };
         list.push(Track { number: row.number, lba: row.lba, len_sectors, data: row.data, mode: None });
@@ -91,7 +92,9 @@ fn msf([_, minutes, seconds, frames]: [u8; 4]) -> Option<u32> {
 fn last_session(drive: &dyn Asking) -> u32 {
     let reply = asked(drive, Query::TocEx, &SESSIONS).or_else(|_| asked(drive, Query::LastSession, &[]));
     match reply.as_deref() {
-        Ok(&[_, _, first, last, _, _, _, _, a, b, c, d, ..]) if last > first => lba([a, b, c, d]).unwrap_or(0),
+        Ok(&[_, _, first, last, _, _, _, _, a, b, c, d, ..]) if last > first => {
+            lba([a, b, c, d]).unwrap_or(0)
+        }
         _ => 0,
     }
 }
@@ -137,7 +140,8 @@ mod tests {
     fn a_mixed_disc_in_both_spellings() {
         for drive in [drive(Query::TocEx, recorded::TOC_LBA), drive(Query::Toc, recorded::TOC_MSF)] {
             let toc = toc(&drive).unwrap();
-            let starts: Vec<_> = toc.tracks.iter().map(|track| (track.number, track.lba, track.data)).collect();
+            let starts: Vec<_> =
+                toc.tracks.iter().map(|track| (track.number, track.lba, track.data)).collect();
             assert_eq!(starts, [(1, 0, true), (2, 450, false), (3, 600, false)]);
             assert_eq!((toc.lead_out, toc.tracks[2].len_sectors), (750, 150));
             let why = refusal(&toc).unwrap();
@@ -175,7 +179,8 @@ mod tests {
             toc(&Replies { asked: vec![(Query::TocEx, Ok(reply))], ..Replies::default() })
         };
         assert!(changed(&|_| {}).is_ok());
-        let lies: [&dyn Fn(&mut Vec<u8>); 8] = [
+        type Lie<'a> = &'a dyn Fn(&mut Vec<u8>);
+        let lies: [Lie<'_>; 8] = [
             &|reply| reply.truncate(3),
             &|reply| reply.truncate(20),
             &|reply| reply[1] = 10,
@@ -202,7 +207,10 @@ mod tests {
         let good = |cdb: &[u8], data: &[u8]| (cdb.to_vec(), ScsiReply::default(), data.to_vec());
         let mut drive = Replies {
             asked: vec![(Query::TocEx, Ok(bytes("0012 0101 00140100 00000000 0014aa00 000003e8")))],
-            scsi: vec![good(&[0x46], &[0, 0, 0, 4, 0, 0, 0, 8]), good(&[0x52, 1], &[0, 34, 1, 1, 0, 4, 2, 0])],
+            scsi: vec![
+                good(&[0x46], &[0, 0, 0, 4, 0, 0, 0, 8]),
+                good(&[0x52, 1], &[0, 34, 1, 1, 0, 4, 2, 0]),
+            ],
         };
         assert!(refusal(&toc(&drive).unwrap()).unwrap().contains("mode 2"));
         drive.asked.push((Query::Configuration, Ok(vec![0, 0, 0, 4, 0, 0, 0, 0x10])));

@@ -38,20 +38,25 @@ pub fn devices() -> Result<Vec<Device>> {
     let survey = Survey::take();
     let mut names: Vec<Name> = survey.disks.iter().map(|&number| Name::Disk(number)).collect();
     for &drive in &survey.drives {
-        let letter = survey.volumes.iter().find(|volume| {
-            volume.number.is_some_and(|number| number.optical && number.number == drive)
-        });
+        let letter = survey
+            .volumes
+            .iter()
+            .find(|volume| volume.number.is_some_and(|number| number.optical && number.number == drive));
         names.push(letter.map_or(Name::CdRom(drive), Volume::shown));
     }
     for volume in &survey.volumes {
         let seen = survey.disks.iter().any(|&disk| volume.is_on(disk));
-        let is_drive = volume.number.is_some_and(|number| number.optical && survey.drives.contains(&number.number));
+        let is_drive =
+            volume.number.is_some_and(|number| number.optical && survey.drives.contains(&number.number));
         if !seen && !is_drive {
             names.push(volume.shown());
         }
     }
     Ok(names.iter().filter_map(|name| device(name, &survey, false).ok()).collect())
 }
+
+/// Whether a volume can be dismounted here while programs have files open on it.
+pub const TAKES_FILES_AWAY: bool = true;
 
 /// Whether `path` can be nothing but a device's name: files have no such names.
 pub fn is_name(path: &Path) -> bool {
@@ -85,13 +90,17 @@ pub fn find(path: &Path) -> Result<Found> {
         return Ok(Found::Device { device: Box::new(device), via_mount: Some(path.to_path_buf()) });
     }
     let error = Error::refused(format!("{shown} is a folder, not a device, a mount point or a file"));
-    Err(match survey::root_of(path).and_then(|root| survey::volume_at(&root).or(names::parse(&root.to_string_lossy()))) {
-        Some(volume) => {
-            let volume = survey.volume(&volume).map_or(volume, Volume::shown);
-            error.advise(format!("to image the whole file system around it, name {}", volume.device()))
-        }
-        None => error.advise(LIST),
-    })
+    Err(
+        match survey::root_of(path)
+            .and_then(|root| survey::volume_at(&root).or(names::parse(&root.to_string_lossy())))
+        {
+            Some(volume) => {
+                let volume = survey.volume(&volume).map_or(volume, Volume::shown);
+                error.advise(format!("to image the whole file system around it, name {}", volume.device()))
+            }
+            None => error.advise(LIST),
+        },
+    )
 }
 
 /// A letter may be a folder or a share under another name.
@@ -113,8 +122,9 @@ fn refuse_without_device(name: &Name) -> Result<()> {
 
 /// The device of this name; with `measure`, its size is found by reading where nothing else tells it.
 fn device(name: &Name, survey: &Survey, measure: bool) -> Result<Device> {
-    let opened = DeviceHandle::open(&name.device(), Access::Read)
-        .or_else(|error| DeviceHandle::open(&name.device(), Access::Ask).map_err(|second| pick(error, second)));
+    let opened = DeviceHandle::open(&name.device(), Access::Read).or_else(|error| {
+        DeviceHandle::open(&name.device(), Access::Ask).map_err(|second| pick(error, second))
+    });
     let handle = opened.map_err(|error| not_opened(name, error))?;
     let reply = |query| asked(&handle, query, &[]).ok();
     let number = reply(Query::DeviceNumber).and_then(|reply| replies::device_number(&reply));
@@ -159,7 +169,8 @@ fn device(name: &Name, survey: &Survey, measure: bool) -> Result<Device> {
         (geometry.and_then(|geometry| geometry.sector), if optical { 0 } else { size })
     });
     let alignment = property(&handle, Property::Alignment).ok().and_then(|reply| replies::alignment(&reply));
-    let sector_size = sector.or(alignment.map(|(logical, _)| logical)).unwrap_or(if optical { 2048 } else { 512 });
+    let sector_size =
+        sector.or(alignment.map(|(logical, _)| logical)).unwrap_or(if optical { 2048 } else { 512 });
     let physical = alignment.map_or(sector_size, |(_, physical)| physical).max(sector_size);
     let seeks = property(drive, Property::SeekPenalty).ok().and_then(|reply| replies::seek_penalty(&reply));
     let flash = matches!(told.bus, "nvme" | "mmc" | "ufs" | "scm");
@@ -220,7 +231,8 @@ fn parts(name: &Name, handle: &DeviceHandle, on: &[&Volume]) -> Vec<Part> {
         };
         on.iter().find(here).map(|volume| PathBuf::from(volume.shown().device()))
     };
-    let table = asked(handle, Query::Layout, &[]).ok().and_then(|reply| replies::layout(&reply)).unwrap_or_default();
+    let table =
+        asked(handle, Query::Layout, &[]).ok().and_then(|reply| replies::layout(&reply)).unwrap_or_default();
     let mut parts: Vec<Part> = table
         .iter()
         .map(|part| Part {
@@ -277,14 +289,15 @@ impl Disk {
 
     /// The same for reading, or for [`super::writable`] to write: then the file systems let go.
     pub(super) fn open_for(device: &Device, lock: Lock, write: bool) -> Result<Disk> {
-        let name = names::parse(&device.path.to_string_lossy())
-            .ok_or_else(|| Error::new(Kind::Gone, format!("{} is no device's name", device.path.display())))?;
+        let name = names::parse(&device.path.to_string_lossy()).ok_or_else(|| {
+            Error::new(Kind::Gone, format!("{} is no device's name", device.path.display()))
+        })?;
         let mut notes = Vec::new();
         let volumes = match (&name, lock) {
-            (Name::Disk(number), Lock::Exclusive) => {
+            (Name::Disk(number), Lock::Exclusive | Lock::Forced) => {
                 let survey = Survey::take();
                 let on: Vec<&Volume> = survey.volumes.iter().filter(|volume| volume.is_on(*number)).collect();
-                lock::lock_all(&on, write)?
+                lock::lock_all(&on, write, lock == Lock::Forced)?
             }
             _ => Vec::new(),
         };
@@ -292,8 +305,8 @@ impl Disk {
         if name.root().is_some() {
             lock::allow_extended(&handle);
         }
-        if lock == Lock::Exclusive && !matches!(name, Name::Disk(_)) {
-            if !lock::lock(&handle, &name)? {
+        if lock != Lock::Shared && !matches!(name, Name::Disk(_)) {
+            if !lock::lock(&handle, &name, write, lock == Lock::Forced)? {
                 notes.push(format!("{} knows no lock: nothing keeps others out", device.path.display()));
             } else if write {
                 let _ = handle.hold(Hold::Dismount);
@@ -438,9 +451,9 @@ fn not_opened(name: &Name, error: io::Error) -> Error {
         }
         Some(code::ACCESS_DENIED | code::SHARING_VIOLATION) if host::is_privileged() => {
             let who = super::holders::of_volume(name);
-            let who = if who.is_empty() { "by whom could not be found out".to_owned() } else { who.join("; ") };
+            let who =
+                if who.is_empty() { "by whom could not be found out".to_owned() } else { who.join("; ") };
             Error::refused(format!("another program has locked {shown}: {who}"))
-                .because(error)
                 .advise("wait until it has ended, or end it")
         }
         _ => Error::io(format!("opening {shown}"), error),
@@ -531,7 +544,9 @@ mod tests {
             assert!(error.advice()[0].contains("insert a disc"), "{error:?}");
         }
         let locked = io::Error::from_raw_os_error(super::super::bindings::FVE_E_LOCKED_VOLUME.0);
-        assert!(not_opened_of(&of(Medium::Fixed), &Name::Letter('E'), locked).to_string().contains("BitLocker"));
+        assert!(
+            not_opened_of(&of(Medium::Fixed), &Name::Letter('E'), locked).to_string().contains("BitLocker")
+        );
         let gone = io::Error::from_raw_os_error(1167);
         assert_eq!(not_opened(&Name::Disk(1), gone).kind(), Kind::Gone);
     }

@@ -99,8 +99,13 @@ fn process(id: u32) -> Option<(OwnedHandle, String)> {
         }
         let process = OwnedHandle::from_raw_handle(process);
         let named =
-            QueryFullProcessImageNameW(process.as_raw_handle(), 0, PWSTR(room.as_mut_ptr()), &mut len).as_bool();
-        let path = if named { String::from_utf16_lossy(&room[..room.len().min(len as usize)]) } else { String::new() };
+            QueryFullProcessImageNameW(process.as_raw_handle(), 0, PWSTR(room.as_mut_ptr()), &mut len)
+                .as_bool();
+        let path = if named {
+            String::from_utf16_lossy(&room[..room.len().min(len as usize)])
+        } else {
+            String::new()
+        };
         let program = path.rsplit('\\').next().unwrap_or_default().replace(char::is_control, "?");
         Some((process, program))
     }
@@ -159,8 +164,9 @@ fn name(handle: &OwnedHandle) -> String {
     let mut room = vec![0u64; 8 << 10];
     let (len, mut told) = (room.len() * 8, 0);
     // SAFETY: the system writes at most as many bytes as it is told, into numbers.
-    let status =
-        unsafe { NtQueryObject(handle.as_raw_handle(), NAME, room.as_mut_ptr().cast(), len as u32, &mut told) };
+    let status = unsafe {
+        NtQueryObject(handle.as_raw_handle(), NAME, room.as_mut_ptr().cast(), len as u32, &mut told)
+    };
     if status.0 < 0 {
         return String::new();
     }

@@ -29,7 +29,16 @@ pub(super) fn ioctl(to: &impl AsHandle, code: i32, input: &[u8], output: &mut [u
         // SAFETY: the handle is open during the call, the system reads and writes no more than the lengths say, and
         // `complete` waits until it does so no more.
         unsafe {
-            DeviceIoControl(handle.as_raw_handle(), code as u32, input, input_len, output, output_len, &mut told, at)
+            DeviceIoControl(
+                handle.as_raw_handle(),
+                code as u32,
+                input,
+                input_len,
+                output,
+                output_len,
+                &mut told,
+                at,
+            )
         }
     })?;
     let len = len.min(output_len) as usize;

@@ -10,6 +10,7 @@
 //!   advice  disk  file  host  memory  optical  writable      what every system exports
 //! ```
 
+pub mod advice;
 #[expect(
     dead_code,
     non_camel_case_types,
@@ -23,11 +24,10 @@
 )]
 mod bindings;
 mod control;
-pub mod advice;
 pub mod disk;
 pub mod file;
-pub mod host;
 mod holders;
+pub mod host;
 mod ioctl;
 mod lock;
 pub(super) mod memory;

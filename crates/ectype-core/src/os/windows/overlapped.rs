@@ -1,7 +1,9 @@
 //! Requests that Windows may answer later: several threads use one handle at once, each waiting for its own.
 #![expect(unsafe_code, reason = "events, and the results of requests")]
 
-use super::bindings::{CreateEventW, ERROR_IO_PENDING, GetOverlappedResult, OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
+use super::bindings::{
+    CreateEventW, ERROR_IO_PENDING, GetOverlappedResult, OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0,
+};
 use std::io;
 use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
 use windows_core::{BOOL, PCWSTR};

@@ -75,7 +75,8 @@ impl Survey {
     /// The volume of this name.
     pub(super) fn volume(&self, name: &Name) -> Option<&Volume> {
         self.volumes.iter().find(|volume| {
-            volume.name == *name || volume.places.iter().any(|place| names::parse(place).as_ref() == Some(name))
+            volume.name == *name
+                || volume.places.iter().any(|place| names::parse(place).as_ref() == Some(name))
         })
     }
 }
@@ -134,7 +135,12 @@ fn places(root: &str) -> Vec<String> {
     let mut len = 0;
     // SAFETY: the name ends with a zero, and the room is as long as is said.
     let done = unsafe {
-        GetVolumePathNamesForVolumeNameW(PCWSTR(root.as_ptr()), room.as_mut_ptr(), room.len() as u32, &mut len)
+        GetVolumePathNamesForVolumeNameW(
+            PCWSTR(root.as_ptr()),
+            room.as_mut_ptr(),
+            room.len() as u32,
+            &mut len,
+        )
     };
     if done.as_bool() { names::list(&room[..room.len().min(len as usize)]) } else { Vec::new() }
 }
@@ -180,7 +186,8 @@ pub(super) fn root_of(path: &Path) -> Option<PathBuf> {
     let path = wide(path).ok()?;
     let mut room = vec![0u16; LONGEST];
     // SAFETY: the name ends with a zero, and the room is as long as is said.
-    let done = unsafe { GetVolumePathNameW(PCWSTR(path.as_ptr()), PWSTR(room.as_mut_ptr()), room.len() as u32) };
+    let done =
+        unsafe { GetVolumePathNameW(PCWSTR(path.as_ptr()), PWSTR(room.as_mut_ptr()), room.len() as u32) };
     done.as_bool().then(|| PathBuf::from(text(&room)))
 }
 
@@ -237,7 +244,10 @@ fn system_places() -> Vec<(Name, String)> {
     if let Some(boot) = boot.first() {
         let is_it = |name: &Name| object_name(name).is_some_and(|object| object.eq_ignore_ascii_case(boot));
         found.extend(
-            volume_names().into_iter().filter(is_it).map(|name| (name, "the partition it boots from".to_owned())),
+            volume_names()
+                .into_iter()
+                .filter(is_it)
+                .map(|name| (name, "the partition it boots from".to_owned())),
         );
     }
     found

@@ -46,7 +46,9 @@ impl Node {
 
     fn flush(&self) -> io::Result<()> {
         // SAFETY: the handle is open during the call.
-        unsafe { FlushFileBuffers(self.0.as_handle().as_raw_handle()) }.ok().map_err(|_| io::Error::last_os_error())
+        unsafe { FlushFileBuffers(self.0.as_handle().as_raw_handle()) }
+            .ok()
+            .map_err(|_| io::Error::last_os_error())
     }
 }
 
@@ -97,8 +99,8 @@ impl WritableDisk {
     ///
     /// # Errors
     /// Those of [`Disk::open`].
-    pub fn open(device: &Device) -> Result<WritableDisk> {
-        let disk = Disk::open_for(device, Lock::Exclusive, true)?;
+    pub fn open(device: &Device, lock: Lock) -> Result<WritableDisk> {
+        let disk = Disk::open_for(device, lock, true)?;
         let node = Node(Arc::clone(disk.handle()));
         Ok(WritableDisk { disk: Arc::new(disk), node })
     }

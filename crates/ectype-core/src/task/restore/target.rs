@@ -53,7 +53,11 @@ fn refuse_new_file(path: &Path) -> Result<()> {
     let real = std::fs::canonicalize(folder).map_err(|error| {
         let is_missing = error.kind() == std::io::ErrorKind::NotFound;
         let error = Error::io(format!("looking for the folder of {shown}"), error);
-        if is_missing { error.advise(format!("make it first:  {}", advice::make_folder(folder))) } else { error }
+        if is_missing {
+            error.advise(format!("make it first:  {}", advice::make_folder(folder)))
+        } else {
+            error
+        }
     })?;
     if real.starts_with("/dev") && !real.starts_with("/dev/shm") {
         return Err(Error::new(Kind::Gone, format!("there is no device {shown}"))

@@ -95,7 +95,16 @@ fn strings_outside_of_the_reply_are_none() {
             reply[at..at + 4].copy_from_slice(&offset.to_le_bytes());
             let told = descriptor(&reply).unwrap();
             let field = if at == 24 { told.serial.as_str() } else { told.model.as_str() };
-            assert!(!field.contains(if at == 12 { "SanDisk" } else if at == 16 { "Ultra" } else { "4C53" }), "{at}");
+            assert!(
+                !field.contains(if at == 12 {
+                    "SanDisk"
+                } else if at == 16 {
+                    "Ultra"
+                } else {
+                    "4C53"
+                }),
+                "{at}"
+            );
         }
     }
     // One that no zero ends goes to the end of the reply, and control characters drive no terminal.
@@ -120,11 +129,14 @@ fn partitions_are_those_with_a_number() {
 
 #[test]
 fn cut_replies_do_no_harm() {
-    for whole in [recorded::GEOMETRY, recorded::EXTENTS, recorded::DESCRIPTOR, recorded::LAYOUT, recorded::CAPACITY] {
+    for whole in
+        [recorded::GEOMETRY, recorded::EXTENTS, recorded::DESCRIPTOR, recorded::LAYOUT, recorded::CAPACITY]
+    {
         let whole = bytes(whole);
         for len in 0..whole.len() {
             let cut = &whole[..len];
-            let _ = (geometry(cut), extents(cut), descriptor(cut), layout(cut), capacity(cut), alignment(cut));
+            let _ =
+                (geometry(cut), extents(cut), descriptor(cut), layout(cut), capacity(cut), alignment(cut));
             let _ = (seek_penalty(cut), profile(cut), device_number(cut), length(cut));
         }
     }
