@@ -1,7 +1,7 @@
 //! Everything that must hold before a change lands, step by step, with the time of each.
 
 use crate::test::Tally;
-use crate::{Result, bindings, fuzz, lab, packages, run, test, tidy, wine};
+use crate::{Result, bindings, fuzz, lab, packages, run, test, tidy, vss, wine};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -91,6 +91,7 @@ pub(crate) fn main(args: &[String]) -> Result {
     });
     steps.step("lab", lab::all);
     steps.step("wine", || wine::wine(&[]));
+    steps.step("snapshots of Windows", || vss::main(&[]));
 
     println!("\n=== all steps");
     for (name, took, result) in &steps.rows {

@@ -11,6 +11,7 @@ mod run;
 mod rust_source;
 mod test;
 mod tidy;
+mod vss;
 mod wine;
 
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ cargo xtask VERB [ARGS]
   ci                   everything that must hold before a change lands
   tidy                 the rules of the house, as a test
   bindings [--check]   the Windows bindings of ectype-core, made anew
+  vss [NAME...]        snapshots of Windows, judged by a referee under Wine
   fuzz [TARGET]        fuzz the parsers, on stable Rust
   lab [NAME...]        the binary in a guest whose drives fail, vanish and lose power
   wine [NAME...]       the tests as Windows programs, under Wine
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         "lab" => (lab::HELP, lab::main),
         "wine" => (wine::HELP, wine::main),
         "bindings" => (bindings::HELP, bindings::main),
+        "vss" => (vss::HELP, vss::main),
         "bench" => (bench::HELP, bench::main),
         "" | "help" | "--help" | "-h" => {
             println!("{HELP}");

@@ -91,6 +91,7 @@ const LAB: &[(&str, &str)] = &[
 
 /// What `cargo xtask wine` needs.
 const WINE: &[(&str, &str)] = &[
+    ("g++-mingw-w64-x86-64", "the referee of snapshots, in the place of vssapi.dll"),
     ("gcc-mingw-w64-x86-64", "C parts for the Windows target, and the library that this Wine lacks"),
     ("wine64", "runs the tests of the Windows program"),
 ];

@@ -23,8 +23,8 @@ the Windows program and compares them byte for byte. What is skipped there is li
 
 const TARGET: &str = "x86_64-pc-windows-gnu";
 /// Where Debian has it; its wrapper script would ask for the 32-bit one too.
-const WINE: &str = "/usr/lib/wine/wine64";
-const WINESERVER: &str = "/usr/lib/wine/wineserver64";
+pub(crate) const WINE: &str = "/usr/lib/wine/wine64";
+pub(crate) const WINESERVER: &str = "/usr/lib/wine/wineserver64";
 
 /// What Rust's standard library imports and this Wine lacks.
 const SHIM: &str = "\
@@ -44,8 +44,8 @@ const MOST_SKIPPED: u64 = 400;
 const FEWEST_PASSED: u64 = 1;
 
 /// A Wine of our own: its files under `target/wine`, its server, its environment.
-struct Wine {
-    home: PathBuf,
+pub(crate) struct Wine {
+    pub(crate) home: PathBuf,
 }
 
 pub(crate) fn main(args: &[String]) -> Result {
@@ -58,7 +58,7 @@ pub(crate) fn main(args: &[String]) -> Result {
 
 /// Runs the tests whose names have one of `names` in them; without one all, and the comparison.
 pub(crate) fn wine(names: &[String]) -> Result {
-    let wine = Wine::new()?;
+    let wine = Wine::at("target/wine")?;
     let tested = wine.tests(names);
     let compared = if names.is_empty() { wine.compare() } else { Ok(()) };
     // Only ours: every prefix has a server of its own.
@@ -67,16 +67,17 @@ pub(crate) fn wine(names: &[String]) -> Result {
 }
 
 /// A path of this system as Windows programs are told it.
-fn spelled(path: &Path) -> String {
+pub(crate) fn spelled(path: &Path) -> String {
     format!("Z:{}", path.display().to_string().replace('/', "\\"))
 }
 
 impl Wine {
-    fn new() -> Result<Wine> {
+    /// One whose files lie in this folder of the workspace.
+    pub(crate) fn at(folder: &str) -> Result<Wine> {
         if !Path::new(WINE).is_file() {
             return Err(format!("{WINE} is not there: cargo xtask wine --install"));
         }
-        let wine = Wine { home: run::root().join("target/wine") };
+        let wine = Wine { home: run::root().join(folder) };
         let shim = wine.home.join("shim");
         fs::create_dir_all(&shim).map_err(|error| format!("{}: {error}", shim.display()))?;
         let library = shim.join("bcryptprimitives.dll");
@@ -99,7 +100,7 @@ impl Wine {
     }
 
     /// The environment of a program under Wine.
-    fn env<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+    pub(crate) fn env<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command
             .env("WINEPREFIX", self.home.join("prefix"))
             .env("WINEPATH", spelled(&self.home.join("shim")))
@@ -110,7 +111,7 @@ impl Wine {
     }
 
     /// Cargo for the Windows target. Without what a debugger wants: Wine reads all of a program each time that it starts one.
-    fn cargo(&self, verb: &str) -> Command {
+    pub(crate) fn cargo(&self, verb: &str) -> Command {
         let mut cargo = run::cargo();
         cargo.args([verb, "--locked", "--target", TARGET]);
         cargo.env("CARGO_PROFILE_DEV_DEBUG", "false").env("CARGO_PROFILE_TEST_DEBUG", "false");

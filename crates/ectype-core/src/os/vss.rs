@@ -191,7 +191,9 @@ mod tests {
         let text = "{0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0}";
         let id = Id::parse(text).unwrap();
         assert_eq!(id.to_string(), text);
-        for wrong in ["", "{}", "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0", "{0f1e2d3c4b5a-6978-8796-a5b4-c3d2e1f0+}"] {
+        for wrong in
+            ["", "{}", "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0", "{0f1e2d3c4b5a-6978-8796-a5b4-c3d2e1f0+}"]
+        {
             assert_eq!(Id::parse(wrong), None, "{wrong}");
         }
     }

@@ -17,6 +17,7 @@ pub use outcome::{Ended, Outcome};
 use self::outcome::{missing_extents, only_parts, run_out};
 use self::planning::{open_base, plan_placement, refuse_unsuited, spec, worst_case, wrap};
 use super::open::{self, Consistency, How, Images, Opened, Purpose, changed};
+use super::snapshot::undecided;
 use super::target::{Files, RunFacts, Target, map_text, refuse_device, survey};
 use super::verify;
 use crate::copy::{Copied, Job, Limits, Tuning, copy};
@@ -34,15 +35,16 @@ use crate::plan::rescue::{self, Rescue};
 use crate::proof::digest::Algorithm;
 use crate::proof::identity::{Identity, Moment};
 use crate::proof::ledger::{Ledger, Recorded, SaveMap, Trust};
-use crate::proof::record::{self, ByteCounts, ImageFacts, Missing, PartFacts, PlanFacts, Range, Record, TreeFacts};
+use crate::proof::record::{
+    self, ByteCounts, ImageFacts, Missing, PartFacts, PlanFacts, Range, Record, TreeFacts,
+};
 use crate::proof::tree::Tree;
-use super::snapshot::undecided;
 use crate::source::snapshot::{Own, System};
 use crate::source::{Geometry, Source};
-use std::sync::Arc;
 use crate::watch::{Phase, Watch};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What to make an image of, and how.
@@ -628,20 +630,20 @@ impl Prepared {
                 let context = "the base was written to while the image that differs from it was made";
                 Err(Failed::ForGood(Error::new(Kind::Changed, context).advise("begin anew:  --restart")))
             }
-            None if run.facts.unproven => self.end_snapshots(copied),
+            None if run.facts.unproven => self.end_snapshots(copied, watch),
             None => {
                 let (before, now) = (&run.facts.moment, self.opened.moment_now());
                 if self.was_written(before, &now) {
                     return Err(Failed::Resumable(changed(&self.plan.source.path, before, &now)));
                 }
-                self.end_snapshots(copied)
+                self.end_snapshots(copied, watch)
             }
         }
     }
 
     /// What was copied counts only if the snapshots lived to the end of it.
-    fn end_snapshots(&mut self, copied: Copied) -> Result<Copied, Failed> {
-        let notes = self.opened.end_snapshots().map_err(Failed::Resumable)?;
+    fn end_snapshots(&mut self, copied: Copied, watch: &Watch) -> Result<Copied, Failed> {
+        let notes = self.opened.end_snapshots(watch).map_err(Failed::Resumable)?;
         self.plan.why.extend(notes);
         Ok(copied)
     }

@@ -1,5 +1,6 @@
 //! Opening a SOURCE: found by its name, locked as its medium needs, and identified.
 
+use super::snapshot::{Held, Layout};
 use super::target::map_text;
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
@@ -12,12 +13,11 @@ use crate::os::{Blame, Device, Found, Lock, Medium, advice, host};
 use crate::plan::map::{MapFile, Status};
 use crate::plan::rescue;
 use crate::proof::identity::{Identity, Moment, VolumeId};
-use super::snapshot::{Held, Layout};
 use crate::proof::record::{self, PartFacts, Record};
-use crate::source::snapshot::{Own, System};
-use crate::watch::Watch;
 use crate::proof::tree::{self, Hash};
+use crate::source::snapshot::{Own, System};
 use crate::source::{DeviceReader, DeviceSource, FileSource, Geometry, ImageSource, Source, WrappedSource};
+use crate::watch::Watch;
 use crate::{fs, volume};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -150,7 +150,11 @@ impl Opened {
     }
 
     /// Makes the snapshots that it is to be read from; what is to be told of them.
-    pub(super) fn take_snapshots(&mut self, image: &str, watch: &Watch) -> Result<(Vec<PartFacts>, Vec<String>)> {
+    pub(super) fn take_snapshots(
+        &mut self,
+        image: &str,
+        watch: &Watch,
+    ) -> Result<(Vec<PartFacts>, Vec<String>)> {
         let Some(snapshots) = &mut self.snapshot else { return Ok((Vec::new(), Vec::new())) };
         let taken = snapshots.layout.take(image, watch)?;
         let source: Box<dyn Source> = Box::new(taken.source);
@@ -164,12 +168,12 @@ impl Opened {
     }
 
     /// Everything was read: whether the snapshots lived to see it; the writers are told. Lines that are worth telling.
-    pub(super) fn end_snapshots(&self) -> Result<Vec<String>> {
+    pub(super) fn end_snapshots(&self, watch: &Watch) -> Result<Vec<String>> {
         let Some(held) = self.snapshot.as_ref().and_then(|snapshots| snapshots.held.as_ref()) else {
             return Ok(Vec::new());
         };
         held.check()?;
-        Ok(held.complete())
+        Ok(held.complete(watch))
     }
 
     /// Leaves only the volume of an image that is a disk around it: see [`super::wrapped::volume_in`].
@@ -726,11 +730,11 @@ fn precaution(
         return Ok((Lock::Shared, Consistency::Snapshot));
     }
     if device.in_use() {
-        return Err(in_use(device));
+        return Err(in_use(device, system));
     }
     if device.barring().next().is_some() {
         if how.consistency == Some(Consistency::Lock) {
-            return Err(in_use(device));
+            return Err(in_use(device, system));
         }
         why.push(format!(
             "{name} is mounted read-only, so nothing can change through that mount; it is not locked"
@@ -763,7 +767,7 @@ fn may_snapshot(device: &Device, how: How, system: &dyn System) -> bool {
 }
 
 /// The refusal of a device whose content may change, with the ways out.
-fn in_use(device: &Device) -> Error {
+fn in_use(device: &Device, system: &dyn System) -> Error {
     let name = device.path.display();
     let writable: Vec<_> = device.barring().filter(|mount| !mount.read_only).collect();
     let what = match (&writable[..], &device.holders[..]) {
@@ -782,7 +786,9 @@ fn in_use(device: &Device) -> Error {
         },
     };
     let mut error = Error::refused(format!("{name} {what}, so its content may change while it is copied"));
-    if device.system {
+    if system.is_there() {
+        error = error.advise("read it from snapshots of its volumes:  --consistency snapshot");
+    } else if device.system {
         error =
             error.advise("the running system lives on it: images of a system in use are not in this version");
     }

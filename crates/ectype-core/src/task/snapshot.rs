@@ -69,7 +69,8 @@ impl Layout {
             }
         };
         if pieces.is_empty() {
-            let context = format!("{} has no volume of which a snapshot could be made", device.path.display());
+            let context =
+                format!("{} has no volume of which a snapshot could be made", device.path.display());
             return Err(Error::refused(context).advise("hold it while it is copied:  --consistency lock"));
         }
         for piece in &mut pieces {
@@ -93,9 +94,13 @@ impl Layout {
         let mut why = Vec::new();
         let plain = self.pieces.iter().filter(|piece| piece.cipher != Cipher::Locked);
         let plain: Vec<&str> = plain.map(|piece| piece.shown.as_str()).collect();
-        let rest = if self.device.whole.is_none() { "; what lies between them is read from the disk" } else { "" };
+        let rest =
+            if self.device.whole.is_none() { "; what lies between them is read from the disk" } else { "" };
         if !plain.is_empty() {
-            why.push(format!("in use, so it is read from snapshots of {}, of one instant{rest}", plain.join(", ")));
+            why.push(format!(
+                "in use, so it is read from snapshots of {}, of one instant{rest}",
+                plain.join(", ")
+            ));
         }
         let (unlocked, locked) = (shown(Cipher::Unlocked), shown(Cipher::Locked));
         if !unlocked.is_empty() {
@@ -104,7 +109,9 @@ impl Layout {
             ));
         }
         if !locked.is_empty() {
-            why.push(format!("{locked}: BitLocker, locked: copied as ciphertext, which its key opens after a restore"));
+            why.push(format!(
+                "{locked}: BitLocker, locked: copied as ciphertext, which its key opens after a restore"
+            ));
         }
         why
     }
@@ -115,11 +122,10 @@ impl Layout {
         let same = |piece: &&Piece| piece.volume.eq_ignore_ascii_case(&volume);
         match self.pieces.iter().find(same) {
             None => Ok(()),
-            Some(piece) => Err(Error::refused(format!(
-                "the image would lie on {}, which is being imaged",
-                piece.shown
-            ))
-            .advise("choose a folder on another disk, or on the network")),
+            Some(piece) => {
+                Err(Error::refused(format!("the image would lie on {}, which is being imaged", piece.shown))
+                    .advise("choose a folder on another disk, or on the network"))
+            }
         }
     }
 
@@ -130,7 +136,8 @@ impl Layout {
     pub(super) fn take(&self, image: &str, watch: &Watch) -> Result<Taken> {
         watch.enter(Phase::Snapshot, 0);
         let service = self.system.service()?;
-        let eligible: Vec<&Piece> = self.pieces.iter().filter(|piece| piece.cipher != Cipher::Locked).collect();
+        let eligible: Vec<&Piece> =
+            self.pieces.iter().filter(|piece| piece.cipher != Cipher::Locked).collect();
         let names: Vec<String> = eligible.iter().map(|piece| piece.volume.clone()).collect();
         let clock = Passing::new();
         let folder = self.system.notes();
@@ -220,7 +227,10 @@ impl Layout {
         }
         let disk = Arc::new(open(Lock::Shared)?);
         let at = at(&disk)?;
-        watch.say(format!("{} has no snapshot and cannot be held: it is read until two readings agree", piece.shown));
+        watch.say(format!(
+            "{} has no snapshot and cannot be held: it is read until two readings agree",
+            piece.shown
+        ));
         let agreed = snapshot::agree(&disk, at, &piece.shown, &|| watch.stop_asked())?;
         Ok((Part { at, disk, agreed: Some(Arc::new(agreed)) }, false))
     }
@@ -302,9 +312,10 @@ impl Held {
     }
 
     /// Tells the writers that the backup is over; lines that are worth telling. The snapshots stay until this is dropped.
-    pub(super) fn complete(&self) -> Vec<String> {
+    pub(super) fn complete(&self, watch: &Watch) -> Vec<String> {
         let complete = |set: &Arc<Mutex<Set>>| {
-            set.lock().unwrap_or_else(PoisonError::into_inner).complete(&Passing::new())
+            let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
+            set.complete(&Passing::new(), &|| watch.stop_asked())
         };
         self.set.as_ref().map(complete).unwrap_or_default()
     }
@@ -327,12 +338,8 @@ mod tests {
 
     #[test]
     fn every_byte_is_told_where_it_came_from() {
-        let piece = Piece {
-            volume: "v".into(),
-            shown: "C:".into(),
-            at: Extent::new(100, 200),
-            cipher: Cipher::None,
-        };
+        let piece =
+            Piece { volume: "v".into(), shown: "C:".into(), at: Extent::new(100, 200), cipher: Cipher::None };
         let mut facts = vec![
             fact(&piece, Extent::new(250, 50), "disk", false, String::new()),
             fact(&piece, Extent::new(100, 150), "snapshot", true, String::new()),

@@ -122,7 +122,9 @@ impl System for Scripted {
     fn open(&self, path: &Path, _: &Device, lock: Lock) -> Result<Disk> {
         let shown = path.display().to_string();
         let at = if shown == name(1) { FIRST } else { SECOND };
-        if shown.starts_with(r"\\?\") && (self.0.script.locked || (lock == Lock::Exclusive && !self.0.script.holds)) {
+        if shown.starts_with(r"\\?\")
+            && (self.0.script.locked || (lock == Lock::Exclusive && !self.0.script.holds))
+        {
             return Err(Error::refused("it is in use"));
         }
         if lock == Lock::Exclusive {
@@ -150,7 +152,7 @@ impl System for Scripted {
 
 impl Service for Scripted {
     fn requester(&self) -> Reply<Box<dyn Requester>> {
-        Ok(Box::new(Scripted2 { machine: Arc::clone(&self.0), members: Vec::new(), made: false }))
+        Ok(Box::new(ScriptedRequester { machine: Arc::clone(&self.0), members: Vec::new(), made: false }))
     }
 
     fn room(&self, _: &str) -> Option<u64> {
@@ -158,13 +160,13 @@ impl Service for Scripted {
     }
 }
 
-struct Scripted2 {
+struct ScriptedRequester {
     machine: Arc<Machine>,
     members: Vec<Snapshot>,
     made: bool,
 }
 
-impl Drop for Scripted2 {
+impl Drop for ScriptedRequester {
     fn drop(&mut self) {
         self.machine.say("release");
     }
@@ -182,7 +184,7 @@ impl Pending for Done {
     }
 }
 
-impl Requester for Scripted2 {
+impl Requester for ScriptedRequester {
     fn initialize(&mut self) -> Reply<()> {
         Ok(())
     }
@@ -386,10 +388,7 @@ fn who_has_no_snapshot_is_held_and_marked() {
         let outcome = prepare(options(&scripted, "a.img")).unwrap().run(&Watch::new()).unwrap();
         assert!(matches!(outcome.status, Ended::Whole), "{:?}", outcome.plan.why);
         let after = fs::read(scripted.0.file()).unwrap();
-        assert_same(
-            &fs::read(scripted.0.folder.join("a.img")).unwrap(),
-            &overlay(&before, &after, &[FIRST]),
-        );
+        assert_same(&fs::read(scripted.0.folder.join("a.img")).unwrap(), &overlay(&before, &after, &[FIRST]));
         let part = outcome.plan.parts.iter().find(|part| part.offset == SECOND.offset).unwrap();
         assert_eq!((&*part.from, part.instant, part.length), ("volume", false, SECOND.len));
         let how = if holds { "held while" } else { "two readings" };
@@ -464,12 +463,8 @@ fn a_snapshot_that_is_lost_stops_the_run_and_the_next_one_rewrites_what_differs(
 
     // The same disk with a service that keeps its snapshots.
     let machine = Arc::into_inner(scripted.0).unwrap();
-    let machine = Machine {
-        script: Script::default(),
-        loops: Mutex::default(),
-        asked: Mutex::default(),
-        ..machine
-    };
+    let machine =
+        Machine { script: Script::default(), loops: Mutex::default(), asked: Mutex::default(), ..machine };
     let scripted = Scripted(Arc::new(machine));
     let before = fs::read(scripted.0.file()).unwrap();
     let prepared = prepare(options(&scripted, "a.img")).unwrap();

@@ -41,7 +41,8 @@ impl System for Machine {
     fn open(&self, path: &Path, whole: &Device, lock: Lock) -> Result<Disk> {
         let letter = [(name(1), r"\\.\Q:"), (name(2), r"\\.\R:")];
         let shown = path.display().to_string();
-        let path = letter.iter().find(|(name, _)| *name == shown).map_or(path, |(_, letter)| Path::new(letter));
+        let path =
+            letter.iter().find(|(name, _)| *name == shown).map_or(path, |(_, letter)| Path::new(letter));
         Own.open(path, whole, lock)
     }
 }
@@ -83,7 +84,8 @@ fn machine(rules: &[String]) -> Option<(Referee, PathBuf, Vec<u8>)> {
     fs::write(file("volume1"), part(&bytes, FIRST)).unwrap();
     fs::write(file("volume2"), part(&bytes, SECOND)).unwrap();
     for copy in ["copy1", "copy2"] {
-        fs::write(file(copy), vec![0; if copy == "copy1" { FIRST.len } else { SECOND.len } as usize]).unwrap();
+        fs::write(file(copy), vec![0; if copy == "copy1" { FIRST.len } else { SECOND.len } as usize])
+            .unwrap();
     }
     for end in ["", ".state", ".map", ".ectype.json"] {
         let _ = fs::remove_file(file(&format!("a.img{end}")));
@@ -169,7 +171,8 @@ fn what_a_killed_run_left_is_found_and_removed() {
     let Some(folder) = folder() else { return };
     let signal = folder.join("reading is over");
     let _ = fs::remove_file(&signal);
-    let rules = ["slow\tBackupComplete\t600000".to_owned(), format!("signal\tBackupComplete\t{}", signal.display())];
+    let rules =
+        ["slow\tBackupComplete\t600000".to_owned(), format!("signal\tBackupComplete\t{}", signal.display())];
     let Some((referee, ..)) = machine(&rules) else { return };
     let mut victim = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "whole::a_run_for_another_test"])

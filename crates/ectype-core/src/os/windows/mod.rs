@@ -33,7 +33,7 @@ mod lock;
 pub(super) mod memory;
 pub mod optical;
 mod overlapped;
+pub mod snapshot;
 mod survey;
 mod volume;
-pub mod snapshot;
 pub mod writable;

@@ -7,9 +7,9 @@
 pub use crate::os::vss::*;
 
 use super::bindings::*;
-use crate::error::{Error, Kind, Result};
 use super::control::{Access, DeviceHandle};
 use super::survey::{self, Survey};
+use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
 use crate::os::nt::names::{self, Name};
 use crate::os::nt::replies;
@@ -57,9 +57,8 @@ fn library() -> Option<Library> {
     static LIBRARY: OnceLock<Option<Library>> = OnceLock::new();
     *LIBRARY.get_or_init(|| {
         // SAFETY: the name ends with a zero, and only the system's own folder is searched.
-        let module = unsafe {
-            LoadLibraryExW(w!("vssapi.dll"), ptr::null_mut(), LOAD_LIBRARY_SEARCH_SYSTEM32 as u32)
-        };
+        let module =
+            unsafe { LoadLibraryExW(w!("vssapi.dll"), ptr::null_mut(), LOAD_LIBRARY_SEARCH_SYSTEM32 as u32) };
         if module.is_null() {
             return None;
         }
@@ -124,7 +123,8 @@ fn com() -> Reply<()> {
 /// `Unsupported` where this Windows has none.
 pub fn service() -> Result<Box<dyn Service>> {
     let Some(library) = library() else {
-        let context = "this Windows has no Volume Shadow Copies (vssapi.dll), so nothing in use can be imaged";
+        let context =
+            "this Windows has no Volume Shadow Copies (vssapi.dll), so nothing in use can be imaged";
         return Err(Error::unsupported(context)
             .advise("where nobody uses it, hold it:           --consistency lock")
             .advise("or take it as it is, torn where it changes:  --consistency none"));

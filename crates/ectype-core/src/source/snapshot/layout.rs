@@ -119,7 +119,8 @@ mod tests {
             volume(3, "D:", &[(1, 0, 9000)]),
         ];
         let pieces = arrange(0, 10_000, &volumes).unwrap();
-        let places: Vec<_> = pieces.iter().map(|piece| (&*piece.shown, piece.at.offset, piece.at.len)).collect();
+        let places: Vec<_> =
+            pieces.iter().map(|piece| (&*piece.shown, piece.at.offset, piece.at.len)).collect();
         assert_eq!(places, [(r"\\?\Volume{2}", 1000, 1000), ("C:", 2000, 5000)]);
         assert_eq!(arrange(7, 10_000, &volumes).unwrap(), []);
     }

@@ -37,8 +37,8 @@ pub fn note(folder: &Path, set: Id, image: &str) -> Option<Note> {
     let note = Note { path, file: Some(file) };
     let file = note.file.as_ref()?;
     let is_ours = file.lock().ok()?;
-    let first: String = image.chars().filter(|c| !c.is_control()).collect();
-    file.write_at(format!("{first}\n").as_bytes(), 0).ok()?;
+    let line: String = image.chars().filter(|c| !c.is_control()).collect();
+    file.write_at(format!("{line}\n").as_bytes(), 0).ok()?;
     is_ours.then_some(note)
 }
 
@@ -99,9 +99,10 @@ pub fn left(system: &dyn System) -> Vec<Left> {
         return Vec::new();
     }
     // Who may not ask cannot remove either.
-    let Ok(there) = system.service().and_then(|service| {
-        list(&*service).map_err(|code| Error::new(Kind::Io, super::in_words(code)))
-    }) else {
+    let Ok(there) = system
+        .service()
+        .and_then(|service| list(&*service).map_err(|code| Error::new(Kind::Io, super::in_words(code))))
+    else {
         return Vec::new();
     };
     let mut left = Vec::new();

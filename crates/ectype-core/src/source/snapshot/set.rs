@@ -187,8 +187,9 @@ fn refused(call: &str, code: Code, writers: &[String], volume: Option<&str>) -> 
         [] => Error::new(Kind::Io, format!("no snapshot{of} could be made: {} in {call}", in_words(code))),
         writers => {
             let context = format!("no snapshot could be made: the writer {} ({call})", writers.join(", "));
-            Error::new(Kind::Io, context)
-                .advise("restart the service that the writer belongs to; they are listed by:  vssadmin list writers")
+            Error::new(Kind::Io, context).advise(
+                "restart the service that the writer belongs to; they are listed by:  vssadmin list writers",
+            )
         }
     };
     let error = match code {
@@ -196,7 +197,9 @@ fn refused(call: &str, code: Code, writers: &[String], volume: Option<&str>) -> 
         code::REGDB_E_CLASSNOTREG | code::SERVICE_DISABLED => {
             error.advise("allow the service:  sc config VSS start= demand")
         }
-        code::MAXIMUM_NUMBER_OF_SNAPSHOTS_REACHED => error.advise("see what there is:  vssadmin list shadows"),
+        code::MAXIMUM_NUMBER_OF_SNAPSHOTS_REACHED => {
+            error.advise("see what there is:  vssadmin list shadows")
+        }
         _ => error,
     };
     error.advise("or take it as it is, torn where it changes:  --consistency none")
@@ -368,7 +371,8 @@ fn add(
         return Err(Trouble::Unsupported(unsupported));
     }
     let add = |&volume: &usize| {
-        let id = requester.add(&with_backslash(&volumes[volume])).map_err(about("AddToSnapshotSet", volume))?;
+        let id =
+            requester.add(&with_backslash(&volumes[volume])).map_err(about("AddToSnapshotSet", volume))?;
         Ok((volume, id))
     };
     inside.iter().map(add).collect()
@@ -384,7 +388,8 @@ impl Set {
             let lost = match self.requester.properties(snapshot.id) {
                 Ok(_) => continue,
                 Err(code::OBJECT_NOT_FOUND) => {
-                    "the system gave it up, as it does where there is no more room for what changes".to_owned()
+                    "the system gave it up, as it does where there is no more room for what changes"
+                        .to_owned()
                 }
                 Err(code) => in_words(code),
             };
@@ -392,20 +397,22 @@ impl Set {
                 format!("the snapshot of {} was lost: {lost}", snapshot.volume.trim_end_matches('\\'));
             return Err(Error::new(Kind::Gone, context)
                 .advise("make room for it:  vssadmin resize shadowstorage /for=C: /on=C: /maxsize=20%")
-                .advise("run the same command again: it makes a new snapshot, and rewrites only what differs"));
+                .advise(
+                    "run the same command again: it makes a new snapshot, and rewrites only what differs",
+                ));
         }
         Ok(())
     }
 
     /// Tells the writers that the backup is over; what they answer is worth a line and no more, as what was read is read. The
     /// snapshots stay until this is dropped.
-    pub fn complete(&mut self, clock: &dyn Clock) -> Vec<String> {
-        let waiting = Waiting { clock, stop: &|| false };
+    pub fn complete(&mut self, clock: &dyn Clock, stop: &dyn Fn() -> bool) -> Vec<String> {
+        let waiting = Waiting { clock, stop };
         let mut notes = Vec::new();
-        let ended = waiting
-            .step(&mut *self.requester, Step::BackupComplete)
-            .and_then(|()| waiting.check_writers(&mut *self.requester, Step::BackupComplete, &mut notes));
-        self.is_complete = true;
+        let told = waiting.step(&mut *self.requester, Step::BackupComplete);
+        self.is_complete = told.is_ok();
+        let ended =
+            told.and_then(|()| waiting.check_writers(&mut *self.requester, Step::BackupComplete, &mut notes));
         match ended {
             Ok(()) => {}
             Err(Trouble::Failed { writers, .. }) if !writers.is_empty() => {
@@ -414,7 +421,7 @@ impl Set {
             Err(Trouble::Failed { code, call, .. }) => {
                 notes.push(format!("the end of the backup could not be told: {} in {call}", in_words(code)));
             }
-            Err(_) => notes.push("the end of the backup could not be told in time".to_owned()),
+            Err(_) => notes.push("the end of the backup was not waited for".to_owned()),
         }
         notes
     }

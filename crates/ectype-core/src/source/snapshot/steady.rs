@@ -87,7 +87,8 @@ fn agree_on(device: &dyn ReadOnce, at: Extent, shown: &str, stop: &dyn Fn() -> b
         }
         last = next;
     }
-    let context = format!("{shown} has no snapshot, cannot be held, and changed in each of {MOST_READINGS} readings");
+    let context =
+        format!("{shown} has no snapshot, cannot be held, and changed in each of {MOST_READINGS} readings");
     Err(Error::new(Kind::Changed, context)
         .advise("close what writes to it, and run the same command again")
         .advise("or take it as it is, torn where it changes:  --consistency none"))
@@ -111,7 +112,9 @@ impl Held {
             return self.device.read_once(at, room);
         }
         if leaf_of(&whole) != *leaf {
-            let why = std::io::Error::other("a volume without a snapshot was written to since two readings of it agreed");
+            let why = std::io::Error::other(
+                "a volume without a snapshot was written to since two readings of it agreed",
+            );
             return Read { good: 0, outcome: Outcome::Failed(why), took: read.took };
         }
         let from = (at.offset - cell.offset) as usize;

@@ -38,9 +38,9 @@ impl Script {
 #[derive(Clone)]
 struct Scripted(Arc<Script>);
 
-struct Step1(Arc<Script>, Step);
+struct ScriptedStep(Arc<Script>, Step);
 
-impl Pending for Step1 {
+impl Pending for ScriptedStep {
     fn wait(&mut self, _: Duration) -> Reply<bool> {
         if self.0.hangs == Some(self.1) && self.0.count("Cancel") == 0 {
             return Ok(false);
@@ -75,7 +75,7 @@ impl Requester for Scripted {
         self.0.call("SetBackupState")
     }
     fn begin(&mut self, step: Step) -> Reply<Box<dyn Pending>> {
-        Ok(Box::new(Step1(Arc::clone(&self.0), step)))
+        Ok(Box::new(ScriptedStep(Arc::clone(&self.0), step)))
     }
     fn free_metadata(&mut self) -> Reply<()> {
         self.0.call("FreeWriterMetadata")
@@ -191,7 +191,8 @@ fn all_that_cannot_take_part_are_left_out_at_once() {
 
 #[test]
 fn a_writer_of_other_disks_is_worth_a_line_and_one_that_fails_is_named() {
-    let writer = |state, failure| Writer { name: "SqlServerWriter".into(), state, failure: Some(Code(failure)) };
+    let writer =
+        |state, failure| Writer { name: "SqlServerWriter".into(), state, failure: Some(Code(failure)) };
     let script = Script::default();
     script.writers.lock().unwrap().push_back(writer(1, 0x8004_23f0));
     let (result, ..) = made(script, &["a"]);
