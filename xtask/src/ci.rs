@@ -1,7 +1,7 @@
 //! Everything that must hold before a change lands, step by step, with the time of each.
 
 use crate::test::Tally;
-use crate::{Result, bindings, fuzz, lab, packages, run, test, tidy};
+use crate::{Result, bindings, fuzz, lab, packages, run, test, tidy, wine};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ pub(crate) const HELP: &str = "\
 cargo xtask ci
 
 Installs what it needs, then checks format, lints, documentation, dependencies, the other targets and the rules of the house,
-fuzzes for a moment, runs all tests and the lab. Every step runs, also after one has failed. Needs root or sudo.";
+fuzzes for a moment, runs all tests, the lab, and the tests as Windows programs under Wine. Every step runs, also after one has failed. Needs root or sudo.";
 
 /// What CI runs on; tests and lints cover its default features.
 const HOST: &str = "x86_64-unknown-linux-gnu";
@@ -54,7 +54,7 @@ pub(crate) fn main(args: &[String]) -> Result {
         return Err(format!("{arg}: ci takes no arguments"));
     }
     let mut steps = Steps { rows: Vec::new() };
-    steps.step("install", || packages::install(&["checks", "tests", "lab"]));
+    steps.step("install", || packages::install(&["checks", "tests", "lab", "wine"]));
     steps.cargo("format", &["fmt", "--all", "--check"]);
     steps.cargo("format of fuzz", &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]);
     steps.step("tidy", || tidy::main(&[]));
@@ -90,6 +90,7 @@ pub(crate) fn main(args: &[String]) -> Result {
         outcome
     });
     steps.step("lab", lab::all);
+    steps.step("wine", || wine::wine(&[]));
 
     println!("\n=== all steps");
     for (name, took, result) in &steps.rows {

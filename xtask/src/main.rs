@@ -11,6 +11,7 @@ mod run;
 mod rust_source;
 mod test;
 mod tidy;
+mod wine;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ cargo xtask VERB [ARGS]
   bindings [--check]   the Windows bindings of ectype-core, made anew
   fuzz [TARGET]        fuzz the parsers, on stable Rust
   lab [NAME...]        the binary in a guest whose drives fail, vanish and lose power
+  wine [NAME...]       the tests as Windows programs, under Wine
   bench [NAME...]      speed against the other tools, in one run
 
 cargo xtask VERB --help tells more.";
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         "tidy" => (tidy::HELP, tidy::main),
         "fuzz" => (fuzz::HELP, fuzz::main),
         "lab" => (lab::HELP, lab::main),
+        "wine" => (wine::HELP, wine::main),
         "bindings" => (bindings::HELP, bindings::main),
         "bench" => (bench::HELP, bench::main),
         "" | "help" | "--help" | "-h" => {

@@ -32,7 +32,7 @@ The same command goes on with an unfinished image.";
 
 /// Faithful images of discs and disks: copied, resumed and proven.
 #[derive(Debug, Parser)]
-#[command(name = "ectype", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "ectype", bin_name = "ectype", version, after_help = EXAMPLES, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Option<Verb>,

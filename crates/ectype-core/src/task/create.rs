@@ -91,6 +91,9 @@ pub struct Options {
     pub rescue: rescue::Options,
     /// When to give up.
     pub limits: Limits,
+    /// When the image says that it was begun, in seconds since 1970. Then its identity is no chance either: the same source under
+    /// the same name becomes the same bytes.
+    pub epoch: Option<u64>,
     /// For the map's comments.
     pub command_line: String,
     /// The knobs of the engine.

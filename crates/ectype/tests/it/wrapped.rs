@@ -1,10 +1,10 @@
 //! A volume that becomes a disk with one partition in its image, and the way back.
 
 use crate::run::*;
+use ectype_testkit::FileAt as _;
 use ectype_testkit::need::{self, LoopDevice};
 use serde_json::Value;
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Where the partition is on its disk, and the volume in an image.

@@ -8,6 +8,7 @@
 
 use crate::extent::Extent;
 use crate::io::{ReadAt, WriteAt};
+use crate::os::file::numbers;
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -53,7 +54,7 @@ impl Pipe {
     /// Sends what is written down `out`, until the end or until `stop` is true.
     pub(super) fn start(out: File, stop: Arc<AtomicBool>) -> io::Result<Pipe> {
         // A file tells only then that its disk took it.
-        let settle = |out: &File| if out.metadata()?.is_file() { out.sync_all() } else { Ok(()) };
+        let settle = |out: &File| if numbers(out).is_some() { out.sync_all() } else { Ok(()) };
         Pipe::down(out, settle, stop)
     }
 
