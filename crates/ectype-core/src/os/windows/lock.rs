@@ -6,8 +6,8 @@
 //! ```
 
 use super::control::{Access, DeviceHandle};
-use super::holders;
 use super::survey::Volume;
+use super::{holders, host};
 use crate::error::{Error, Result};
 use crate::os::nt::code;
 use crate::os::nt::names::Name;
@@ -50,7 +50,10 @@ pub(super) fn lock_all(volumes: &[&Volume], write: bool, force: bool) -> Result<
         let handle = match DeviceHandle::open(&volume.name.device(), access) {
             Ok(handle) => handle,
             Err(error) if error.raw_os_error() == Some(code::ACCESS_DENIED) => {
-                return Err(in_use(&name, write, error));
+                return Err(match host::is_privileged() {
+                    true => in_use(&name, write, error),
+                    false => Error::io(format!("opening {}", name.device()), error),
+                });
             }
             Err(_) => continue,
         };
