@@ -10,6 +10,7 @@
 
 mod outcome;
 mod planning;
+mod snapshots;
 mod stream;
 
 pub use outcome::{Ended, Outcome};
@@ -17,7 +18,6 @@ pub use outcome::{Ended, Outcome};
 use self::outcome::{missing_extents, only_parts, run_out};
 use self::planning::{open_base, plan_placement, refuse_unsuited, spec, worst_case, wrap};
 use super::open::{self, Consistency, How, Images, Opened, Purpose, changed};
-use super::snapshot::undecided;
 use super::target::{Files, RunFacts, Target, map_text, refuse_device, survey};
 use super::verify;
 use crate::copy::{Copied, Job, Limits, Tuning, copy};
@@ -33,7 +33,7 @@ use crate::plan::map::{END_OF_SPACE, Header, MapFile, RescueMap, Stage, Status};
 use crate::plan::policy;
 use crate::plan::rescue::{self, Rescue};
 use crate::proof::digest::Algorithm;
-use crate::proof::identity::{Identity, Moment};
+use crate::proof::identity::Identity;
 use crate::proof::ledger::{Ledger, Recorded, SaveMap, Trust};
 use crate::proof::record::{
     self, ByteCounts, ImageFacts, Missing, PartFacts, PlanFacts, Range, Record, TreeFacts,
@@ -404,40 +404,6 @@ impl Prepared {
         self
     }
 
-    /// Whether somebody has to agree that the image of an encrypted source is not encrypted.
-    pub fn asks(&self) -> bool {
-        !self.plan.decrypts.is_empty() && !self.options.decrypted
-    }
-
-    /// Agrees to that.
-    pub fn decrypt(&mut self) {
-        self.options.decrypted = true;
-    }
-
-    /// The refusal where nobody did.
-    pub fn undecided(&self) -> Error {
-        undecided(&self.plan.decrypts)
-    }
-
-    /// Makes the snapshots that the plan wants.
-    fn take_snapshots(&mut self, watch: &Watch) -> Result<()> {
-        if self.asks() {
-            return Err(self.undecided());
-        }
-        let image = self.files.image.display().to_string();
-        let (parts, why) = self.opened.take_snapshots(&image, watch)?;
-        // What an earlier run took on its word stays so.
-        if self.plan.consistency == Consistency::Snapshot {
-            self.plan.consistency = self.opened.consistency;
-        }
-        for line in &why {
-            watch.say(line.clone());
-        }
-        self.plan.parts = parts;
-        self.plan.why.extend(why);
-        Ok(())
-    }
-
     /// Carries out the plan.
     pub fn run(mut self, watch: &Watch) -> Result<Outcome> {
         let called = Instant::now();
@@ -639,13 +605,6 @@ impl Prepared {
                 self.end_snapshots(copied, watch)
             }
         }
-    }
-
-    /// What was copied counts only if the snapshots lived to the end of it.
-    fn end_snapshots(&mut self, copied: Copied, watch: &Watch) -> Result<Copied, Failed> {
-        let notes = self.opened.end_snapshots(watch).map_err(Failed::Resumable)?;
-        self.plan.why.extend(notes);
-        Ok(copied)
     }
 
     /// Into an image that is written in order damage is not rescued: that takes an image in between.
@@ -852,27 +811,6 @@ impl Prepared {
             file::replace(&path, text.as_bytes())
                 .map_err(|error| Error::writing(format!("writing {}", path.display()), error))
         })
-    }
-
-    fn was_written(&self, before: &Moment, now: &Moment) -> bool {
-        let differs =
-            |before: Option<u64>, now: Option<u64>| before.is_some() && now.is_some() && before != now;
-        !self.opened.immutable
-            && (differs(before.writes, now.writes) || before.file != now.file || before.others != now.others)
-    }
-
-    /// Whether nothing may prove to the same command that nothing was written meanwhile.
-    fn rereads(&self, status: &Ended) -> bool {
-        let of_now = || self.opened.moment_now();
-        !self.opened.immutable
-            && match status {
-                Ended::Whole => false,
-                // It was written to: to read it again is right.
-                Ended::Stopped(error) if error.kind() == Kind::Changed => false,
-                // Once it is back it is another insertion.
-                Ended::Stopped(error) if error.kind() == Kind::Gone => self.opened.device.is_some(),
-                _ => !self.opened.moment.proves_unchanged(&of_now()),
-            }
     }
 
     /// Unreadable sectors at the very end of a disc, behind the end of every file system on it, were never written: they are
