@@ -1,7 +1,7 @@
 //! Everything that must hold before a change lands, step by step, with the time of each.
 
 use crate::test::Tally;
-use crate::{Result, bindings, fuzz, lab, packages, run, test, tidy};
+use crate::{Result, bindings, fuzz, lab, packages, run, test, tidy, vss, wine};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ pub(crate) const HELP: &str = "\
 cargo xtask ci
 
 Installs what it needs, then checks format, lints, documentation, dependencies, the other targets and the rules of the house,
-fuzzes for a moment, runs all tests and the lab. Every step runs, also after one has failed. Needs root or sudo.";
+fuzzes for a moment, runs all tests, the lab, and the tests as Windows programs under Wine. Every step runs, also after one has failed. Needs root or sudo.";
 
 /// What CI runs on; tests and lints cover its default features.
 const HOST: &str = "x86_64-unknown-linux-gnu";
@@ -54,7 +54,7 @@ pub(crate) fn main(args: &[String]) -> Result {
         return Err(format!("{arg}: ci takes no arguments"));
     }
     let mut steps = Steps { rows: Vec::new() };
-    steps.step("install", || packages::install(&["checks", "tests", "lab"]));
+    steps.step("install", || packages::install(&["checks", "tests", "lab", "wine"]));
     steps.cargo("format", &["fmt", "--all", "--check"]);
     steps.cargo("format of fuzz", &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]);
     steps.step("tidy", || tidy::main(&[]));
@@ -69,17 +69,28 @@ pub(crate) fn main(args: &[String]) -> Result {
     let known = run::output(Command::new("rustc").args(["--print", "sysroot"]))
         .map(|sysroot| std::path::Path::new(sysroot.trim()).join("lib/rustlib"));
     for (target, features) in TARGETS {
-        let mut check = vec!["check", "--locked", "-p", "ectype-core", "-p", "ectype"];
+        // What only that target compiles no lint above has seen.
+        let lints = target.contains("windows");
+        let verb = if lints { "clippy" } else { "check" };
+        let mut check = vec![verb, "--locked", "-p", "ectype-core", "-p", "ectype"];
         // Naming the machine's own target would build everything once more.
         if *target != HOST {
             check.extend_from_slice(&["--target", target]);
         }
         check.extend_from_slice(features);
-        steps.step(&format!("check {target}"), || {
+        if lints {
+            check.extend_from_slice(&["--", "-D", "warnings"]);
+        }
+        steps.step(&format!("{verb} {target}"), || {
             if known.as_ref().is_ok_and(|known| !known.join(target).is_dir()) {
                 return Err(format!("needs: rustup target add {target}"));
             }
-            run::run(run::cargo().args(&check))
+            let mut cargo = run::cargo();
+            if lints {
+                // As the tests are built under Wine, so that the C parts are built once.
+                wine::without_debug(&mut cargo);
+            }
+            run::run(cargo.args(&check))
         });
     }
     steps.step("fuzz", || fuzz::fuzz(FUZZ_SECONDS, &[], &[]));
@@ -90,6 +101,8 @@ pub(crate) fn main(args: &[String]) -> Result {
         outcome
     });
     steps.step("lab", lab::all);
+    steps.step("wine", || wine::wine(&[]));
+    steps.step("snapshots of Windows", || vss::main(&[]));
 
     println!("\n=== all steps");
     for (name, took, result) in &steps.rows {

@@ -11,6 +11,8 @@ mod run;
 mod rust_source;
 mod test;
 mod tidy;
+mod vss;
+mod wine;
 
 use std::process::ExitCode;
 
@@ -25,8 +27,10 @@ cargo xtask VERB [ARGS]
   ci                   everything that must hold before a change lands
   tidy                 the rules of the house, as a test
   bindings [--check]   the Windows bindings of ectype-core, made anew
+  vss [NAME...]        snapshots of Windows, judged by a referee under Wine
   fuzz [TARGET]        fuzz the parsers, on stable Rust
   lab [NAME...]        the binary in a guest whose drives fail, vanish and lose power
+  wine [NAME...]       the tests as Windows programs, under Wine
   bench [NAME...]      speed against the other tools, in one run
 
 cargo xtask VERB --help tells more.";
@@ -43,7 +47,9 @@ fn main() -> ExitCode {
         "tidy" => (tidy::HELP, tidy::main),
         "fuzz" => (fuzz::HELP, fuzz::main),
         "lab" => (lab::HELP, lab::main),
+        "wine" => (wine::HELP, wine::main),
         "bindings" => (bindings::HELP, bindings::main),
+        "vss" => (vss::HELP, vss::main),
         "bench" => (bench::HELP, bench::main),
         "" | "help" | "--help" | "-h" => {
             println!("{HELP}");

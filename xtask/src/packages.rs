@@ -9,12 +9,13 @@ pub(crate) const HELP: &str = "\
 cargo xtask install [GROUP...]
 
 Installs Debian packages, as root or through sudo; what is there already is left alone.
-Groups: tests, checks, lab, bench. Without one: all of them.";
+Groups: tests, checks, lab, wine, bench. Without one: all of them.";
 
 /// A group's name, and its packages with their reasons.
 type Group = (&'static str, &'static [(&'static str, &'static str)]);
 
-const GROUPS: &[Group] = &[("tests", TESTS), ("checks", CHECKS), ("lab", LAB), ("bench", BENCH)];
+const GROUPS: &[Group] =
+    &[("tests", TESTS), ("checks", CHECKS), ("lab", LAB), ("wine", WINE), ("bench", BENCH)];
 
 /// What `cargo xtask test --install` needs.
 const TESTS: &[(&str, &str)] = &[
@@ -89,6 +90,13 @@ const LAB: &[(&str, &str)] = &[
     ("xz-utils", "the kernel and its source are packed"),
 ];
 
+/// What `cargo xtask wine` needs.
+const WINE: &[(&str, &str)] = &[
+    ("g++-mingw-w64-x86-64", "the referee of snapshots, in the place of vssapi.dll"),
+    ("gcc-mingw-w64-x86-64", "C parts for the Windows target, and the library that this Wine lacks"),
+    ("wine64", "runs the tests of the Windows program"),
+];
+
 /// The other tools that `cargo xtask bench` runs.
 const BENCH: &[(&str, &str)] = &[
     ("dc3dd", "copy with digests"),
@@ -104,7 +112,7 @@ const BENCH: &[(&str, &str)] = &[
 
 pub(crate) fn main(args: &[String]) -> Result {
     let names: Vec<&str> = args.iter().map(String::as_str).collect();
-    install(if names.is_empty() { &["tests", "checks", "lab", "bench"] } else { &names })
+    install(if names.is_empty() { &["tests", "checks", "lab", "wine", "bench"] } else { &names })
 }
 
 /// Installs what these groups need.
@@ -112,7 +120,7 @@ pub(crate) fn install(groups: &[&str]) -> Result {
     let mut wanted = BTreeSet::new();
     for name in groups {
         let Some((_, packages)) = GROUPS.iter().find(|(known, _)| known == name) else {
-            return Err(format!("no group is called {name}; there are tests, checks, lab and bench"));
+            return Err(format!("no group is called {name}; there are tests, checks, lab, wine and bench"));
         };
         wanted.extend(packages.iter().map(|(package, _)| *package));
     }

@@ -4,7 +4,8 @@ use crate::{Result, packages, run};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 pub(crate) const HELP: &str = "\
 cargo xtask test [--install] [ARGS]
@@ -42,24 +43,34 @@ pub(crate) fn tests(install: bool, args: &[String]) -> Result<(Tally, Result)> {
     if install {
         packages::install(&["tests"])?;
     }
-    let skips = std::env::temp_dir().join(format!("ectype-skips-{}", std::process::id()));
-    fs::write(&skips, "").map_err(|error| format!("{}: {error}", skips.display()))?;
-
     let mut command = run::cargo();
     command.args(["test", "--no-fail-fast"]);
     let own = args.iter().take_while(|arg| *arg != "--");
     if !own.into_iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package")) {
         command.arg("--workspace");
     }
-    command.args(args).env("ECTYPE_SKIPS", &skips);
+    command.args(args);
     if install {
         command.env("ECTYPE_REQUIRE_ALL", "1");
     }
+    let (tally, _, outcome) = counted(&mut command, |path| path.display().to_string())?;
+    Ok((tally, outcome))
+}
+
+/// Runs a command that runs tests; what they skip is listed, in a file that they know by the name that `spelled` gives it. The
+/// inner result is an error if any failed.
+pub(crate) fn counted(
+    command: &mut Command,
+    spelled: impl Fn(&Path) -> String,
+) -> Result<(Tally, BTreeSet<String>, Result)> {
+    let skips = std::env::temp_dir().join(format!("ectype-skips-{}", std::process::id()));
+    fs::write(&skips, "").map_err(|error| format!("{}: {error}", skips.display()))?;
+    command.env("ECTYPE_SKIPS", spelled(&skips));
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|error| format!("{}: {error}", run::shown(&command)))?;
+        .map_err(|error| format!("{}: {error}", run::shown(command)))?;
     let mut tally = Tally::default();
     let from = child.stdout.take().expect("piped");
     pass_on(from, |line| add(&mut tally, line)).map_err(|error| error.to_string())?;
@@ -76,13 +87,13 @@ pub(crate) fn tests(install: bool, args: &[String]) -> Result<(Tally, Result)> {
     tally.skipped += skipped;
     tally.passed = tally.passed.saturating_sub(skipped);
     let outcome = if !status.success() {
-        Err(format!("{}: {status}", run::shown(&command)))
+        Err(format!("{}: {status}", run::shown(command)))
     } else if tally.passed == 0 {
         Err("no test ran".to_owned())
     } else {
         Ok(())
     };
-    Ok((tally, outcome))
+    Ok((tally, lines.into_iter().map(str::to_owned).collect(), outcome))
 }
 
 /// How many different tests these `SKIPPED: NAME needs WHAT` lines speak of.

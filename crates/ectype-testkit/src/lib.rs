@@ -12,11 +12,13 @@ pub mod memory;
 pub mod need;
 pub mod sick;
 pub mod sparse;
+pub mod system;
 pub mod torn;
 
 pub use memory::MemoryDisk;
 pub use sick::SickDrive;
 pub use sparse::{SparseCheck, SparseRandom};
+pub use system::FileAt;
 pub use torn::{Operation, Recorder, TornDisk};
 
 /// A well-mixed 64-bit number for a seed and an index: the only source of chance here, so that every failure repeats.

@@ -25,9 +25,10 @@ const SYSTEM_FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 /// Where the program `name` is, if it is installed.
 pub fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
+    let system: &[&str] = if cfg!(unix) { &SYSTEM_FOLDERS } else { &[] };
     std::env::split_paths(&path)
-        .chain(SYSTEM_FOLDERS.iter().map(PathBuf::from))
-        .map(|folder| folder.join(name))
+        .chain(system.iter().map(PathBuf::from))
+        .map(|folder| folder.join(name).with_extension(std::env::consts::EXE_EXTENSION))
         .find(|file| file.is_file())
 }
 
@@ -48,6 +49,21 @@ pub fn tools(names: &[&str]) -> bool {
     names.iter().all(|name| tool(name))
 }
 
+/// What systems in the manner of Unix have and Windows does not: signals, modes, links, names of any bytes. Never a failure.
+pub fn unix(what: &str) -> bool {
+    cfg!(unix) || skip(what)
+}
+
+/// What only Linux shows. Never a failure.
+pub fn linux(what: &str) -> bool {
+    cfg!(target_os = "linux") || skip(what)
+}
+
+/// Whether a file can have holes: a file system of Windows must say so, and Wine's do not. Never a failure.
+pub fn holes() -> bool {
+    cfg!(unix) || skip("files with holes")
+}
+
 /// Whether the test runs as root.
 #[track_caller]
 pub fn root() -> bool {
@@ -63,7 +79,7 @@ pub fn loop_devices() -> bool {
 /// Whether FUSE file systems can be mounted.
 #[track_caller]
 pub fn fuse() -> bool {
-    tool("fusermount3") && (can_open("/dev/fuse") || missing("/dev/fuse"))
+    unix("FUSE") && tool("fusermount3") && (can_open("/dev/fuse") || missing("/dev/fuse"))
 }
 
 /// Whether [`BadDisk`] can be made.
@@ -79,8 +95,9 @@ pub fn bad_disk() -> bool {
 /// Whether the kernel can mount file systems of this type. A kernel cannot be installed, so this is never a failure.
 pub fn filesystem(kind: &str) -> bool {
     let known = || {
-        std::fs::read_to_string("/proc/filesystems")
-            .is_ok_and(|list| list.lines().any(|line| line.split_whitespace().last() == Some(kind)))
+        cfg!(unix)
+            && std::fs::read_to_string("/proc/filesystems")
+                .is_ok_and(|list| list.lines().any(|line| line.split_whitespace().last() == Some(kind)))
     };
     if known() {
         return true;
@@ -102,6 +119,10 @@ pub fn kernel(holds: bool, what: &str) -> bool {
 /// that `ECTYPE_CORPUS` names, else `shared/corpus` beside the workspace or above it, wherever a worktree of it lies. It is no
 /// part of the project, so that its absence is never a failure.
 pub fn corpus() -> Option<PathBuf> {
+    // Its images are judged by the tools of Linux.
+    if !unix("a corpus of images with their tools") {
+        return None;
+    }
     let named = std::env::var_os("ECTYPE_CORPUS").filter(|path| !path.is_empty()).map(PathBuf::from);
     let folder = named.or_else(|| corpus_above(Path::new(env!("CARGO_MANIFEST_DIR"))));
     match folder {
@@ -127,6 +148,10 @@ fn corpus_above(folder: &Path) -> Option<PathBuf> {
 }
 
 fn is_root() -> bool {
+    // Under Wine the files of Linux are there too.
+    if cfg!(windows) {
+        return false;
+    }
     // Real, effective, saved and file-system user: the effective one decides.
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| {
         let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"));

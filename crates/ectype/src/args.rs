@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use ectype_core::error::word;
 use ectype_core::image::{self, Format};
-use ectype_core::os::snapshot;
+use ectype_core::os::{disk, snapshot};
 use ectype_core::plan::policy;
 use ectype_core::proof::digest::Algorithm;
 use ectype_core::task::create::Compress;
@@ -32,7 +32,7 @@ The same command goes on with an unfinished image.";
 
 /// Faithful images of discs and disks: copied, resumed and proven.
 #[derive(Debug, Parser)]
-#[command(name = "ectype", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "ectype", bin_name = "ectype", version, after_help = EXAMPLES, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Option<Verb>,
@@ -148,12 +148,15 @@ pub(crate) struct CreateArgs {
     pub(crate) image: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
-    /// Precaution against changes while copying: auto, lock or none
+    /// Precaution against changes while copying: auto, lock, snapshot (on Windows) or none
     #[arg(long, value_name = "HOW", default_value = "auto", value_parser = parse_consistency)]
     pub(crate) consistency: Choice<Consistency>,
-    /// Windows: the image of a volume that BitLocker protects and that is unlocked may be unprotected
-    #[arg(long)]
+    /// The image of a volume that BitLocker protects and that is unlocked may be unprotected
+    #[arg(long, hide = !snapshot::IS_THERE)]
     pub(crate) decrypted: bool,
+    /// Take the source from programs that have files open on it; it is mounted again afterwards
+    #[arg(long, hide = !disk::TAKES_FILES_AWAY)]
+    pub(crate) unmount: bool,
     /// Digests as sha256sum, b3sum … print them: md5,sha1,sha256,blake3 or none [default: sha256 for optical and removable media]
     #[arg(long, value_name = "LIST", value_parser = parse_hashes)]
     pub(crate) hash: Option<Hashes>,
@@ -292,6 +295,9 @@ pub(crate) struct RestoreArgs {
     /// A volume's image onto a whole disk, or the reverse, or onto a disk with other sectors
     #[arg(long)]
     pub(crate) force_layout: bool,
+    /// Take the target from programs that have files open on it
+    #[arg(long, hide = !disk::TAKES_FILES_AWAY)]
+    pub(crate) unmount: bool,
     /// Print the plan and its reasons; touch nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -488,7 +494,11 @@ pub(crate) fn asked_for_later(args: impl Iterator<Item = OsString>) -> Option<Er
     if let Some(verb) = verb.filter(|verb| LATER_VERBS.contains(&verb.as_str())) {
         return Some(Error::unsupported(format!("ectype {verb} is not in this version")));
     }
-    let named = |arg: &&String| LATER_OPTIONS.contains(&arg.split('=').next().unwrap_or_default());
+    let is_here = |option: &str| option == "--unmount" && disk::TAKES_FILES_AWAY;
+    let named = |arg: &&String| {
+        let option = arg.split('=').next().unwrap_or_default();
+        LATER_OPTIONS.contains(&option) && !is_here(option)
+    };
     let Some(option) = args.iter().find(named) else { return later_value(&args) };
     let name = option.split('=').next().unwrap_or_default();
     Some(Error::unsupported(format!("the option {name} is not in this version")))
@@ -712,7 +722,8 @@ mod tests {
         assert!(asked("create /dev/sdz clone").is_none());
         assert!(asked("create -- --eject y.img").is_none());
         assert!(asked("--progress json map convert --size 3 x").is_none());
-        assert!(asked("--progress json create --unmount /dev/sdz map").is_some());
+        assert!(asked("--progress json create --preallocate /dev/sdz map").is_some());
+        assert_eq!(asked("restore --unmount a.img /dev/sdz").is_none(), disk::TAKES_FILES_AWAY);
         for verb in Cli::command().get_subcommands().filter(|verb| verb.get_name() != "map") {
             assert!(!LATER_VERBS.contains(&verb.get_name()), "{} works", verb.get_name());
             for option in verb.get_arguments().filter_map(clap::Arg::get_long) {

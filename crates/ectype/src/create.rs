@@ -37,6 +37,7 @@ pub(crate) fn run(args: &CreateArgs, output: &Output) -> Result<Code> {
         hashes: args.hash.clone().map(|hashes| hashes.0),
         consistency: args.consistency.chosen(),
         decrypted: args.decrypted,
+        unmount: args.unmount,
         map: args.map.clone(),
         trust_map: args.trust_map,
         verify: args.verify,
@@ -152,10 +153,16 @@ fn of_target(args: &TargetArgs) -> Options {
         overwrite: args.overwrite,
         no_space_check: args.no_space_check,
         dry_run: args.dry_run,
+        epoch: epoch(),
         command_line: args::command_line(),
         tuning: Tuning { checkpoint_every, ..Tuning::default() },
         ..Options::default()
     }
+}
+
+/// The time that reproducible results carry: what the environment's SOURCE_DATE_EPOCH names, as with other programs.
+fn epoch() -> Option<u64> {
+    std::env::var("SOURCE_DATE_EPOCH").ok()?.parse().ok()
 }
 
 /// Prints the plan, carries it out, and tells the result.

@@ -29,6 +29,7 @@ pub(crate) fn run(args: &RestoreArgs, output: &Output) -> Result<Code> {
         fix_gpt: args.fix_gpt,
         unused: args.unused,
         force_layout: args.force_layout,
+        unmount: args.unmount,
         dry_run: args.dry_run,
         // Neither side is a dying disk, and the read-back has the target to itself.
         tuning: Tuning { depth: 8, buffers: 16, ..Tuning::default() },

@@ -149,11 +149,11 @@ pub trait Changing {
 }
 
 /// A request, the first byte of its argument where that matters, and the answer: argument and result, or errno.
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 pub(crate) type RecordedIoctl = (Request, Option<u8>, Result<(Vec<u8>, u32), i32>);
 
 /// The answers of a drive, as they were once seen.
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 #[derive(Default)]
 pub(crate) struct Recorded {
     pub(crate) ioctls: Vec<RecordedIoctl>,
@@ -161,7 +161,7 @@ pub(crate) struct Recorded {
     pub(crate) scsi: Vec<(Vec<u8>, ScsiReply, Vec<u8>)>,
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 impl Control for Recorded {
     fn ioctl(&self, request: Request, arg: &mut [u8]) -> io::Result<u32> {
         assert!(request.fits(arg), "{request:?} with {} bytes", arg.len());
@@ -179,7 +179,7 @@ impl Control for Recorded {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 impl Commands for Recorded {
     fn scsi(&self, cdb: &[u8], data: &mut [u8], _timeout: Duration) -> io::Result<ScsiReply> {
         assert!(only_reads(cdb), "{cdb:02x?}");
@@ -195,7 +195,7 @@ impl Commands for Recorded {
 }
 
 /// The answers of a device that is changed, by the order of asking; what was asked is kept.
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 #[derive(Default)]
 pub(crate) struct RecordedChanges {
     pub(crate) punches: Option<i32>,
@@ -203,7 +203,7 @@ pub(crate) struct RecordedChanges {
     pub(crate) asked: std::sync::Mutex<Vec<String>>,
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 impl RecordedChanges {
     fn answer(&self, asked: String, errno: Option<i32>) -> io::Result<()> {
         self.asked.lock().unwrap().push(asked);
@@ -211,7 +211,7 @@ impl RecordedChanges {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 impl Changing for RecordedChanges {
     fn change(&self, change: Change) -> io::Result<()> {
         self.answer(format!("{change:?}"), self.changes)

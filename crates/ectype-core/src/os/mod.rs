@@ -160,6 +160,9 @@ pub struct Device {
 pub enum Lock {
     /// Nobody else may mount it, swap on it or open it exclusively; refused when somebody already does.
     Exclusive,
+    /// The same, and where programs have files open on its volumes, those are taken from them. Only where
+    /// `disk::TAKES_FILES_AWAY` says so; elsewhere it is as `Exclusive`.
+    Forced,
     /// Beside others, for a mounted or otherwise used device; refused only when somebody locked it whole.
     Shared,
 }

@@ -241,7 +241,8 @@ impl Source for DeviceSource {
     fn alive(&mut self, known_good: Option<&KnownGood>) -> Result<()> {
         let name = self.disk.device().path.display();
         let gone = |what: String| Error::new(Kind::Gone, what);
-        if self.is_optical && crate::os::optical::is_empty(&*self.disk) {
+        let disk: &Disk = &self.disk;
+        if self.is_optical && crate::os::optical::is_empty(disk) {
             return Err(gone(format!("there is no disc in {name} any more"))
                 .advise("insert the same disc again, and run the same command: it goes on"));
         }

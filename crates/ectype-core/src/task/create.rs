@@ -10,6 +10,7 @@
 
 mod outcome;
 mod planning;
+mod snapshots;
 mod stream;
 
 pub use outcome::{Ended, Outcome};
@@ -18,7 +19,6 @@ pub use planning::refuse_early;
 use self::outcome::{missing_extents, only_parts, packing, run_out};
 use self::planning::{open_base, plan_placement, spec, worst_case, wrap};
 use super::open::{self, Consistency, How, Images, Opened, Purpose, changed};
-use super::snapshot::undecided;
 use super::target::{Files, RunFacts, Target, map_text, refuse_device, survey};
 use super::verify;
 use crate::copy::{Copied, Job, Limits, Tuning, copy};
@@ -34,7 +34,7 @@ use crate::plan::map::{END_OF_SPACE, Header, MapFile, RescueMap, Stage, Status};
 use crate::plan::policy;
 use crate::plan::rescue::{self, Rescue};
 use crate::proof::digest::Algorithm;
-use crate::proof::identity::{Identity, Moment};
+use crate::proof::identity::Identity;
 use crate::proof::ledger::{Ledger, Recorded, SaveMap, Trust};
 use crate::proof::record::{
     self, ByteCounts, ImageFacts, Missing, PartFacts, PlanFacts, Range, Record, TreeFacts,
@@ -79,6 +79,8 @@ pub struct Options {
     pub decrypted: bool,
     /// What makes snapshots; the system's own where not given.
     pub system: Option<Arc<dyn System>>,
+    /// Files that programs have open on the source are taken from them, where that can be done.
+    pub unmount: bool,
     /// Where the map is kept; beside the image where not given. One that was given is never removed.
     pub map: Option<PathBuf>,
     /// Discard an unfinished image.
@@ -99,6 +101,9 @@ pub struct Options {
     pub rescue: rescue::Options,
     /// When to give up.
     pub limits: Limits,
+    /// When the image says that it was begun, in seconds since 1970. Then its identity is no chance either: the same source under
+    /// the same name becomes the same bytes.
+    pub epoch: Option<u64>,
     /// For the map's comments.
     pub command_line: String,
     /// The knobs of the engine.
@@ -224,7 +229,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     }
     let system = options.system.clone().unwrap_or_else(|| Arc::new(Own));
     let purpose = if options.dry_run { Purpose::Plan } else { Purpose::Copy };
-    let how = How { consistency: options.consistency, purpose };
+    let how = How { consistency: options.consistency, purpose, unmount: options.unmount };
     let opened = match &options.images {
         Some(images) => {
             let opened = open::open_image(&options.source, images)?;
@@ -392,40 +397,6 @@ impl Prepared {
             self.plan.source.sector_size = sector;
         }
         self
-    }
-
-    /// Whether somebody has to agree that the image of an encrypted source is not encrypted.
-    pub fn asks(&self) -> bool {
-        !self.plan.decrypts.is_empty() && !self.options.decrypted
-    }
-
-    /// Agrees to that.
-    pub fn decrypt(&mut self) {
-        self.options.decrypted = true;
-    }
-
-    /// The refusal where nobody did.
-    pub fn undecided(&self) -> Error {
-        undecided(&self.plan.decrypts)
-    }
-
-    /// Makes the snapshots that the plan wants.
-    fn take_snapshots(&mut self, watch: &Watch) -> Result<()> {
-        if self.asks() {
-            return Err(self.undecided());
-        }
-        let image = self.files.image.display().to_string();
-        let (parts, why) = self.opened.take_snapshots(&image, watch)?;
-        // What an earlier run took on its word stays so.
-        if self.plan.consistency == Consistency::Snapshot {
-            self.plan.consistency = self.opened.consistency;
-        }
-        for line in &why {
-            watch.say(line.clone());
-        }
-        self.plan.parts = parts;
-        self.plan.why.extend(why);
-        Ok(())
     }
 
     /// Carries out the plan.
@@ -622,22 +593,15 @@ impl Prepared {
                 let context = "the base was written to while the image that differs from it was made";
                 Err(Failed::ForGood(Error::new(Kind::Changed, context).advise("begin anew:  --restart")))
             }
-            None if run.facts.unproven => self.end_snapshots(copied),
+            None if run.facts.unproven => self.end_snapshots(copied, watch),
             None => {
                 let (before, now) = (&run.facts.moment, self.opened.moment_now());
                 if self.was_written(before, &now) {
                     return Err(Failed::Resumable(changed(&self.plan.source.path, before, &now)));
                 }
-                self.end_snapshots(copied)
+                self.end_snapshots(copied, watch)
             }
         }
-    }
-
-    /// What was copied counts only if the snapshots lived to the end of it.
-    fn end_snapshots(&mut self, copied: Copied) -> Result<Copied, Failed> {
-        let notes = self.opened.end_snapshots().map_err(Failed::Resumable)?;
-        self.plan.why.extend(notes);
-        Ok(copied)
     }
 
     /// Into an image that is written in order damage is not rescued: that takes an image in between.
@@ -845,27 +809,6 @@ impl Prepared {
             file::replace(&path, text.as_bytes())
                 .map_err(|error| Error::writing(format!("writing {}", path.display()), error))
         })
-    }
-
-    fn was_written(&self, before: &Moment, now: &Moment) -> bool {
-        let differs =
-            |before: Option<u64>, now: Option<u64>| before.is_some() && now.is_some() && before != now;
-        !self.opened.immutable
-            && (differs(before.writes, now.writes) || before.file != now.file || before.others != now.others)
-    }
-
-    /// Whether nothing may prove to the same command that nothing was written meanwhile.
-    fn rereads(&self, status: &Ended) -> bool {
-        let of_now = || self.opened.moment_now();
-        !self.opened.immutable
-            && match status {
-                Ended::Whole => false,
-                // It was written to: to read it again is right.
-                Ended::Stopped(error) if error.kind() == Kind::Changed => false,
-                // Once it is back it is another insertion.
-                Ended::Stopped(error) if error.kind() == Kind::Gone => self.opened.device.is_some(),
-                _ => !self.opened.moment.proves_unchanged(&of_now()),
-            }
     }
 
     /// Unreadable sectors at the very end of a disc, behind the end of every file system on it, were never written: they are

@@ -74,6 +74,8 @@ pub struct How {
     pub consistency: Option<Consistency>,
     /// What for.
     pub purpose: Purpose,
+    /// Files that programs have open on it are taken from them.
+    pub unmount: bool,
 }
 
 /// How images are opened.
@@ -199,12 +201,12 @@ impl Opened {
     }
 
     /// Everything was read: whether the snapshots lived to see it; the writers are told. Lines that are worth telling.
-    pub(super) fn end_snapshots(&self) -> Result<Vec<String>> {
+    pub(super) fn end_snapshots(&self, watch: &Watch) -> Result<Vec<String>> {
         let Some(held) = self.snapshot.as_ref().and_then(|snapshots| snapshots.held.as_ref()) else {
             return Ok(Vec::new());
         };
         held.check()?;
-        Ok(held.complete())
+        Ok(held.complete(watch))
     }
 
     /// Leaves only the volume of an image that is a disk around it: see [`super::wrapped::volume_in`].
@@ -652,7 +654,15 @@ fn open_device(
         why.push(format!("{} is where {} is mounted", mount.display(), device.path.display()));
     }
     let (lock, mut consistency) = precaution(&device, how, &**system, &mut why)?;
-    let mut disk = Disk::open(&device, lock)?;
+    let mut disk = match Disk::open(&device, lock) {
+        // Somebody uses a disk that stays: the policy's answer to that is a snapshot, not a refusal.
+        Err(error) if error.kind() == Kind::Refused && may_snapshot(&device, how, &**system) => {
+            consistency = Consistency::Snapshot;
+            why.pop();
+            Disk::open(&device, Lock::Shared)?
+        }
+        opened => opened?,
+    };
     let mut immutable = false;
     let mut cluster = rescue::CLUSTER;
     if device.medium == Medium::Optical {
@@ -688,7 +698,8 @@ fn open_device(
     }
     let mut toc = None;
     if device.medium == Medium::Optical {
-        let (found, note) = optical::toc_or_whole(&*disk, disk.geometry().size).map_err(|error| {
+        let disk: &Disk = &disk;
+        let (found, note) = optical::toc_or_whole(disk, disk.geometry().size).map_err(|error| {
             Error::io(format!("reading the table of contents of {}", path.display()), error)
         })?;
         why.extend(note);
@@ -761,7 +772,6 @@ fn precaution(
         return Ok((Lock::Shared, Consistency::None));
     }
     let is_asked = how.consistency == Some(Consistency::Snapshot);
-    let is_policy = how.consistency.is_none() && device.medium == Medium::Fixed && device.in_use();
     if is_asked && device.medium == Medium::Optical {
         return Err(Error::refused("there are no snapshots of discs")
             .advise("a disc is read as it is: leave --consistency to the policy"));
@@ -770,15 +780,15 @@ fn precaution(
         // It says so.
         system.service()?;
     }
-    if is_asked || (is_policy && system.is_there()) {
+    if is_asked || (device.in_use() && may_snapshot(device, how, system)) {
         return Ok((Lock::Shared, Consistency::Snapshot));
     }
     if device.in_use() {
-        return Err(in_use(device));
+        return Err(in_use(device, system));
     }
     if device.barring().next().is_some() {
         if how.consistency == Some(Consistency::Lock) {
-            return Err(in_use(device));
+            return Err(in_use(device, system));
         }
         why.push(format!(
             "{name} is mounted read-only, so nothing can change through that mount; it is not locked"
@@ -788,13 +798,30 @@ fn precaution(
     if device.medium == Medium::Optical {
         return Ok((Lock::Shared, Consistency::None));
     }
-    why.push(format!("{name} is held exclusively while it is copied"));
-    let lock = if how.purpose == Purpose::Plan { Lock::Shared } else { Lock::Exclusive };
+    let else_how = match may_snapshot(device, how, system) && how.purpose == Purpose::Plan {
+        true => "; where somebody uses it by then, it is read from snapshots",
+        false => "",
+    };
+    why.push(format!("{name} is held exclusively while it is copied{else_how}"));
+    if how.unmount {
+        why.push("programs that have files open on it lose them (--unmount)".to_owned());
+    }
+    let lock = match how.purpose {
+        Purpose::Plan => Lock::Shared,
+        _ if how.unmount => Lock::Forced,
+        _ => Lock::Exclusive,
+    };
     Ok((lock, Consistency::Lock))
 }
 
+/// Whether the policy reads a device from snapshots where it is in use.
+fn may_snapshot(device: &Device, how: How, system: &dyn System) -> bool {
+    let is_open = how.consistency.is_none() && !how.unmount && how.purpose != Purpose::Look;
+    is_open && device.medium == Medium::Fixed && system.is_there()
+}
+
 /// The refusal of a device whose content may change, with the ways out.
-fn in_use(device: &Device) -> Error {
+fn in_use(device: &Device, system: &dyn System) -> Error {
     let name = device.path.display();
     let writable: Vec<_> = device.barring().filter(|mount| !mount.read_only).collect();
     let what = match (&writable[..], &device.holders[..]) {
@@ -813,7 +840,9 @@ fn in_use(device: &Device) -> Error {
         },
     };
     let mut error = Error::refused(format!("{name} {what}, so its content may change while it is copied"));
-    if device.system {
+    if system.is_there() {
+        error = error.advise("read it from snapshots of its volumes:  --consistency snapshot");
+    } else if device.system {
         error =
             error.advise("the running system lives on it: images of a system in use are not in this version");
     }

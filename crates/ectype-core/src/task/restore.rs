@@ -98,6 +98,8 @@ pub struct Options {
     pub unused: Unused,
     /// The image need not suit the kind of target.
     pub force_layout: bool,
+    /// Files that programs have open on the target are taken from them, where that can be done.
+    pub unmount: bool,
     /// Nothing is held or written.
     pub dry_run: bool,
     /// The knobs of the engine.
@@ -266,9 +268,10 @@ fn prepare_device(options: Options, opened: Opened, device: &Device) -> Result<P
     target::refuse_device(device, &options, &opened)?;
     let mut plan = planned(&options, &opened)?;
     // Held before anything is shown: what was looked at is what will be overwritten.
+    let lock = if options.unmount { Lock::Forced } else { Lock::Exclusive };
     let target = match options.dry_run {
         true => Held::Nothing,
-        false => Held::Device(Arc::new(WritableDisk::open(device)?)),
+        false => Held::Device(Arc::new(WritableDisk::open(device, lock)?)),
     };
     let disk = match &target {
         Held::Device(held) => Arc::clone(held.disk()),

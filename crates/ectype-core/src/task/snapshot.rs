@@ -312,9 +312,10 @@ impl Held {
     }
 
     /// Tells the writers that the backup is over; lines that are worth telling. The snapshots stay until this is dropped.
-    pub(super) fn complete(&self) -> Vec<String> {
+    pub(super) fn complete(&self, watch: &Watch) -> Vec<String> {
         let complete = |set: &Arc<Mutex<Set>>| {
-            set.lock().unwrap_or_else(PoisonError::into_inner).complete(&Passing::new())
+            let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
+            set.complete(&Passing::new(), &|| watch.stop_asked())
         };
         self.set.as_ref().map(complete).unwrap_or_default()
     }

@@ -3,9 +3,9 @@
 use ectype_core::Kind;
 use ectype_core::task::create::{Ended, Options, prepare};
 use ectype_core::watch::Watch;
+use ectype_testkit::FileAt as _;
 use ectype_testkit::SparseRandom;
 use std::fs::OpenOptions;
-use std::os::unix::fs::FileExt;
 
 #[test]
 fn a_base_that_is_written_to_meanwhile_gives_no_image() {

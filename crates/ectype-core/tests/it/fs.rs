@@ -2,10 +2,10 @@
 
 use ectype_core::fs::{self, Facts};
 use ectype_core::io::ReadAt;
+use ectype_testkit::FileAt as _;
 use ectype_testkit::need;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -152,7 +152,7 @@ impl System for Scripted {
 
 impl Service for Scripted {
     fn requester(&self) -> Reply<Box<dyn Requester>> {
-        Ok(Box::new(Scripted2 { machine: Arc::clone(&self.0), members: Vec::new(), made: false }))
+        Ok(Box::new(ScriptedRequester { machine: Arc::clone(&self.0), members: Vec::new(), made: false }))
     }
 
     fn room(&self, _: &str) -> Option<u64> {
@@ -160,13 +160,13 @@ impl Service for Scripted {
     }
 }
 
-struct Scripted2 {
+struct ScriptedRequester {
     machine: Arc<Machine>,
     members: Vec<Snapshot>,
     made: bool,
 }
 
-impl Drop for Scripted2 {
+impl Drop for ScriptedRequester {
     fn drop(&mut self) {
         self.machine.say("release");
     }
@@ -184,7 +184,7 @@ impl Pending for Done {
     }
 }
 
-impl Requester for Scripted2 {
+impl Requester for ScriptedRequester {
     fn initialize(&mut self) -> Reply<()> {
         Ok(())
     }

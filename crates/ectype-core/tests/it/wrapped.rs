@@ -276,6 +276,7 @@ fn a_volume_that_is_too_large_for_an_mbr_goes_by_a_gpt_and_comes_back() {
         unused: restore::Unused::Keep,
         force_layout: false,
         dry_run: false,
+        unmount: false,
         tuning: Default::default(),
     };
     let restored = restore::prepare(options).unwrap().run(&Watch::new()).unwrap();

@@ -56,7 +56,7 @@ fn a_set_is_made_read_and_released() {
     assert_eq!(std::fs::read(copy).unwrap(), b"the first volume");
     assert_eq!(referee.held().len(), 2);
     set.check().unwrap();
-    assert!(set.complete(&clock).is_empty());
+    assert!(set.complete(&clock, &|| false).is_empty());
     // Read again, as to compare.
     set.check().unwrap();
     drop(set);
@@ -137,7 +137,7 @@ fn what_passes_is_tried_again_with_another_requester() {
         assert_eq!(told.len(), times, "{told:?}");
         assert!(made.left_out.is_empty());
         let mut set = made.set.unwrap();
-        assert!(set.complete(&clock).is_empty());
+        assert!(set.complete(&clock, &|| false).is_empty());
         drop(set);
         assert_eq!(referee.count("call CreateVssBackupComponents"), times + 1, "{rule} {code}");
         referee.is_content();
@@ -192,7 +192,7 @@ fn a_writer_that_fails_at_the_end_is_worth_a_line() {
     };
     let (made, _) = attempt(&volumes, &Fast::new(), &|| false);
     let mut set = made.unwrap().set.unwrap();
-    let notes = set.complete(&Fast::new());
+    let notes = set.complete(&Fast::new(), &|| false);
     assert!(notes.len() == 1 && notes[0].contains("SqlServerWriter"), "{notes:?}");
     drop(set);
     referee.is_content();
@@ -201,14 +201,20 @@ fn a_writer_that_fails_at_the_end_is_worth_a_line() {
         let Some((referee, volumes, ..)) = two(&folder, &[rule]) else { return };
         let (made, _) = attempt(&volumes, &Fast::new(), &|| false);
         let mut set = made.unwrap().set.unwrap();
-        assert_eq!(set.complete(&Fast::new()).len(), 1);
+        assert_eq!(set.complete(&Fast::new(), &|| false).len(), 1);
         drop(set);
-        let log = referee.log();
-        // It was not told its end: that is all that the referee may find.
-        let others = |line: &&String| line.starts_with("DEVIATION") && !line.contains("Release");
-        assert!(log.iter().find(others).is_none(), "{log:#?}");
-        assert!(referee.held().is_empty());
+        referee.is_content();
     }
+    // An interrupt is heard there too.
+    let folder = self::folder();
+    let signal = folder.path().join("begun");
+    let rules = ["slow BackupComplete 600000", &format!("signal BackupComplete {}", signal.display())];
+    let Some((referee, volumes, ..)) = two(&folder, &rules) else { return };
+    let (made, _) = attempt(&volumes, &Fast::new(), &|| false);
+    let mut set = made.unwrap().set.unwrap();
+    assert_eq!(set.complete(&Fast::new(), &|| signal.exists()).len(), 1);
+    drop(set);
+    referee.is_content();
 }
 
 #[test]
@@ -233,7 +239,7 @@ fn who_cannot_take_part_is_left_out_and_the_set_made_anew() {
     );
     let mut set = made.set.unwrap();
     assert_eq!(set.snapshots.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [0, 2]);
-    set.complete(&Fast::new());
+    set.complete(&Fast::new(), &|| false);
     drop(set);
     referee.is_content();
 
@@ -252,7 +258,7 @@ fn who_cannot_take_part_is_left_out_and_the_set_made_anew() {
         let mut set = made.set.unwrap();
         assert_eq!(set.snapshots.len(), 1, "{rule}");
         assert!(told.is_empty());
-        set.complete(&Fast::new());
+        set.complete(&Fast::new(), &|| false);
         drop(set);
         referee.is_content();
     }
@@ -315,7 +321,7 @@ fn what_is_there_is_listed_and_removed() {
     remove(&*service, set.id).unwrap();
     assert_eq!(list(&*service).unwrap(), []);
     assert_eq!(set.check().unwrap_err().kind(), Kind::Gone);
-    set.complete(&Fast::new());
+    set.complete(&Fast::new(), &|| false);
     drop(set);
     referee.is_content();
 }

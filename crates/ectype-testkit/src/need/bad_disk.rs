@@ -215,7 +215,7 @@ fn stop(process: &mut Child) {
 mod tests {
     use super::super::bad_disk as needed;
     use super::*;
-    use std::os::unix::fs::FileExt;
+    use crate::FileAt as _;
 
     /// 4 MiB in which every sector is filled with a byte of its own.
     fn disk(name: &str) -> PathBuf {

@@ -1,9 +1,9 @@
 //! Raw disks in compressed files: restored, converted, compared, described, and refused where they are something else.
 
 use crate::run::*;
+use ectype_testkit::FileAt as _;
 use ectype_testkit::need::{self, LoopDevice};
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 

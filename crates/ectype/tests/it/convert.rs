@@ -1,10 +1,10 @@
 //! `convert` and `create` over the formats, with qemu-img as the judge of what was written.
 
 use crate::run::*;
+use ectype_testkit::FileAt as _;
 use ectype_testkit::need;
 use serde_json::json;
 use std::fs;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// How each format is asked for, its extension, and what qemu-img calls it, where it knows it.
@@ -45,6 +45,9 @@ fn qemu_equal(dir: &Path, raw: &str, image: &str, kind: &str) {
 
 #[test]
 fn every_format_holds_the_same_and_gives_it_back() {
+    if !need::tool("sha256sum") {
+        return;
+    }
     let dir = folder();
     disk(dir.path(), "disk", 5);
     let has_qemu = need::tool("qemu-img");
@@ -161,7 +164,13 @@ fn a_base_leaves_only_what_differs() {
         ectype(dir.path(), ["create", "--base", &base, "later", &child]).ends_with(0).says("differs from");
         let size = |name: &str| allocated(&dir.path().join(name));
         // A block of these formats may have 32 MiB, but it is sparse.
-        assert!(size(&child) < size(&base) / 2, "{extension}: {} of {}", size(&child), size(&base));
+        let sparse = cfg!(unix) || extension == "qcow2";
+        assert!(
+            !sparse || size(&child) < size(&base) / 2,
+            "{extension}: {} of {}",
+            size(&child),
+            size(&base)
+        );
         ectype(dir.path(), ["verify", &child]).ends_with(0);
         ectype(dir.path(), ["verify", &child, "later"]).ends_with(0);
         if has_qemu && kind == "qcow2" {
@@ -265,7 +274,7 @@ fn killed_at_any_moment_every_format_goes_on() {
         for part in 0..6_u32 {
             let mut command = command(dir.path());
             command.args(&args);
-            let run = Running::start(command);
+            let mut run = Running::start(command);
             std::thread::sleep(std::time::Duration::from_millis(u64::from(part * 25)));
             run.signal("KILL");
             killed += u32::from(run.wait().signal == Some(9));
@@ -297,6 +306,9 @@ fn an_unfinished_image_is_gone_on_with_as_it_was_begun() {
 
 #[test]
 fn a_source_that_changed_is_read_again_without_a_word_of_what_convert_has_not() {
+    if !need::unix("signals that stop a process") {
+        return;
+    }
     let dir = folder();
     fs::write(dir.path().join("a.img"), noise(64 * MIB, 43)).unwrap();
     for (options, image) in [("none", "b.vhdx"), ("zstd:3", "b.zst")] {
@@ -474,14 +486,15 @@ fn a_base_that_was_written_meanwhile_is_named() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn a_base_whose_name_is_no_text_is_refused() {
-    use std::os::unix::ffi::OsStrExt as _;
+    if !need::unix("names of any bytes") {
+        return;
+    }
     let dir = folder();
     disk(dir.path(), "disk", 64);
     for extension in ["vhd", "vhdx", "qcow2"] {
         let base = [b"b\xff.", extension.as_bytes()].concat();
-        let base = std::ffi::OsStr::from_bytes(&base);
+        let base = ectype_testkit::system::name_of(&base);
         let child = format!("child.{extension}");
         ectype(dir.path(), args!["create", "disk", base]).ends_with(0);
         ectype(dir.path(), args!["create", "--base", base, "disk", &child]).ends_with(1).says("no text");

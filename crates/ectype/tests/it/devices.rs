@@ -2,8 +2,8 @@
 
 use crate::run::*;
 use ectype_testkit::need::{self, LoopDevice, Mounted};
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use ectype_testkit::system::open_with;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 const EXCL: i32 = 0o200;
@@ -183,7 +183,7 @@ fn a_device_that_somebody_holds_is_refused_and_a_dry_run_holds_nothing() {
     }
     let dir = folder();
     let device = LoopDevice::attach(&small_disk(dir.path(), 31), &[]).unwrap();
-    let holder = OpenOptions::new().read(true).custom_flags(EXCL).open(device.path()).unwrap();
+    let holder = open_with(device.path(), EXCL).unwrap();
     let me = format!("{}", std::process::id());
     ectype(dir.path(), args!["create", device.path(), "x.img"])
         .ends_with(1)
@@ -212,7 +212,7 @@ fn a_device_is_no_target() {
             .says("restore");
         ectype(dir.path(), args!["create", more, "--map", device.path(), "source", "x.img"]).ends_with(1);
     }
-    std::os::unix::fs::symlink(device.path(), dir.path().join("link.img")).unwrap();
+    ectype_testkit::system::symlink(device.path(), dir.path().join("link.img")).unwrap();
     ectype(dir.path(), args!["create", "--overwrite", "source", "link.img"]).ends_with(1).says("restore");
     device.flush().unwrap();
     assert!(fs::read(&disk).unwrap() == before);

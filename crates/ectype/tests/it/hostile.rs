@@ -1,13 +1,17 @@
 //! Names, links and bystanders that a careless program would trip over.
 
 use crate::run::*;
+use ectype_testkit::need;
+use ectype_testkit::system::{set_mode, symlink};
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 #[test]
 fn any_name_that_the_system_takes_is_taken() {
+    if !need::unix("names of any bytes") {
+        return;
+    }
     let dir = folder();
     let source = noisy(dir.path(), "source", MIB, 20);
     for name in [
@@ -67,6 +71,9 @@ fn paths_may_be_relative_to_anywhere() {
 
 #[test]
 fn the_source_itself_is_no_target_under_any_name() {
+    if !need::unix("symbolic links") {
+        return;
+    }
     let dir = folder();
     noisy(dir.path(), "source.img", MIB, 22);
     symlink("source.img", dir.path().join("link.img")).unwrap();
@@ -128,6 +135,9 @@ fn bystanders_with_the_names_of_companions_are_kept() {
 
 #[test]
 fn links_at_the_names_of_image_and_companions_send_nothing_elsewhere() {
+    if !need::unix("symbolic links") {
+        return;
+    }
     for suffix in
         ["", ".map", ".state", ".ectype.json", ".sha256", ".map.ectype-new", ".ectype.json.ectype-new"]
     {
@@ -201,17 +211,20 @@ fn later_verbs_and_options_are_refused_by_name() {
 
 #[test]
 fn a_folder_without_the_right_to_write_is_named() {
+    if !need::unix("modes of files") {
+        return;
+    }
     let dir = folder();
     noisy(dir.path(), "source", MIB, 27);
     let closed = dir.path().join("closed");
     fs::create_dir(&closed).unwrap();
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    set_mode(&closed, 0o555).unwrap();
+    set_mode(dir.path(), 0o755).unwrap();
     let said = as_nobody(dir.path(), &["create", "source", "closed/x.img"]);
     if let Some(said) = said {
         said.ends_with(1).says("closed").says("Permission denied");
     }
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
+    set_mode(&closed, 0o755).unwrap();
     assert!(names(&closed).is_empty());
 }
 
@@ -225,7 +238,7 @@ pub(crate) fn as_nobody(dir: &Path, args: &[&str]) -> Option<Said> {
     let program = folder();
     let binary = program.path().join("ectype");
     fs::copy(env!("CARGO_BIN_EXE_ectype"), &binary).unwrap();
-    fs::set_permissions(program.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    set_mode(program.path(), 0o755).unwrap();
     let mut command = need::command("setpriv");
     command
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
@@ -237,6 +250,9 @@ pub(crate) fn as_nobody(dir: &Path, args: &[&str]) -> Option<Said> {
 
 #[test]
 fn a_record_that_is_no_file_or_that_lies_is_refused_at_once() {
+    if !need::unix("symbolic links") {
+        return;
+    }
     let dir = folder();
     noisy(dir.path(), "source", MIB, 120);
     noisy(dir.path(), "other", MIB, 121);
@@ -250,7 +266,7 @@ fn a_record_that_is_no_file_or_that_lies_is_refused_at_once() {
     fs::write(&record, lie).unwrap();
     ectype(dir.path(), ["verify", "x.img", "other"]).ends_with(1).says("is not a record");
     fs::remove_file(&record).unwrap();
-    std::os::unix::fs::symlink("/dev/zero", &record).unwrap();
+    ectype_testkit::system::symlink("/dev/zero", &record).unwrap();
     for args in [&["verify", "x.img"][..], &["info", "x.img"], &["create", "source", "x.img"]] {
         ectype(dir.path(), args).ends_with(1);
     }

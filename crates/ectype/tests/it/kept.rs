@@ -1,9 +1,9 @@
 //! What must not get lost: files of others in the place of an image, and what an earlier run has read.
 
 use crate::run::*;
+use ectype_testkit::FileAt as _;
 use ectype_testkit::need::{self, BadDisk, BadDiskOptions};
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 const SIZE: usize = 8 * MIB;
@@ -139,6 +139,9 @@ fn a_refused_run_leaves_nothing_and_says_nothing_that_would_destroy() {
 
 #[test]
 fn a_map_that_holds_nothing_gives_no_file_away() {
+    if !need::unix("symbolic links") {
+        return;
+    }
     let dir = folder();
     noisy(dir.path(), "source", 3 * MIB, 202);
     noisy(dir.path(), "mine.img", 3 * MIB, 203);
@@ -151,7 +154,7 @@ fn a_map_that_holds_nothing_gives_no_file_away() {
             assert_eq!(contents(dir.path()), before, "{text:?}: {said:#?}");
         }
     }
-    std::os::unix::fs::symlink("nowhere", dir.path().join("link")).unwrap();
+    ectype_testkit::system::symlink("nowhere", dir.path().join("link")).unwrap();
     ectype(dir.path(), ["create", "--map", "link", "source", "new.img"])
         .ends_with(1)
         .says("link is a link that leads nowhere");

@@ -1,9 +1,10 @@
 //! What the system takes away while a run goes on: threads, the length of files, the place for the result, the power.
 
 use crate::run::*;
+use ectype_testkit::FileAt as _;
 use ectype_testkit::need;
+use ectype_testkit::system::{give_to, set_mode};
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{FileExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -24,8 +25,8 @@ fn without_threads_it_stops_in_order_and_goes_on_later() {
         return;
     }
     let dir = folder();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    chown(dir.path(), Some(NOBODY_ELSE), Some(NOBODY_ELSE)).unwrap();
+    set_mode(dir.path(), 0o755).unwrap();
+    give_to(dir.path(), NOBODY_ELSE).unwrap();
     let source = noisy(dir.path(), "source", 6 * MIB, 40);
     // The binary may lie where only root may look.
     let binary = dir.path().join("ectype");
@@ -60,6 +61,9 @@ fn without_threads_it_stops_in_order_and_goes_on_later() {
 
 #[test]
 fn a_limit_on_the_length_of_files_is_an_error_and_no_death() {
+    if !need::unix("limits of a shell") {
+        return;
+    }
     let dir = folder();
     noisy(dir.path(), "source", 4 * MIB, 41);
     // In blocks of 512 bytes: the state file fits, the image does not.
@@ -75,6 +79,9 @@ fn a_limit_on_the_length_of_files_is_an_error_and_no_death() {
 
 #[test]
 fn with_few_files_open_at_once_it_ends() {
+    if !need::unix("limits of a shell") {
+        return;
+    }
     let dir = folder();
     noisy(dir.path(), "source", MIB, 45);
     for files in 4..14 {
@@ -91,6 +98,9 @@ fn with_few_files_open_at_once_it_ends() {
 
 #[test]
 fn a_result_that_cannot_be_printed_is_no_success() {
+    if !need::unix("/dev/full") {
+        return;
+    }
     let dir = folder();
     noisy(dir.path(), "source", MIB, 42);
     for args in [
@@ -224,6 +234,9 @@ fn a_new_beginning_that_fails_leaves_no_claim_of_the_old_one() {
 
 #[test]
 fn what_packing_may_add_is_not_counted_over_holes() {
+    if !need::holes() {
+        return;
+    }
     let dir = folder();
     let file = File::create(dir.path().join("disk")).unwrap();
     file.set_len(8 << 40).unwrap();

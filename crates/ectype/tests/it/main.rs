@@ -1,7 +1,5 @@
 //! The binary on real components: files, loop devices, file systems, sick disks. What a machine lacks is skipped, loudly.
 
-#![cfg(target_os = "linux")]
-
 mod compressed;
 mod convert;
 mod create_files;

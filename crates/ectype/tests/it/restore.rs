@@ -1,10 +1,11 @@
 //! The way back: onto loop devices and into files, and everything that must be refused.
 
 use crate::run::*;
+use ectype_testkit::FileAt as _;
 use ectype_testkit::need::{self, BadDisk, BadDiskOptions, LoopDevice, Mounted};
+use ectype_testkit::system::open_with;
 use serde_json::Value;
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -154,7 +155,7 @@ fn a_target_that_is_used_or_wrong_is_refused() {
     let device = LoopDevice::attach(&disk, &[]).unwrap();
     let refused = |path: &Path| onto(dir.path(), &image, path, &[]).ends_with(1);
     // Held by somebody.
-    let holder = OpenOptions::new().read(true).custom_flags(EXCL).open(device.path()).unwrap();
+    let holder = open_with(device.path(), EXCL).unwrap();
     refused(device.path());
     drop(holder);
     // The source itself.
@@ -445,7 +446,7 @@ fn an_interrupted_run_says_so_and_the_next_one_writes_the_rest() {
         let before = sectors_written(slow.path());
         let mut run = command(dir.path());
         run.args(args!["restore", "--progress", "json", "--confirm", slow.path(), image, slow.path()]);
-        let running = Running::start(run);
+        let mut running = Running::start(run);
         let begun = std::time::Instant::now();
         while sectors_written(slow.path()) < before + 2048 {
             assert!(begun.elapsed() < Duration::from_secs(60), "it begins");
@@ -487,7 +488,7 @@ fn a_file_is_made_or_with_a_yes_replaced() {
     let json = ectype(dir.path(), args!["restore", "--json", image, target]).ends_with(0).json();
     same(&image, &target);
     assert_eq!(json["plan"]["scope"], "file");
-    assert!(allocated(&target) <= 5 * MIB as u64, "holes stay holes");
+    assert!(!need::holes() || allocated(&target) <= 5 * MIB as u64, "holes stay holes");
     ectype(dir.path(), args!["restore", image, target]).ends_with(1).says("--yes");
     let longer = noisy(dir.path(), "longer.img", 13 * MIB, 82);
     ectype(dir.path(), args!["restore", "--yes", longer, target]).ends_with(0);
@@ -532,6 +533,9 @@ fn the_name_of_anothers_run_is_left_alone() {
 
 #[test]
 fn a_file_that_cannot_become_so_long_keeps_what_it_held() {
+    if !need::unix("limits of a shell") {
+        return;
+    }
     let dir = folder();
     let image = image(dir.path(), "a.img", 85);
     noisy(dir.path(), "kept", 100, 86);

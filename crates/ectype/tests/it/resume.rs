@@ -1,9 +1,10 @@
 //! Runs that end early, by any hand, and the same command afterwards.
 
 use crate::run::*;
+use ectype_testkit::FileAt as _;
 use ectype_testkit::need::{self, LoopDevice};
+use ectype_testkit::system::set_mode;
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -69,6 +70,9 @@ fn finished(dir: &Path, image: &str) {
 fn killed_at_any_moment_the_same_command_completes() {
     let dir = folder();
     let source = source(dir.path(), 60);
+    if !need::tool("sha256sum") {
+        return;
+    }
     let sha256 = tool("sha256sum", [&source]);
     let whole = Instant::now();
     ectype(dir.path(), ["create", "--checkpoint", "0.01", "--hash", "sha256", "source", "warm.img"])
@@ -79,7 +83,7 @@ fn killed_at_any_moment_the_same_command_completes() {
     for round in 0..12u32 {
         // Several kills within one image, spread over the time that all of it takes.
         for part in 0..3 {
-            let run = start(dir.path(), &args);
+            let mut run = start(dir.path(), &args);
             std::thread::sleep(whole * (round * 3 + part) / 40);
             run.signal("KILL");
             let said = run.wait();
@@ -106,6 +110,9 @@ fn killed_at_any_moment_the_same_command_completes() {
 
 #[test]
 fn an_interrupt_stops_in_order_and_is_gone_on_with() {
+    if !need::unix("signals") {
+        return;
+    }
     let dir = folder();
     source(dir.path(), 61);
     for signal in ["INT", "TERM", "HUP"] {
@@ -184,6 +191,9 @@ fn a_file_that_was_edited_meanwhile_is_noticed() {
 
 #[test]
 fn a_file_that_changes_under_the_copy_is_noticed() {
+    if !need::unix("signals that stop a process") {
+        return;
+    }
     let dir = folder();
     let source = source(dir.path(), 74);
     let edit = |change: &dyn Fn(&File)| {
@@ -231,7 +241,7 @@ fn a_device_that_was_written_meanwhile_is_noticed() {
     let file = source(dir.path(), 66);
     let device = LoopDevice::attach(&file, &[]).unwrap();
     let link = dir.path().join("link");
-    std::os::unix::fs::symlink(device.path(), &link).unwrap();
+    ectype_testkit::system::symlink(device.path(), &link).unwrap();
     killed(dir.path(), &["link", "x.img"], "x.img");
     // Through the device, in the same boot and insertion.
     let opened = OpenOptions::new().write(true).open(device.path()).unwrap();
@@ -249,7 +259,7 @@ fn a_device_that_was_written_meanwhile_is_noticed() {
     OpenOptions::new().write(true).open(&file).unwrap().write_all_at(b"behind", 20 << 20).unwrap();
     let device = LoopDevice::attach(&file, &[]).unwrap();
     fs::remove_file(&link).unwrap();
-    std::os::unix::fs::symlink(device.path(), &link).unwrap();
+    ectype_testkit::system::symlink(device.path(), &link).unwrap();
     let json = ectype(dir.path(), ["create", "--json", "--dry-run", "link", "y.img"]).ends_with(0).json();
     assert_eq!(json["plan"]["compare"], true);
     start(dir.path(), &["link", "y.img"]).wait().ends_with(0);
@@ -324,6 +334,9 @@ fn a_map_without_its_image_is_refused() {
 
 #[test]
 fn a_map_of_ddrescue_is_gone_on_with() {
+    if !need::tool("sha256sum") {
+        return;
+    }
     let dir = folder();
     let mib = MIB as u64;
     let source = noisy(dir.path(), "source", 6 * MIB, 75);
@@ -357,9 +370,12 @@ fn a_map_of_ddrescue_is_gone_on_with() {
 
 #[test]
 fn two_at_a_time_on_one_image_are_one_too_many() {
+    if !need::unix("signals that stop a process") {
+        return;
+    }
     let dir = folder();
     let source = source(dir.path(), 72);
-    let first = start(dir.path(), &["source", "x.img"]);
+    let mut first = start(dir.path(), &["source", "x.img"]);
     let state = dir.path().join("x.img.state");
     let begun = Instant::now();
     while !dir.path().join("x.img.map").exists() && begun.elapsed() < Duration::from_secs(10) {}
@@ -377,12 +393,15 @@ fn two_at_a_time_on_one_image_are_one_too_many() {
 
 #[test]
 fn read_only_companions_are_named() {
+    if !need::unix("modes of files") {
+        return;
+    }
     let dir = folder();
     source(dir.path(), 73);
     killed(dir.path(), &["source", "x.img"], "x.img");
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    set_mode(dir.path(), 0o777).unwrap();
     for name in ["x.img", "x.img.map", "x.img.state"] {
-        fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(0o444)).unwrap();
+        set_mode(dir.path().join(name), 0o444).unwrap();
     }
     let before = contents(dir.path());
     if let Some(said) = crate::hostile::as_nobody(dir.path(), &["create", "source", "x.img"]) {

@@ -1,18 +1,17 @@
 //! Runs the binary as a user does, and judges what it said.
 
+use ectype_testkit::FileAt as _;
 use ectype_testkit::need;
+use ectype_testkit::system::signal_of;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read, Seek};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 
 pub(crate) const KIB: usize = 1 << 10;
@@ -69,17 +68,25 @@ pub(crate) struct Running {
     child: Child,
     out: File,
     err: File,
+    /// Whether we ended it, where no signal tells.
+    killed: bool,
 }
 
 impl Running {
     pub(crate) fn start(mut command: Command) -> Running {
         let (out, err) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
         command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(err.try_clone().unwrap());
-        Running { child: command.spawn().unwrap(), out, err }
+        Running { child: command.spawn().unwrap(), out, err, killed: false }
     }
 
     /// Sends a signal by its name: KILL, INT, TERM …
-    pub(crate) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&mut self, name: &str) {
+        if cfg!(windows) {
+            assert_eq!(name, "KILL", "Windows has no signals");
+            // It may have ended in the meantime.
+            self.killed = self.child.kill().is_ok();
+            return;
+        }
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).output();
         // It may have ended in the meantime.
         assert!(
@@ -122,9 +129,11 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(2));
         };
+        // Windows ends it with this status.
+        let killed = cfg!(windows) && self.killed && status.code() == Some(1);
         Said {
-            code: status.code(),
-            signal: status.signal(),
+            code: status.code().filter(|_| !killed),
+            signal: if killed { Some(9) } else { signal_of(status) },
             out: text(&mut self.out),
             err: text(&mut self.err),
         }
@@ -198,6 +207,10 @@ pub(crate) fn noisy(dir: &Path, name: &str, len: usize, seed: u64) -> PathBuf {
 /// Fails the test, saying where, unless both files have the same bytes.
 #[track_caller]
 pub(crate) fn same(a: &Path, b: &Path) {
+    if cfg!(windows) {
+        assert!(fs::read(a).unwrap() == fs::read(b).unwrap(), "{} {}", a.display(), b.display());
+        return;
+    }
     let said = Command::new("cmp").arg(a).arg(b).output().unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
 }
@@ -211,25 +224,25 @@ pub(crate) fn names(dir: &Path) -> Vec<OsString> {
 }
 
 /// All files of a folder with their bytes and times: what a run that touches nothing leaves as it is.
-pub(crate) fn contents(dir: &Path) -> BTreeMap<OsString, (u64, i64, i64)> {
+pub(crate) fn contents(dir: &Path) -> BTreeMap<OsString, (u64, SystemTime)> {
     let read = |name: OsString| {
         let path = dir.join(&name);
         let facts = fs::symlink_metadata(&path).unwrap();
         let bytes = match facts.file_type() {
             kind if kind.is_file() => fs::read(&path).unwrap(),
-            kind if kind.is_symlink() => fs::read_link(&path).unwrap().into_os_string().into_vec(),
+            kind if kind.is_symlink() => fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes(),
             _ => Vec::new(),
         };
         let mut hash = DefaultHasher::new();
         bytes.hash(&mut hash);
-        (name, (hash.finish(), facts.mtime(), facts.mtime_nsec()))
+        (name, (hash.finish(), facts.modified().unwrap()))
     };
     names(dir).into_iter().map(read).collect()
 }
 
 /// Bytes that a file takes on its disk.
 pub(crate) fn allocated(path: &Path) -> u64 {
-    fs::metadata(path).unwrap().blocks() * 512
+    ectype_testkit::system::allocated(path).unwrap()
 }
 
 /// Runs another program to its end; what it says on stdout.
@@ -255,5 +268,5 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// A name of any bytes.
 pub(crate) fn raw_name(bytes: &[u8]) -> &OsStr {
-    OsStr::from_bytes(bytes)
+    ectype_testkit::system::name_of(bytes)
 }

@@ -216,7 +216,7 @@ fn a_source_that_goes_away_is_gone_and_not_bad() {
     let disk = noisy(dir.path(), "disk.raw", 24 * MIB, 52);
     let mut served = Served::start(folder(), &disk);
     let source = dir.path().join("source");
-    std::os::unix::fs::symlink(served.disk(), &source).unwrap();
+    ectype_testkit::system::symlink(served.disk(), &source).unwrap();
     let start = || {
         let mut run = command(dir.path());
         run.args(args!["create", "--json", "--checkpoint", "0.01", source, "x.img"]);
@@ -241,7 +241,7 @@ fn a_source_that_goes_away_is_gone_and_not_bad() {
     // The same disk behind another socket: the same command.
     let served = Served::start(folder(), &disk);
     fs::remove_file(&source).unwrap();
-    std::os::unix::fs::symlink(served.disk(), &source).unwrap();
+    ectype_testkit::system::symlink(served.disk(), &source).unwrap();
     let json = start().wait().ends_with(0).json();
     assert_eq!(json["resumed"], true);
     same(&disk, &dir.path().join("x.img"));

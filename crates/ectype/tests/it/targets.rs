@@ -1,9 +1,9 @@
 //! File systems that images are written to: with holes and without, small, full, and closed.
 
 use crate::run::*;
+use ectype_testkit::FileAt as _;
 use ectype_testkit::need::{self, LoopDevice, Mounted};
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// A file system in a file, mounted; dropped from the top.

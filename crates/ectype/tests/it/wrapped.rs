@@ -2,10 +2,10 @@
 //! begins in the library's tests, where nobody has to read terabytes of zeros: here others make such a disk, of a small one.
 
 use crate::run::*;
+use ectype_testkit::FileAt as _;
 use ectype_testkit::need::{self, LoopDevice};
 use serde_json::Value;
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Where the partition is on its disk, and the volume in an image.

@@ -66,6 +66,9 @@ fn ask_drive(device: &mut Device, wait: bool) {
     }
 }
 
+/// Whether a volume can be dismounted here while programs have files open on it.
+pub const TAKES_FILES_AWAY: bool = false;
+
 /// Whether `path` can be nothing but a device's name: here devices are files, and looking at them tells.
 pub fn is_name(_path: &Path) -> bool {
     false
@@ -186,7 +189,7 @@ impl Disk {
     pub(super) fn open_for(device: &Device, lock: Lock, access: OFlags) -> Result<Disk> {
         let shown = device.path.display().to_string();
         let mut flags = access | OFlags::CLOEXEC;
-        if lock == Lock::Exclusive {
+        if lock != Lock::Shared {
             // On a block device, and without CREATE, this is a claim that a mount also makes.
             flags |= OFlags::EXCL;
         }
@@ -438,7 +441,7 @@ fn lock_whole(device: &Device, lock: Lock, node: &OwnedFd) -> Result<Option<Owne
         }
     };
     let operation = match lock {
-        Lock::Exclusive => FlockOperation::NonBlockingLockExclusive,
+        Lock::Exclusive | Lock::Forced => FlockOperation::NonBlockingLockExclusive,
         Lock::Shared => FlockOperation::NonBlockingLockShared,
     };
     // udev holds it for a moment after every change.
@@ -464,7 +467,7 @@ fn lock_whole(device: &Device, lock: Lock, node: &OwnedFd) -> Result<Option<Owne
 fn not_opened(device: &Device, lock: Lock, errno: Errno) -> Error {
     let shown = device.path.display();
     match errno {
-        Errno::BUSY if lock == Lock::Exclusive => held(device),
+        Errno::BUSY if lock != Lock::Shared => held(device),
         Errno::NOMEDIUM => no_medium(device),
         Errno::MEDIUMTYPE => {
             Error::refused(format!("the medium in {shown} is of a kind that the drive cannot read"))

@@ -46,8 +46,8 @@ impl WritableDisk {
     ///
     /// # Errors
     /// Those of [`Disk::open`].
-    pub fn open(device: &Device) -> Result<WritableDisk> {
-        let disk = Disk::open_for(device, Lock::Exclusive, OFlags::RDWR)?;
+    pub fn open(device: &Device, lock: Lock) -> Result<WritableDisk> {
+        let disk = Disk::open_for(device, lock, OFlags::RDWR)?;
         let node = disk
             .descriptor()
             .map_err(|error| Error::io(format!("opening {}", device.path.display()), error))?;

@@ -12,6 +12,8 @@
 //!   holders   who has a volume open, from the system's table of handles
 //! ```
 
+#![cfg_attr(not(windows), expect(dead_code, reason = "elsewhere only the tests use it, and not all of it"))]
+
 pub(super) mod holders;
 pub(super) mod names;
 pub(super) mod pass_through;

@@ -7,9 +7,10 @@
 //!                                 └────▶ in tests: replies as they were recorded
 //! ```
 
-use super::code;
+use super::{code, is_unknown};
 use crate::os::control::Commands;
 use std::io;
+use std::time::Duration;
 
 /// A question. None of them changes a medium, or what others may do with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -136,6 +137,35 @@ pub(in crate::os) trait Holding {
     fn hold(&self, hold: Hold) -> io::Result<()>;
 }
 
+/// A lock is asked for so often.
+const TRIES: usize = 10;
+
+/// Locks a volume, with pauses between the tries. With `force`, whoever still has files open on it loses them. False where
+/// the system knows no such lock.
+///
+/// # Errors
+/// What the last try was answered.
+pub(in crate::os) fn locked(volume: &impl Holding, pause: Duration, mut force: bool) -> io::Result<bool> {
+    let mut tries = 0;
+    loop {
+        let error = match volume.hold(Hold::Lock) {
+            Ok(()) => return Ok(true),
+            Err(error) if is_unknown(&error) => return Ok(false),
+            Err(error) => error,
+        };
+        tries += 1;
+        if tries == TRIES {
+            if !force || volume.hold(Hold::Dismount).is_err() {
+                return Err(error);
+            }
+            // Their handles are dead now; who opens new ones is met once more with patience.
+            (tries, force) = (0, false);
+        } else {
+            std::thread::sleep(pause);
+        }
+    }
+}
+
 /// The most that any reply has, in bytes.
 const MOST: usize = 256 << 10;
 
@@ -184,7 +214,7 @@ impl Commands for Replies {
         &self,
         cdb: &[u8],
         data: &mut [u8],
-        _timeout: std::time::Duration,
+        _timeout: Duration,
     ) -> io::Result<crate::os::control::ScsiReply> {
         assert!(crate::os::control::only_reads(cdb), "{cdb:02x?}");
         match self.scsi.iter().find(|(known, _, _)| cdb.starts_with(known)) {
@@ -218,6 +248,7 @@ impl Asking for Replies {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Mutex;
 
     #[test]
     fn no_question_has_the_right_to_write() {
@@ -252,5 +283,44 @@ mod tests {
         // One that claims to need ever more is given up.
         let greedy = Replies { asked: vec![(Query::Layout, Err(code::MORE_DATA))], ..Replies::default() };
         assert_eq!(asked(&greedy, Query::Layout, &[]).unwrap_err().raw_os_error(), Some(code::MORE_DATA));
+    }
+
+    /// A volume that refuses its lock so often, with this answer, and until it is dismounted.
+    struct Busy(Mutex<usize>, i32);
+
+    impl Holding for Busy {
+        fn hold(&self, hold: Hold) -> io::Result<()> {
+            let mut left = self.0.lock().unwrap();
+            if hold == Hold::Dismount {
+                *left = 1;
+                return Ok(());
+            }
+            assert_eq!(hold, Hold::Lock);
+            match left.checked_sub(1) {
+                Some(less) => {
+                    *left = less;
+                    Err(io::Error::from_raw_os_error(self.1))
+                }
+                None => Ok(()),
+            }
+        }
+    }
+
+    fn tried(refusals: usize, answer: i32, force: bool) -> Option<bool> {
+        locked(&Busy(Mutex::new(refusals), answer), Duration::ZERO, force).ok()
+    }
+
+    #[test]
+    fn a_lock_is_asked_for_ten_times() {
+        assert_eq!(tried(0, code::ACCESS_DENIED, false), Some(true));
+        assert_eq!(tried(9, code::ACCESS_DENIED, false), Some(true));
+        assert_eq!(tried(10, code::ACCESS_DENIED, false), None);
+        assert_eq!(tried(1, code::NOT_SUPPORTED, false), Some(false));
+    }
+
+    #[test]
+    fn a_volume_is_dismounted_only_on_request() {
+        assert_eq!(tried(1000, code::ACCESS_DENIED, true), Some(true));
+        assert_eq!(tried(1000, code::ACCESS_DENIED, false), None);
     }
 }

@@ -179,7 +179,8 @@ mod tests {
             toc(&Replies { asked: vec![(Query::TocEx, Ok(reply))], ..Replies::default() })
         };
         assert!(changed(&|_| {}).is_ok());
-        let lies: [&dyn Fn(&mut Vec<u8>); 8] = [
+        type Lie<'a> = &'a dyn Fn(&mut Vec<u8>);
+        let lies: [Lie<'_>; 8] = [
             &|reply| reply.truncate(3),
             &|reply| reply.truncate(20),
             &|reply| reply[1] = 10,

@@ -22,6 +22,9 @@ pub fn devices() -> Result<Vec<Device>> {
     Err(Error::unsupported(REFUSAL))
 }
 
+/// Whether a volume can be dismounted here while programs have files open on it.
+pub const TAKES_FILES_AWAY: bool = false;
+
 /// Whether `path` can be nothing but a device's name: here devices are files, and looking at them tells.
 pub fn is_name(_path: &Path) -> bool {
     false

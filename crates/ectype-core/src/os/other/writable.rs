@@ -4,7 +4,7 @@ use super::disk::{Disk, REFUSAL};
 use crate::error::{Error, Result};
 use crate::extent::Extent;
 use crate::io::{Geometry, ReadAt, WriteAt};
-use crate::os::Device;
+use crate::os::{Device, Lock};
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ impl WritableDisk {
     ///
     /// # Errors
     /// `Unsupported`, always.
-    pub fn open(_device: &Device) -> Result<WritableDisk> {
+    pub fn open(_device: &Device, _lock: Lock) -> Result<WritableDisk> {
         Err(Error::unsupported(REFUSAL))
     }
 

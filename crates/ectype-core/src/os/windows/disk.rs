@@ -55,6 +55,9 @@ pub fn devices() -> Result<Vec<Device>> {
     Ok(names.iter().filter_map(|name| device(name, &survey, false).ok()).collect())
 }
 
+/// Whether a volume can be dismounted here while programs have files open on it.
+pub const TAKES_FILES_AWAY: bool = true;
+
 /// Whether `path` can be nothing but a device's name: files have no such names.
 pub fn is_name(path: &Path) -> bool {
     names::parse(&path.to_string_lossy()).is_some()
@@ -291,10 +294,10 @@ impl Disk {
         })?;
         let mut notes = Vec::new();
         let volumes = match (&name, lock) {
-            (Name::Disk(number), Lock::Exclusive) => {
+            (Name::Disk(number), Lock::Exclusive | Lock::Forced) => {
                 let survey = Survey::take();
                 let on: Vec<&Volume> = survey.volumes.iter().filter(|volume| volume.is_on(*number)).collect();
-                lock::lock_all(&on, write)?
+                lock::lock_all(&on, write, lock == Lock::Forced)?
             }
             _ => Vec::new(),
         };
@@ -302,8 +305,8 @@ impl Disk {
         if name.root().is_some() {
             lock::allow_extended(&handle);
         }
-        if lock == Lock::Exclusive && !matches!(name, Name::Disk(_)) {
-            if !lock::lock(&handle, &name)? {
+        if lock != Lock::Shared && !matches!(name, Name::Disk(_)) {
+            if !lock::lock(&handle, &name, write, lock == Lock::Forced)? {
                 notes.push(format!("{} knows no lock: nothing keeps others out", device.path.display()));
             } else if write {
                 let _ = handle.hold(Hold::Dismount);
@@ -451,7 +454,6 @@ fn not_opened(name: &Name, error: io::Error) -> Error {
             let who =
                 if who.is_empty() { "by whom could not be found out".to_owned() } else { who.join("; ") };
             Error::refused(format!("another program has locked {shown}: {who}"))
-                .because(error)
                 .advise("wait until it has ended, or end it")
         }
         _ => Error::io(format!("opening {shown}"), error),

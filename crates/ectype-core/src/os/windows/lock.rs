@@ -6,73 +6,59 @@
 //! ```
 
 use super::control::{Access, DeviceHandle};
-use super::holders;
 use super::survey::Volume;
+use super::{holders, host};
 use crate::error::{Error, Result};
+use crate::os::nt::code;
 use crate::os::nt::names::Name;
-use crate::os::nt::request::{Asking, Hold, Holding, Query};
-use crate::os::nt::{code, is_unknown};
+use crate::os::nt::request::{Asking, Hold, Holding, Query, locked};
 use std::time::Duration;
 
-/// A lock is asked for so often: whoever looks at a new medium lets go soon.
-const TRIES: usize = 10;
+/// Between two tries; whoever looks at a new medium lets go soon.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Locks a volume through the handle by which it will be used. False where the system knows no such lock.
-pub(super) fn lock(handle: &impl Holding, volume: &Name) -> Result<bool> {
-    locked(handle, PAUSE, |last| in_use(volume, last))
-}
-
-fn locked(
-    handle: &impl Holding,
-    pause: Duration,
-    in_use: impl FnOnce(std::io::Error) -> Error,
-) -> Result<bool> {
-    let mut tries = 0;
-    loop {
-        match handle.hold(Hold::Lock) {
-            Ok(()) => return Ok(true),
-            Err(error) if is_unknown(&error) => return Ok(false),
-            Err(error) => {
-                tries += 1;
-                if tries == TRIES {
-                    return Err(in_use(error));
-                }
-                std::thread::sleep(pause);
-            }
-        }
-    }
+/// Locks a volume through the handle by which it will be used, to be written or read. With `force`, whoever still has files
+/// open on it loses them. False where the system knows no such lock.
+pub(super) fn lock(handle: &impl Holding, volume: &Name, write: bool, force: bool) -> Result<bool> {
+    locked(handle, PAUSE, force).map_err(|error| in_use(volume, write, error))
 }
 
 /// The refusal of a volume that others use: who, as far as that can be found out.
-fn in_use(volume: &Name, error: std::io::Error) -> Error {
+fn in_use(volume: &Name, write: bool, error: std::io::Error) -> Error {
     let shown = volume.device();
     if !matches!(error.raw_os_error(), Some(code::ACCESS_DENIED | code::SHARING_VIOLATION)) {
         return Error::io(format!("locking {shown}"), error);
     }
     let who = holders::of_volume(volume);
     let who = if who.is_empty() { "by whom could not be found out".to_owned() } else { who.join("; ") };
-    Error::refused(format!("{shown} is in use: {who}"))
+    let error = Error::refused(format!("{shown} is in use: {who}"))
         .advise("close the programs and windows that use it, and run the same command again")
-        .advise("or take it as it is, torn where it changes:  --consistency none")
+        .advise("or take it from them; what they have not saved is lost:  --unmount");
+    match write {
+        true => error,
+        false => error.advise("or take it as it is, torn where it changes:  --consistency none"),
+    }
 }
 
-/// Opens and locks every one of these volumes, and with `dismount` makes their file systems let go.
-pub(super) fn lock_all(volumes: &[&Volume], dismount: bool) -> Result<Vec<DeviceHandle>> {
+/// Opens and locks every one of these volumes, and where their disk is to be written makes their file systems let go.
+pub(super) fn lock_all(volumes: &[&Volume], write: bool, force: bool) -> Result<Vec<DeviceHandle>> {
     let mut held = Vec::new();
     for volume in volumes {
         let name = volume.shown();
-        let access = if dismount { Access::ReadWrite } else { Access::Read };
+        let access = if write { Access::ReadWrite } else { Access::Read };
         // What cannot be opened is offline or without a medium, and nobody uses it.
         let handle = match DeviceHandle::open(&volume.name.device(), access) {
             Ok(handle) => handle,
             Err(error) if error.raw_os_error() == Some(code::ACCESS_DENIED) => {
-                return Err(in_use(&name, error));
+                return Err(match host::is_privileged() {
+                    true => in_use(&name, write, error),
+                    false => Error::io(format!("opening {}", name.device()), error),
+                });
             }
             Err(_) => continue,
         };
-        lock(&handle, &name)?;
-        if dismount {
+        lock(&handle, &name, write, force)?;
+        if write {
             let _ = handle.hold(Hold::Dismount);
         }
         held.push(handle);
@@ -83,41 +69,4 @@ pub(super) fn lock_all(volumes: &[&Volume], dismount: bool) -> Result<Vec<Device
 /// Lets a volume's handle reach what lies behind its file system. Elsewhere the request is not known, and not needed.
 pub(super) fn allow_extended(handle: &DeviceHandle) {
     let _ = handle.ask(Query::AllowExtended, &[], &mut []);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io;
-    use std::sync::Mutex;
-
-    /// A volume that refuses its lock so often, with this answer.
-    struct Busy(Mutex<usize>, i32);
-
-    impl Holding for Busy {
-        fn hold(&self, hold: Hold) -> io::Result<()> {
-            assert_eq!(hold, Hold::Lock);
-            let mut left = self.0.lock().unwrap();
-            match left.checked_sub(1) {
-                Some(less) => {
-                    *left = less;
-                    Err(io::Error::from_raw_os_error(self.1))
-                }
-                None => Ok(()),
-            }
-        }
-    }
-
-    fn asked(refusals: usize, answer: i32) -> Option<bool> {
-        let told = |_| Error::refused("in use");
-        locked(&Busy(Mutex::new(refusals), answer), Duration::ZERO, told).ok()
-    }
-
-    #[test]
-    fn a_lock_is_asked_for_ten_times() {
-        assert_eq!(asked(0, code::ACCESS_DENIED), Some(true));
-        assert_eq!(asked(9, code::ACCESS_DENIED), Some(true));
-        assert_eq!(asked(10, code::ACCESS_DENIED), None);
-        assert_eq!(asked(1, code::NOT_SUPPORTED), Some(false));
-    }
 }

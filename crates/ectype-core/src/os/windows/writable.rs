@@ -99,8 +99,8 @@ impl WritableDisk {
     ///
     /// # Errors
     /// Those of [`Disk::open`].
-    pub fn open(device: &Device) -> Result<WritableDisk> {
-        let disk = Disk::open_for(device, Lock::Exclusive, true)?;
+    pub fn open(device: &Device, lock: Lock) -> Result<WritableDisk> {
+        let disk = Disk::open_for(device, lock, true)?;
         let node = Node(Arc::clone(disk.handle()));
         Ok(WritableDisk { disk: Arc::new(disk), node })
     }

@@ -37,8 +37,8 @@ pub fn note(folder: &Path, set: Id, image: &str) -> Option<Note> {
     let note = Note { path, file: Some(file) };
     let file = note.file.as_ref()?;
     let is_ours = file.lock().ok()?;
-    let first: String = image.chars().filter(|c| !c.is_control()).collect();
-    file.write_at(format!("{first}\n").as_bytes(), 0).ok()?;
+    let line: String = image.chars().filter(|c| !c.is_control()).collect();
+    file.write_at(format!("{line}\n").as_bytes(), 0).ok()?;
     is_ours.then_some(note)
 }
 

@@ -406,13 +406,13 @@ impl Set {
 
     /// Tells the writers that the backup is over; what they answer is worth a line and no more, as what was read is read. The
     /// snapshots stay until this is dropped.
-    pub fn complete(&mut self, clock: &dyn Clock) -> Vec<String> {
-        let waiting = Waiting { clock, stop: &|| false };
+    pub fn complete(&mut self, clock: &dyn Clock, stop: &dyn Fn() -> bool) -> Vec<String> {
+        let waiting = Waiting { clock, stop };
         let mut notes = Vec::new();
-        let ended = waiting
-            .step(&mut *self.requester, Step::BackupComplete)
-            .and_then(|()| waiting.check_writers(&mut *self.requester, Step::BackupComplete, &mut notes));
-        self.is_complete = true;
+        let told = waiting.step(&mut *self.requester, Step::BackupComplete);
+        self.is_complete = told.is_ok();
+        let ended =
+            told.and_then(|()| waiting.check_writers(&mut *self.requester, Step::BackupComplete, &mut notes));
         match ended {
             Ok(()) => {}
             Err(Trouble::Failed { writers, .. }) if !writers.is_empty() => {
@@ -421,7 +421,7 @@ impl Set {
             Err(Trouble::Failed { code, call, .. }) => {
                 notes.push(format!("the end of the backup could not be told: {} in {call}", in_words(code)));
             }
-            Err(_) => notes.push("the end of the backup could not be told in time".to_owned()),
+            Err(_) => notes.push("the end of the backup was not waited for".to_owned()),
         }
         notes
     }

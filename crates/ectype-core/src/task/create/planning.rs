@@ -93,8 +93,8 @@ pub(super) fn spec(
         subformat: options.subformat.clone().unwrap_or_default(),
         compression: options.compress.as_ref().map(|compress| compress.kind.clone()).unwrap_or_default(),
         level: options.compress.as_ref().and_then(|compress| compress.level),
-        id: fresh_id(),
-        created: jiff::Timestamp::now().as_second().try_into().unwrap_or(0),
+        id: options.epoch.map_or_else(fresh_id, |epoch| repeatable_id(epoch, geometry.size, image)),
+        created: options.epoch.unwrap_or_else(|| jiff::Timestamp::now().as_second().try_into().unwrap_or(0)),
         parent: match (&options.base, base) {
             (Some(path), Some(base)) => Some(parent(path, &**base, image)?),
             _ => None,
@@ -203,6 +203,16 @@ fn fresh_id() -> [u8; 16] {
     for half in id.chunks_mut(8) {
         half.copy_from_slice(&RandomState::new().hash_one(std::process::id()).to_ne_bytes());
     }
+    id
+}
+
+/// A number that an image of this name, size and time has each time, and that others are unlikely to have.
+fn repeatable_id(epoch: u64, size: u64, image: &Path) -> [u8; 16] {
+    let name = image.file_name().unwrap_or_default().as_encoded_bytes();
+    let mut hash = blake3::Hasher::new_derive_key("ectype image id");
+    hash.update(&epoch.to_le_bytes()).update(&size.to_le_bytes()).update(name);
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash.finalize().as_bytes()[..16]);
     id
 }
 

@@ -10,8 +10,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const MIB: usize = PIECE as usize;
-const EIO: i32 = 5;
-const ENODEV: i32 = 19;
+/// A failed read or write: ERROR_IO_DEVICE on Windows.
+const EIO: i32 = if cfg!(windows) { 1117 } else { 5 };
+/// A device that is gone: ERROR_DEVICE_NOT_CONNECTED on Windows.
+const ENODEV: i32 = if cfg!(windows) { 1167 } else { 19 };
 
 /// A device in memory.
 struct Memory {

@@ -38,9 +38,9 @@ impl Script {
 #[derive(Clone)]
 struct Scripted(Arc<Script>);
 
-struct Step1(Arc<Script>, Step);
+struct ScriptedStep(Arc<Script>, Step);
 
-impl Pending for Step1 {
+impl Pending for ScriptedStep {
     fn wait(&mut self, _: Duration) -> Reply<bool> {
         if self.0.hangs == Some(self.1) && self.0.count("Cancel") == 0 {
             return Ok(false);
@@ -75,7 +75,7 @@ impl Requester for Scripted {
         self.0.call("SetBackupState")
     }
     fn begin(&mut self, step: Step) -> Reply<Box<dyn Pending>> {
-        Ok(Box::new(Step1(Arc::clone(&self.0), step)))
+        Ok(Box::new(ScriptedStep(Arc::clone(&self.0), step)))
     }
     fn free_metadata(&mut self) -> Reply<()> {
         self.0.call("FreeWriterMetadata")

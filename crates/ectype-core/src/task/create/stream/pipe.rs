@@ -9,6 +9,7 @@
 use crate::error::again;
 use crate::extent::Extent;
 use crate::io::{ReadAt, WriteAt};
+use crate::os::file::numbers;
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -74,7 +75,7 @@ impl Pipe {
     /// Sends what is written down `out`, until the end, or until `stop` is true, or at most `until` then.
     pub(super) fn start(out: File, stop: Arc<AtomicBool>, until: Option<Instant>) -> io::Result<Pipe> {
         // A file tells only then that its disk took it.
-        let settle = |out: &File| if out.metadata()?.is_file() { out.sync_all() } else { Ok(()) };
+        let settle = |out: &File| if numbers(out).is_some() { out.sync_all() } else { Ok(()) };
         Pipe::down(out, settle, End { stop, until })
     }
 
