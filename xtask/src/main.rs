@@ -12,6 +12,7 @@ mod rust_source;
 mod test;
 mod tidy;
 mod wine;
+mod wine_devices;
 
 use std::process::ExitCode;
 
