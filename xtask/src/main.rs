@@ -13,6 +13,7 @@ mod test;
 mod tidy;
 mod vss;
 mod wine;
+mod wine_devices;
 
 use std::process::ExitCode;
 

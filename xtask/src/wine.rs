@@ -5,7 +5,7 @@
 
 use crate::random::Random;
 use crate::test::{Tally, counted};
-use crate::{Result, packages, run};
+use crate::{Result, packages, run, wine_devices};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,12 +13,13 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 pub(crate) const HELP: &str = "\
-cargo xtask wine [--install] [NAME...]
+cargo xtask wine [--install] [--compare] [NAME...]
 
 Builds the tests for x86_64-pc-windows-gnu and runs them under Wine, then makes images of the same files with the Linux and with
 the Windows program and compares them byte for byte. What is skipped there is listed, and how much that may be is bounded.
 
   --install   install the Debian packages of the group wine first
+  --compare   no tests, only the comparison, of files and of devices
   NAME        only tests whose name has this in it, and no comparison";
 
 const TARGET: &str = "x86_64-pc-windows-gnu";
@@ -65,6 +66,12 @@ pub(crate) struct Wine {
 pub(crate) fn main(args: &[String]) -> Result {
     if args.iter().any(|arg| arg == "--install") {
         packages::install(&["wine"])?;
+    }
+    if args.iter().any(|arg| arg == "--compare") {
+        let wine = Wine::new()?;
+        let compared = wine.compare();
+        let _ = run::run(wine.env(&mut Command::new(WINESERVER)).arg("-k"));
+        return compared;
     }
     let names: Vec<String> = args.iter().filter(|arg| *arg != "--install").cloned().collect();
     wine(&names)
@@ -267,7 +274,7 @@ impl Wine {
         }
         same(&linux.join("disc.iso.sha256"), &windows.join("disc.iso.sha256"))?;
         println!("wine: {} images are the same on both systems, {bytes} bytes", IMAGES.len());
-        Ok(())
+        wine_devices::check(&self.home, &self.home.join("prefix"), &ours, &theirs)
     }
 }
 

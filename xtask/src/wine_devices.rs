@@ -3,6 +3,7 @@
 //!
 //! Wine tells no size of it and knows no lock, extents or disks: those are answered from recorded replies in the unit tests.
 
+use crate::random::Random;
 use crate::{Result, run};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -82,9 +83,10 @@ pub(crate) fn check(
 fn content(seed: u64) -> Vec<u8> {
     let mut bytes = vec![0; (20 << 20) + 3 * 512];
     let end = bytes.len();
-    crate::random::fill(&mut bytes[..5 << 20], seed);
-    crate::random::fill(&mut bytes[9 << 20..(9 << 20) + 70_000], seed + 1);
-    crate::random::fill(&mut bytes[end - 512..], seed + 2);
+    let mut random = Random(seed);
+    random.fill(&mut bytes[..5 << 20]);
+    random.fill(&mut bytes[9 << 20..(9 << 20) + 70_000]);
+    random.fill(&mut bytes[end - 512..]);
     bytes
 }
 
@@ -122,7 +124,10 @@ fn refusals(windows: &Path, theirs: &dyn Fn() -> Command) -> Result {
         let output = command.args(*args).current_dir(windows).output().map_err(|error| error.to_string())?;
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         if output.status.code() != Some(*code) || !told.contains(word) {
-            return Err(format!("ectype {shown}: {:?} instead of {code}, or without {word:?}:\n{told}", output.status));
+            return Err(format!(
+                "ectype {shown}: {:?} instead of {code}, or without {word:?}:\n{told}",
+                output.status
+            ));
         }
     }
     println!("wine: {} refusals", REFUSED.len());

@@ -28,7 +28,7 @@ pub fn find(name: &str) -> Option<PathBuf> {
     let system: &[&str] = if cfg!(unix) { &SYSTEM_FOLDERS } else { &[] };
     std::env::split_paths(&path)
         .chain(system.iter().map(PathBuf::from))
-        .map(|folder| folder.join(name).with_extension(std::env::consts::EXE_EXTENSION))
+        .map(|folder| folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
         .find(|file| file.is_file())
 }
 

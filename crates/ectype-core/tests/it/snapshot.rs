@@ -379,6 +379,28 @@ fn an_image_is_the_snapshots_over_the_disk() {
     assert_eq!(fs::read_dir(scripted.0.folder.join("notes")).unwrap().count(), 0);
 }
 
+/// The policy: a disk that stays and that somebody uses is read from snapshots; one that can be held is held.
+#[test]
+fn a_disk_that_cannot_be_held_is_read_from_snapshots() {
+    use std::os::unix::fs::OpenOptionsExt;
+    const O_EXCL: i32 = 0o200;
+    let Some((_folder, scripted)) = machine(Script::default()) else { return };
+    let by_policy = || Options { consistency: None, ..options(&scripted, "a.img") };
+    assert_eq!(prepare(by_policy()).unwrap().plan().consistency, Consistency::Lock);
+    let user = fs::OpenOptions::new().read(true).custom_flags(O_EXCL).open(scripted.0.disk.path()).unwrap();
+    let prepared = prepare(by_policy()).unwrap();
+    assert_eq!(prepared.plan().consistency, Consistency::Snapshot);
+    let why = &prepared.plan().why;
+    assert!(
+        why.iter().any(|why| why.contains("in use")) && !why.iter().any(|why| why.contains("exclusively"))
+    );
+    drop(prepared);
+    // Who insists on a lock gets none.
+    let locked = Options { consistency: Some(Consistency::Lock), ..options(&scripted, "a.img") };
+    assert_eq!(prepare(locked).err().unwrap().kind(), Kind::Refused);
+    drop(user);
+}
+
 #[test]
 fn who_has_no_snapshot_is_held_and_marked() {
     for holds in [true, false] {

@@ -43,7 +43,7 @@ impl Referee {
     }
 
     /// Every duty was done: no deviation, nothing held. Another one may follow.
-    pub(crate) fn is_content(self) {
+    pub(crate) fn dismiss_content(self) {
         let log = self.log();
         let deviations: Vec<&String> = log.iter().filter(|line| line.starts_with("DEVIATION")).collect();
         assert!(deviations.is_empty(), "{deviations:#?} in {log:#?}");

@@ -61,7 +61,7 @@ fn a_set_is_made_read_and_released() {
     set.check().unwrap();
     drop(set);
     assert_eq!(referee.count("call CreateVssBackupComponents"), 1);
-    referee.is_content();
+    referee.dismiss_content();
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_set_that_is_given_up_is_aborted() {
     let (made, _) = attempt(&volumes, &Fast::new(), &|| false);
     drop(made.unwrap());
     assert_eq!(referee.count("call AbortBackup"), 1);
-    referee.is_content();
+    referee.dismiss_content();
 }
 
 /// Errors that no other try mends, at every call: told with the call's name, and nothing is left.
@@ -96,7 +96,7 @@ fn what_lasts_is_refused_at_every_call() {
             assert!(text.contains(words) && text.contains(call), "{call} {code}: {text}");
             assert!(error.advice().iter().any(|line| line.contains("elevated") || line.contains("none")));
             assert!(told.is_empty());
-            referee.is_content();
+            referee.dismiss_content();
         }
         for step in STEPS {
             let folder = folder();
@@ -106,7 +106,7 @@ fn what_lasts_is_refused_at_every_call() {
             let (made, _) = attempt(&volumes, &Fast::new(), &|| false);
             let text = made.err().unwrap_or_else(|| panic!("{step} {code}")).to_string();
             assert!(text.contains(words) && text.contains(step), "{step} {code}: {text}");
-            referee.is_content();
+            referee.dismiss_content();
         }
     }
 }
@@ -140,7 +140,7 @@ fn what_passes_is_tried_again_with_another_requester() {
         assert!(set.complete(&clock, &|| false).is_empty());
         drop(set);
         assert_eq!(referee.count("call CreateVssBackupComponents"), times + 1, "{rule} {code}");
-        referee.is_content();
+        referee.dismiss_content();
     }
     for (rule, code) in [
         ("fails DoSnapshotSet", "80042314"),
@@ -156,7 +156,7 @@ fn what_passes_is_tried_again_with_another_requester() {
         if rule.contains("Sql") {
             assert!(text.contains("SqlServerWriter") && text.contains("freeze"), "{text}");
         }
-        referee.is_content();
+        referee.dismiss_content();
     }
 }
 
@@ -173,14 +173,14 @@ fn a_writer_that_fails_for_good_is_named() {
     assert!(text.contains("0x800423f4"), "{text}");
     assert!(error.advice().iter().any(|line| line.contains("vssadmin list writers")));
     assert!(told.is_empty());
-    referee.is_content();
+    referee.dismiss_content();
     // Where the making fails, who was at fault is asked.
     let folder = self::folder();
     let rules = ["ill SqlServerWriter PrepareForBackup 1 800423f0 99", "fails DoSnapshotSet 80042315 99"];
     let Some((referee, volumes, ..)) = two(&folder, &rules) else { return };
     let (made, _) = attempt(&volumes, &Fast::new(), &|| false);
     assert!(made.err().unwrap().to_string().contains("talking to the writers failed"));
-    referee.is_content();
+    referee.dismiss_content();
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_writer_that_fails_at_the_end_is_worth_a_line() {
     let notes = set.complete(&Fast::new(), &|| false);
     assert!(notes.len() == 1 && notes[0].contains("SqlServerWriter"), "{notes:?}");
     drop(set);
-    referee.is_content();
+    referee.dismiss_content();
     for rule in ["fail BackupComplete 80042302 9", "fails BackupComplete 80042315 9"] {
         let folder = self::folder();
         let Some((referee, volumes, ..)) = two(&folder, &[rule]) else { return };
@@ -203,7 +203,7 @@ fn a_writer_that_fails_at_the_end_is_worth_a_line() {
         let mut set = made.unwrap().set.unwrap();
         assert_eq!(set.complete(&Fast::new(), &|| false).len(), 1);
         drop(set);
-        referee.is_content();
+        referee.dismiss_content();
     }
     // An interrupt is heard there too.
     let folder = self::folder();
@@ -214,7 +214,7 @@ fn a_writer_that_fails_at_the_end_is_worth_a_line() {
     let mut set = made.unwrap().set.unwrap();
     assert_eq!(set.complete(&Fast::new(), &|| signal.exists()).len(), 1);
     drop(set);
-    referee.is_content();
+    referee.dismiss_content();
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn who_cannot_take_part_is_left_out_and_the_set_made_anew() {
     assert_eq!(set.snapshots.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [0, 2]);
     set.complete(&Fast::new(), &|| false);
     drop(set);
-    referee.is_content();
+    referee.dismiss_content();
 
     for rule in [
         "fail AddToSnapshotSet 8004230e 1",
@@ -260,7 +260,7 @@ fn who_cannot_take_part_is_left_out_and_the_set_made_anew() {
         assert!(told.is_empty());
         set.complete(&Fast::new(), &|| false);
         drop(set);
-        referee.is_content();
+        referee.dismiss_content();
     }
     // Room for nobody's.
     let folder = self::folder();
@@ -269,7 +269,7 @@ fn who_cannot_take_part_is_left_out_and_the_set_made_anew() {
     let made = made.unwrap();
     assert!(made.set.is_none());
     assert_eq!(made.left_out.len(), 2);
-    referee.is_content();
+    referee.dismiss_content();
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn an_interrupt_is_heard_in_every_step() {
         let (made, _) = attempt(&volumes, &Fast::new(), &|| signal.exists());
         assert_eq!(made.err().unwrap().kind(), Kind::Cancelled, "{step}");
         assert!(referee.log().contains(&format!("cancelled {step}")));
-        referee.is_content();
+        referee.dismiss_content();
     }
     // And between two tries.
     let folder = folder();
@@ -290,7 +290,7 @@ fn an_interrupt_is_heard_in_every_step() {
     let clock = Fast::new();
     let (made, _) = attempt(&volumes, &clock, &|| clock.waited() > Duration::from_secs(5));
     assert_eq!(made.err().unwrap().kind(), Kind::Cancelled);
-    referee.is_content();
+    referee.dismiss_content();
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn a_snapshot_that_is_lost_is_gone_and_no_damage() {
     assert_eq!(error.kind(), Kind::Gone, "{error}");
     assert!(error.to_string().contains("gave it up"), "{error}");
     drop(set);
-    referee.is_content();
+    referee.dismiss_content();
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn what_is_there_is_listed_and_removed() {
     assert_eq!(set.check().unwrap_err().kind(), Kind::Gone);
     set.complete(&Fast::new(), &|| false);
     drop(set);
-    referee.is_content();
+    referee.dismiss_content();
 }
 
 /// That it judges: what comes out of order, or unnamed, it says.

@@ -123,7 +123,7 @@ fn a_disk_in_use_becomes_the_snapshots_over_the_disk() {
     let record = Record::of(&folder.join("a.img")).unwrap().unwrap();
     assert_eq!(record.plan.consistency, "snapshot");
     assert_eq!(record.plan.parts.iter().filter(|part| part.instant).count(), 2);
-    referee.is_content();
+    referee.dismiss_content();
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn who_cannot_take_part_is_read_from_its_volume() {
     assert!(fs::read(folder.join("a.img")).unwrap() == expected);
     let part = outcome.plan.parts.iter().find(|part| part.offset == SECOND.offset).unwrap();
     assert_eq!((&*part.from, part.instant), ("volume", false));
-    referee.is_content();
+    referee.dismiss_content();
 }
 
 #[test]
@@ -148,13 +148,13 @@ fn lost_and_refused_leave_nothing_held() {
     let Ended::Stopped(error) = &outcome.status else { panic!("{:?}", outcome.status) };
     assert_eq!(error.kind(), Kind::Gone, "{error}");
     assert!(outcome.unreadable.is_empty());
-    referee.is_content();
+    referee.dismiss_content();
     let rule = "ill\tSqlServerWriter\tDoSnapshotSet\t9\t800423f4\t99".to_owned();
     let Some((referee, folder, _)) = machine(&[rule]) else { return };
     let error = prepare(options(&folder)).unwrap().run(&Watch::new()).unwrap_err();
     assert!(error.to_string().contains("SqlServerWriter"), "{error}");
     assert!(!folder.join("a.img").exists() && !folder.join("a.img.state").exists());
-    referee.is_content();
+    referee.dismiss_content();
 }
 
 /// Run by another test as a process of its own, which is killed.
@@ -196,5 +196,5 @@ fn what_a_killed_run_left_is_found_and_removed() {
     assert!(found[0].image.ends_with("a.img"), "{found:?}");
     found[0].remove(&Own).unwrap();
     assert_eq!(left(&Own), []);
-    referee.is_content();
+    referee.dismiss_content();
 }

@@ -66,8 +66,14 @@ fn library() -> Option<Library> {
         let address = |name: PCSTR| unsafe { GetProcAddress(module, name) };
         let create = address(s!("CreateVssBackupComponentsInternal"))?;
         let free = address(s!("VssFreeSnapshotPropertiesInternal"))?;
+        type Address = unsafe extern "system" fn() -> isize;
         // SAFETY: these are the functions' types, as the metadata of Windows has them.
-        Some(unsafe { Library { create: mem::transmute(create), free_properties: mem::transmute(free) } })
+        Some(unsafe {
+            Library {
+                create: mem::transmute::<Address, CreateVssBackupComponentsInternal>(create),
+                free_properties: mem::transmute::<Address, VssFreeSnapshotPropertiesInternal>(free),
+            }
+        })
     })
 }
 
