@@ -54,9 +54,9 @@ const LEFT_OUT: &[(&str, &[&str])] = &[
 ];
 
 /// More tests than this may not be skipped for what they need: what vanishes must be seen.
-const MOST_SKIPPED: u64 = 400;
+const MOST_SKIPPED: u64 = 190;
 /// Fewer tests than this may not pass.
-const FEWEST_PASSED: u64 = 1;
+const FEWEST_PASSED: u64 = 380;
 
 /// A Wine of our own: its files under `target/wine`, its server, its environment.
 pub(crate) struct Wine {
@@ -68,7 +68,7 @@ pub(crate) fn main(args: &[String]) -> Result {
         packages::install(&["wine"])?;
     }
     if args.iter().any(|arg| arg == "--compare") {
-        let wine = Wine::new()?;
+        let wine = Wine::at("target/wine")?;
         let compared = wine.compare();
         let _ = run::run(wine.env(&mut Command::new(WINESERVER)).arg("-k"));
         return compared;
@@ -80,7 +80,7 @@ pub(crate) fn main(args: &[String]) -> Result {
 /// Runs the tests whose names have one of `names` in them; without one all, and the comparison.
 pub(crate) fn wine(names: &[String]) -> Result {
     let wine = Wine::at("target/wine")?;
-    let tested = wine.tests(names);
+    let tested = wine.tests(names).inspect_err(|error| eprintln!("wine: {error}"));
     let compared = if names.is_empty() { wine.compare() } else { Ok(()) };
     // Only ours: every prefix has a server of its own.
     let _ = run::run(wine.env(&mut Command::new(WINESERVER)).arg("-k"));
@@ -269,7 +269,10 @@ impl Wine {
             let image = args[args.len() - 1];
             bytes += same(&linux.join(image), &windows.join(image))?;
             // And each believes what the other recorded.
-            run::output(theirs().args(["verify", "-q"]).arg(image).current_dir(&linux))?;
+            // This Wine gives no full name of what lies so deep (GetFinalPathNameByHandle).
+            if image != DEEPER {
+                run::output(theirs().args(["verify", "-q"]).arg(image).current_dir(&linux))?;
+            }
             run::output(ours().args(["verify", "-q"]).arg(image).current_dir(&windows))?;
         }
         same(&linux.join("disc.iso.sha256"), &windows.join("disc.iso.sha256"))?;

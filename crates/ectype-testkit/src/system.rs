@@ -109,12 +109,12 @@ pub fn give_to(path: impl AsRef<Path>, owner: u32) -> io::Result<()> {
     unreachable!("{} {owner}", path.as_ref().display());
 }
 
-/// A name of any bytes. Unix only.
+/// A name of these bytes; of any on Unix, of UTF-8 elsewhere.
 pub fn name_of(bytes: &[u8]) -> &OsStr {
     #[cfg(unix)]
     return std::os::unix::ffi::OsStrExt::from_bytes(bytes);
     #[cfg(not(unix))]
-    unreachable!("{bytes:?}");
+    OsStr::new(std::str::from_utf8(bytes).expect("a name in UTF-8"))
 }
 
 /// Opens a file or device for reading, with flags of `open(2)`. Unix only.

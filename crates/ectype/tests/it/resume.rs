@@ -34,6 +34,10 @@ fn interrupted(dir: &Path, args: &[&str], map: &str, signal: &str) -> (Said, boo
             run.signal(signal);
             break;
         }
+        if cfg!(windows) {
+            // A file that is always open somewhere is never replaced there.
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
     let said = run.wait();
     let early = said.code != Some(0);
