@@ -79,7 +79,7 @@ pub(crate) fn main(args: &[String]) -> Result {
 
 /// Runs the tests whose names have one of `names` in them; without one all, and the comparison.
 pub(crate) fn wine(names: &[String]) -> Result {
-    let wine = Wine::at("target/wine")?;
+    let wine = Wine::new()?;
     let tested = wine.tests(names);
     let compared = if names.is_empty() { wine.compare() } else { Ok(()) };
     // Only ours: every prefix has a server of its own.
@@ -93,6 +93,10 @@ pub(crate) fn spelled(path: &Path) -> String {
 }
 
 impl Wine {
+    pub(crate) fn new() -> Result<Wine> {
+        Wine::at("target/wine")
+    }
+
     /// One whose files lie in this folder of the workspace.
     pub(crate) fn at(folder: &str) -> Result<Wine> {
         if !Path::new(WINE).is_file() {
