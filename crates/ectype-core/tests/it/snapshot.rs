@@ -13,7 +13,7 @@ use ectype_core::os::{Device, Found, Lock};
 use ectype_core::proof::record::{PartFacts, Record};
 use ectype_core::source::snapshot::{System, left};
 use ectype_core::task::create::{Ended, Options, prepare};
-use ectype_core::task::open::Consistency;
+use ectype_core::task::open::{Consistency, Images, open_image};
 use ectype_core::watch::Watch;
 use ectype_core::{Error, Extent, Kind, Result, image};
 use ectype_testkit::need::{self, LoopDevice};
@@ -112,7 +112,9 @@ impl System for Scripted {
     }
 
     fn volume_of(&self, path: &Path) -> Option<String> {
-        path.to_string_lossy().contains("imaged").then(|| name(2))
+        let shown = path.to_string_lossy();
+        let is_first = shown.starts_with("/dev/loop") && shown.ends_with("p1");
+        if is_first { Some(name(1)) } else { shown.contains("imaged").then(|| name(2)) }
     }
 
     fn notes(&self) -> Option<PathBuf> {
@@ -377,6 +379,45 @@ fn an_image_is_the_snapshots_over_the_disk() {
     assert_eq!((scripted.0.said("BackupComplete"), scripted.0.said("abort")), (1, 0));
     assert_eq!(scripted.0.said("release"), 1);
     assert_eq!(fs::read_dir(scripted.0.folder.join("notes")).unwrap().count(), 0);
+}
+
+/// A volume by itself: its snapshot alone, and the table around it where the image is to attach.
+#[test]
+fn a_volume_is_read_from_its_own_snapshot() {
+    let Some((_folder, scripted)) = machine(Script::default()) else { return };
+    if !need::tools(&["partx", "addpart"]) {
+        return;
+    }
+    // One partition, where the first volume lies; the kernel need not know any table for it.
+    let parted = LoopDevice::attach(&scripted.0.file(), &[]).unwrap();
+    let numbers = ["1".to_owned(), (FIRST.offset / 512).to_string(), (FIRST.len / 512).to_string()];
+    let added = need::command("addpart").arg(parted.path()).args(numbers).status();
+    let volume = PathBuf::from(format!("{}p1", parted.path().display()));
+    if !need::kernel(
+        added.is_ok_and(|added| added.success()) && volume.exists(),
+        "partitions of loop devices",
+    ) {
+        return;
+    }
+    let before = fs::read(scripted.0.file()).unwrap();
+    for (format, name) in [("raw", "v.img"), ("vhdx", "v.vhdx")] {
+        fs::write(scripted.0.file(), &before).unwrap();
+        parted.flush().unwrap();
+        let options =
+            Options { source: volume.clone(), format: image::named(format), ..options(&scripted, name) };
+        let prepared = prepare(options).unwrap();
+        assert_eq!((prepared.plan().scope, prepared.plan().consistency), ("volume", Consistency::Snapshot));
+        let outcome = prepared.run(&Watch::new()).unwrap();
+        assert!(matches!(outcome.status, Ended::Whole));
+        assert_eq!(told(&outcome.plan.parts), [(0, FIRST.len, "snapshot", true)]);
+        let opened = open_image(&scripted.0.folder.join(name), &Images::default()).unwrap();
+        let start = outcome.plan.wrapped.map_or(0, |wrapped| wrapped.offset);
+        assert_eq!(start > 0, format == "vhdx");
+        let mut content = vec![0; FIRST.len as usize];
+        opened.reader().unwrap().read_at(&mut content, start).unwrap();
+        assert_same(&content, &before[FIRST.offset as usize..FIRST.end() as usize]);
+        scripted.0.loops.lock().unwrap().clear();
+    }
 }
 
 /// The policy: a disk that stays and that somebody uses is read from snapshots; one that can be held is held.
