@@ -389,12 +389,12 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
     let how = (MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) as u32;
     // SAFETY: both names end with a zero.
     let done = unsafe { MoveFileExW(PCWSTR(wide_from.as_ptr()), PCWSTR(wide_to.as_ptr()), how) };
-    match done.as_bool() {
-        true => Ok(()),
-        // While somebody reads the old one only the newer call, which leaves it to him, replaces it.
-        false if is_in_use(&io::Error::last_os_error()) => std::fs::rename(from, to),
-        false => Err(io::Error::last_os_error()),
+    if done.as_bool() {
+        return Ok(());
     }
+    let error = io::Error::last_os_error();
+    // While somebody reads the old one only the newer call, which leaves it to him, replaces it.
+    if is_in_use(&error) { std::fs::rename(from, to) } else { Err(error) }
 }
 
 /// Virus scanners and indexers open what was just written, for a moment.
@@ -449,9 +449,138 @@ pub fn blame(error: &io::Error) -> Blame {
             | ERROR_NO_SUCH_DEVICE
             | ERROR_BAD_UNIT
             | ERROR_FILE_INVALID
-            | ERROR_UNRECOGNIZED_VOLUME
-            | ERROR_INVALID_HANDLE,
+            | ERROR_UNRECOGNIZED_VOLUME,
         ) => Blame::Gone,
         _ => Blame::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_allocated_is_data_and_the_rest_zeros() {
+        assert_eq!(content(0, 100, None), (Content::Zero, 100));
+        assert_eq!(content(10, 100, Some([40, 20])), (Content::Zero, 40));
+        assert_eq!(content(40, 100, Some([40, 20])), (Content::Data, 60));
+        // NTFS tells of whole units of 64 KiB, before the question and behind the end.
+        assert_eq!(content(50, 100, Some([0, 65536])), (Content::Data, 100));
+        assert_eq!(content(10, 100, Some([65536, 65536])), (Content::Zero, 100));
+        // Answers that make no sense are no knowledge.
+        assert_eq!(content(50, 100, Some([0, 20])), (Content::Data, 100));
+        assert_eq!(content(50, 100, Some([-1, 20])), (Content::Data, 100));
+        assert_eq!(content(50, 100, Some([0, i64::MAX])), (Content::Data, 100));
+    }
+
+    #[test]
+    fn bytes_are_written_read_and_made_zeros_anywhere() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, allocation) in [("sparse", Allocation::Sparse), ("dense", Allocation::Dense)] {
+            let path = dir.path().join(name);
+            let file = PlainFile::create_new(&path, allocation).unwrap();
+            assert!(allocation == Allocation::Sparse || !file.holds_holes());
+            file.set_size(4 << 20).unwrap();
+            file.write_at(&[7; 4096], 1 << 20).unwrap();
+            file.zero_at(Extent::new((1 << 20) + 1024, 1024)).unwrap();
+            file.zero_at(Extent::new(5 << 20, 10)).unwrap();
+            file.flush().unwrap();
+            assert_eq!(file.size(), (5 << 20) + 10);
+            let mut held = [1; 4096];
+            file.read_at(&mut held, 1 << 20).unwrap();
+            assert_eq!(held[..1024], [7; 1024]);
+            assert_eq!(held[1024..2048], [0; 1024]);
+            assert_eq!(held[2048..], [7; 2048]);
+            assert_eq!(file.read_some(&mut held, (5 << 20) + 4).unwrap(), 6);
+            assert!(file.read_at(&mut held, (5 << 20) + 4).is_err());
+            assert_eq!(file.content_at(1 << 20).unwrap().0, Content::Data);
+            let direct = PlainFile::open_direct(&path).unwrap();
+            let mut buffer = crate::os::buffer::Buffer::new(8192);
+            assert_eq!(direct.read_some(&mut buffer, 1 << 20).unwrap(), 8192);
+            assert_eq!(buffer[..1024], [7; 1024]);
+            file.drop_cache();
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_written_is_held_against_other_writers_and_read_by_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("image");
+        let first = PlainFile::create_new(&path, Allocation::Dense).unwrap();
+        let second = PlainFile::open_writable(&path, Allocation::Dense).unwrap_err();
+        assert_eq!(second.raw_os_error(), Some(ERROR_SHARING_VIOLATION));
+        first.write_at(b"here", 0).unwrap();
+        let mut seen = [0; 4];
+        PlainFile::open(&path).unwrap().read_at(&mut seen, 0).unwrap();
+        assert_eq!(&seen, b"here");
+        drop(first);
+        PlainFile::open_writable(&path, Allocation::Dense).unwrap();
+        assert!(PlainFile::create_new(&path, Allocation::Dense).is_err());
+        assert!(PlainFile::create_new(&dir.path().join("NUL"), Allocation::Dense).is_err());
+    }
+
+    #[test]
+    fn a_lock_keeps_others_out_and_not_from_reading() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        let first = PlainFile::open_or_create(&path).unwrap();
+        assert!(first.lock().unwrap());
+        first.write_at(b"here", 0).unwrap();
+        let second = PlainFile::open_or_create(&path).unwrap();
+        assert!(!second.lock().unwrap());
+        let mut seen = [0; 4];
+        second.read_at(&mut seen, 0).unwrap();
+        assert_eq!(&seen, b"here");
+        drop(first);
+        assert!(second.lock().unwrap());
+    }
+
+    #[test]
+    fn a_stamp_tells_files_and_states_of_a_file_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let [a, b] = ["a", "b"].map(|name| dir.path().join(name));
+        std::fs::write(&a, b"one").unwrap();
+        std::fs::write(&b, b"one").unwrap();
+        let of = |path: &Path| PlainFile::open(path).unwrap().stamp().unwrap();
+        assert_eq!(of(&a), of(&a));
+        assert_eq!(of(&a).device, of(&b).device);
+        assert_ne!(of(&a).inode, of(&b).inode);
+        assert_eq!(numbers(PlainFile::open(&a).unwrap().file()), Some((of(&a).device, of(&a).inode)));
+        let before = of(&a);
+        std::thread::sleep(Duration::from_millis(50));
+        std::fs::write(&a, b"two").unwrap();
+        assert_ne!(of(&a), before);
+        assert!(of(&a).changed_ns > 1_500_000_000_000_000_000, "{:?}", of(&a));
+        // A folder has one too: whether two names lie on one volume.
+        assert_eq!(of(dir.path()).device, before.device);
+        assert!(space(dir.path()).unwrap().available > 0);
+    }
+
+    #[test]
+    fn replacing_leaves_the_new_content_and_no_litter() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("d".repeat(120)).join("e".repeat(120)).join("f".repeat(120));
+        std::fs::create_dir_all(&deep).unwrap();
+        for folder in [dir.path(), &deep] {
+            let path = folder.join("record – Überprüfung");
+            replace(&path, b"one").unwrap();
+            replace(&path, b"two").unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        }
+        assert_eq!(std::fs::read_dir(&deep).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn errors_blame_the_medium_the_device_or_neither() {
+        let blamed = |code| blame(&io::Error::from_raw_os_error(code));
+        for code in [23, 27, 1117] {
+            assert_eq!(blamed(code), Blame::Medium, "{code}");
+        }
+        for code in [21, 34, 1110, 1112, 1167] {
+            assert_eq!(blamed(code), Blame::Gone, "{code}");
+        }
+        for code in [5, 32, 87, 112, 1392, 1393] {
+            assert_eq!(blamed(code), Blame::Other, "{code}");
+        }
     }
 }
