@@ -224,7 +224,6 @@ const IMAGES: &[&[&str]] = &[
     &["create", DEEP, DEEPER],
     &["convert", "dynamic.vhdx", "converted.qcow2"],
     &["convert", "zlib.qcow2", "converted.vhd"],
-    &["convert", DEEPER, "converted.img"],
 ];
 /// A length of no whole sectors, and a name that only Unicode has.
 const ODD: &str = "Größe ½ – 日本語 – 🙂.bin";

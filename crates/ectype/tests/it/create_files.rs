@@ -324,3 +324,22 @@ fn create_reads_again_when_told_to_verify() {
     assert_eq!(json["verified"]["equal"], true);
     assert_eq!(json["verified"]["compared"], 3 * MIB + 5);
 }
+
+#[test]
+fn with_a_moment_that_is_given_the_same_source_becomes_the_same_image() {
+    let made = |image: &str, epoch: Option<&str>| {
+        let dir = folder();
+        noisy(dir.path(), "source", MIB + 700, 16);
+        let mut run = command(dir.path());
+        run.args(["create", "source", image]);
+        run.env_remove("SOURCE_DATE_EPOCH").envs(epoch.map(|epoch| ("SOURCE_DATE_EPOCH", epoch)));
+        Running::start(run).wait().ends_with(0);
+        fs::read(dir.path().join(image)).unwrap()
+    };
+    for image in ["x.vhd", "x.vhdx", "x.qcow2", "x.vmdk"] {
+        assert!(made(image, Some("1764000000")) == made(image, Some("1764000000")), "{image}");
+    }
+    // Of chance, or of another moment, it is another.
+    assert!(made("x.vhdx", None) != made("x.vhdx", None));
+    assert!(made("x.vhdx", Some("1764000000")) != made("x.vhdx", Some("1764000001")));
+}
