@@ -93,10 +93,6 @@ pub(crate) fn spelled(path: &Path) -> String {
 }
 
 impl Wine {
-    pub(crate) fn new() -> Result<Wine> {
-        Wine::at("target/wine")
-    }
-
     /// One whose files lie in this folder of the workspace.
     pub(crate) fn at(folder: &str) -> Result<Wine> {
         if !Path::new(WINE).is_file() {
