@@ -3,6 +3,7 @@
 mod bench;
 mod bindings;
 mod ci;
+mod dist;
 mod fuzz;
 mod lab;
 mod packages;
@@ -32,6 +33,7 @@ cargo xtask VERB [ARGS]
   fuzz [TARGET]        fuzz the parsers, on stable Rust
   lab [NAME...]        the binary in a guest whose drives fail, vanish and lose power
   wine [NAME...]       the tests as Windows programs, under Wine
+  dist                 the programs that are given away, and their checksums
   bench [NAME...]      speed against the other tools, in one run
 
 cargo xtask VERB --help tells more.";
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         "wine" => (wine::HELP, wine::main),
         "bindings" => (bindings::HELP, bindings::main),
         "vss" => (vss::HELP, vss::main),
+        "dist" => (dist::HELP, dist::main),
         "bench" => (bench::HELP, bench::main),
         "" | "help" | "--help" | "-h" => {
             println!("{HELP}");
