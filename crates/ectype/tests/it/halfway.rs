@@ -1,6 +1,7 @@
 //! A restore that ends part-way, and what it says of the file that it overwrites.
 
 use crate::run::*;
+use ectype_core::error::word;
 use std::fs;
 
 #[test]
@@ -46,5 +47,8 @@ fn a_longer_file_is_shown_with_its_own_size_and_that_it_becomes_shorter() {
 fn a_folder_that_is_missing_is_named_with_the_way_to_make_it() {
     let dir = folder();
     noisy(dir.path(), "x.img", MIB, 24);
-    ectype(dir.path(), ["restore", "x.img", "no where/y"]).ends_with(1).says("mkdir -p 'no where'");
+    ectype(dir.path(), ["restore", "x.img", "no where/y"])
+        .ends_with(1)
+        .says("make it first:  mkdir")
+        .says(&word("no where".as_ref()));
 }

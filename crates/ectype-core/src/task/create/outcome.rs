@@ -122,7 +122,8 @@ mod tests {
     #[test]
     fn the_second_step_makes_what_was_asked_for() {
         let packing = |options: &Options| packing(options, Path::new("a b.img"), Path::new("c.qcow2"));
-        assert_eq!(packing(&Options::default()), "ectype convert --overwrite 'a b.img' c.qcow2");
+        let (image, base) = (word(Path::new("a b.img")), word(Path::new("my base.img")));
+        assert_eq!(packing(&Options::default()), format!("ectype convert --overwrite {image} c.qcow2"));
         let compress = |level| Some(Compress { kind: "zstd".into(), level });
         let options = Options {
             format: crate::image::named("qcow2"),
@@ -131,10 +132,11 @@ mod tests {
             base: Some("my base.img".into()),
             ..Options::default()
         };
-        let options_said = "--format qcow2 --subformat v3 --compress zstd:-3 --base 'my base.img'";
-        assert_eq!(packing(&options), format!("ectype convert --overwrite {options_said} 'a b.img' c.qcow2"));
+        let said = format!("--format qcow2 --subformat v3 --compress zstd:-3 --base {base}");
+        assert_eq!(packing(&options), format!("ectype convert --overwrite {said} {image} c.qcow2"));
         let options = Options { compress: compress(None), ..Options::default() };
-        assert_eq!(packing(&options), "ectype convert --overwrite --compress zstd 'a b.img' c.qcow2");
+        let said = "ectype convert --overwrite --compress zstd";
+        assert_eq!(packing(&options), format!("{said} {image} c.qcow2"));
     }
 
     #[test]
