@@ -461,6 +461,8 @@ fn a_comparing_run_whose_map_cannot_be_saved_is_compared_again() {
     drop(file);
     // A folder at the temporary name of the map: it cannot be written, as on a full disk.
     let blocked = dir.path().join("x.img.map.ectype-new");
+    // The run that was killed may have been about to give it the map's name.
+    let _ = fs::remove_file(&blocked);
     fs::create_dir(&blocked).unwrap();
     fs::write(blocked.join("filler"), "x").unwrap();
     assert_ne!(ectype(dir.path(), ["create", "source", "x.img"]).code, Some(0));
