@@ -405,12 +405,13 @@ fn what_the_image_does_not_give_becomes_zeros_and_is_told() {
 
 #[test]
 fn a_stop_tells_whether_everything_was_written_before() {
-    let bytes = noise(20 * MIB);
+    // More than is read ahead and in flight together: a write that is slow to begin cannot let all pass before the stop.
+    let bytes = noise(64 * MIB);
     for late in [false, true] {
-        let mut memory = Memory::new(20 * MIB, 512);
+        let mut memory = Memory::new(64 * MIB, 512);
         (memory.stops, memory.stops_late) = (Some(Arc::new(Watch::new())), late);
         let memory = Arc::new(memory);
-        let outcome = restore(Image::of(bytes.clone()), &memory, plan(), 20 * MIB);
+        let outcome = restore(Image::of(bytes.clone()), &memory, plan(), 64 * MIB);
         let Ended::Stopped(error) = &outcome.status else { panic!("{:?}", outcome.status) };
         assert_eq!((error.kind(), outcome.is_written), (Kind::Cancelled, late));
         assert_eq!(*memory.bytes.lock().unwrap() == bytes, late);
