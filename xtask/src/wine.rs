@@ -99,17 +99,17 @@ impl Wine {
             return Err(format!("{WINE} is not there: cargo xtask wine --install"));
         }
         let wine = Wine { home: run::root().join(folder) };
-        let shim = wine.home.join("shim");
-        fs::create_dir_all(&shim).map_err(|error| format!("{}: {error}", shim.display()))?;
-        let library = shim.join("bcryptprimitives.dll");
+        let library = wine.shim();
         if !library.is_file() {
-            let source = shim.join("shim.c");
+            let folder = wine.home.join("shim");
+            fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+            let source = folder.join("shim.c");
             fs::write(&source, SHIM).map_err(|error| format!("{}: {error}", source.display()))?;
             let mut compile = Command::new("x86_64-w64-mingw32-gcc");
             compile.args(["-shared", "-o"]).arg(&library).arg(&source).arg("-ladvapi32");
             run::run(&mut compile)?;
         }
-        if !wine.home.join("prefix/system.reg").is_file() {
+        if !wine.prefix().join("system.reg").is_file() {
             let begun = Instant::now();
             // It looks for its 32-bit half in vain, and says so.
             run::output(wine.env(&mut Command::new(WINE)).args(["wineboot", "-i"]))?;
@@ -123,10 +123,26 @@ impl Wine {
         Ok(wine)
     }
 
+    /// Where this Wine keeps its files.
+    pub(crate) fn prefix(&self) -> PathBuf {
+        self.home.join("prefix")
+    }
+
+    /// The library that this Wine lacks.
+    pub(crate) fn shim(&self) -> PathBuf {
+        self.home.join("shim/bcryptprimitives.dll")
+    }
+
+    /// Builds the program for Windows.
+    pub(crate) fn program(&self) -> Result<PathBuf> {
+        run::run(self.cargo("build").args(["--quiet", "-p", "ectype"]))?;
+        Ok(run::root().join("target").join(TARGET).join("debug/ectype.exe"))
+    }
+
     /// The environment of a program under Wine.
     pub(crate) fn env<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command
-            .env("WINEPREFIX", self.home.join("prefix"))
+            .env("WINEPREFIX", self.prefix())
             .env("WINEPATH", spelled(&self.home.join("shim")))
             .env("WINEDEBUG", "-all")
             .env_remove("CI")
@@ -241,7 +257,7 @@ impl Wine {
     /// Makes the same images with both programs, and compares them.
     fn compare(&self) -> Result {
         run::run(run::cargo().args(["build", "--quiet", "--locked", "-p", "ectype"]))?;
-        run::run(self.cargo("build").args(["--quiet", "-p", "ectype"]))?;
+        let exe = self.program()?;
         let at = self.home.join("equal");
         let failed = |error: std::io::Error| format!("{}: {error}", at.display());
         match fs::remove_dir_all(&at) {
@@ -253,13 +269,12 @@ impl Wine {
             samples(folder).map_err(failed)?;
         }
         let ours = || Command::new(run::root().join("target/debug/ectype"));
-        let exe = run::root().join("target").join(TARGET).join("debug/ectype.exe");
         let theirs = || {
             let mut command = Command::new(WINE);
             self.env(&mut command).arg(&exe);
             command
         };
-        wine_devices::check(&self.home, &self.home.join("prefix"), &ours, &theirs)?;
+        wine_devices::check(&self.home, &self.prefix(), &ours, &theirs)?;
         let mut bytes = 0;
         for args in IMAGES {
             for (mut program, folder) in [(ours(), &linux), (theirs(), &windows)] {

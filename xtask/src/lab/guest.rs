@@ -11,6 +11,7 @@
 use super::scenario::{Content, Drive, Kind, Medium, Scenario};
 use super::setup::{LOADED, fresh, pack, said};
 use crate::random::Random;
+use crate::wine::Wine;
 use crate::{Result, run};
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -27,8 +28,15 @@ const LIMIT: Duration = Duration::from_secs(180);
 const QMP_LIMIT: Duration = Duration::from_secs(10);
 const GUEST_MIB: u32 = 384;
 
+/// What runs in guests.
+pub(super) struct Programs {
+    pub(super) ectype: PathBuf,
+    /// The program for Windows and what it runs under, where a scenario wants them.
+    pub(super) windows: Option<(PathBuf, Wine)>,
+}
+
 /// Runs a scenario in this folder; the error is what failed, in a line.
-pub(super) fn run_in(folder: &Path, lab: &Path, binary: &Path, scenario: &Scenario) -> Result {
+pub(super) fn run_in(folder: &Path, lab: &Path, programs: &Programs, scenario: &Scenario) -> Result {
     fresh(folder)?;
     let mut sums = String::new();
     for (at, medium) in scenario.media.iter().enumerate() {
@@ -49,7 +57,15 @@ pub(super) fn run_in(folder: &Path, lab: &Path, binary: &Path, scenario: &Scenar
         "drives",
         &drives.map(|(at, drive)| format!("{} {}\n", drive.name, place(drive.kind, at))).collect::<String>(),
     )?;
-    said(binary, fs::copy(binary, job.join("ectype")))?;
+    said(&programs.ectype, fs::copy(&programs.ectype, job.join("ectype")))?;
+    let windows = programs.windows.as_ref().filter(|_| scenario.wine);
+    if let Some((program, wine)) = windows {
+        for file in [program, &wine.shim()] {
+            let name = file.file_name().expect("a file has a name");
+            said(file, fs::copy(file, folder.join("host").join(name)))?;
+        }
+    }
+    let wine = windows.map(|(_, wine)| wine);
     for (from, to) in [("lab/init", "guest/init"), ("lab/words", "guest/job/words")] {
         said(Path::new(from), fs::copy(from, folder.join(to)))?;
     }
@@ -61,7 +77,7 @@ pub(super) fn run_in(folder: &Path, lab: &Path, binary: &Path, scenario: &Scenar
 
     let until = Instant::now() + LIMIT;
     for boot in 1.. {
-        match Guest::start(folder, lab, scenario, &boot.to_string())?.watch(scenario, until)? {
+        match Guest::start(folder, lab, wine, scenario, &boot.to_string())?.watch(scenario, until)? {
             Ended::With(0) => return Ok(()),
             Ended::With(status) => return Err(format!("the script ended with {status}")),
             Ended::Cut => {}
@@ -321,8 +337,21 @@ impl Drop for Guest {
 
 impl Guest {
     /// `boot` is told to the guest's init: which boot it is.
-    fn start(folder: &Path, lab: &Path, scenario: &Scenario, boot: &str) -> Result<Guest> {
+    fn start(
+        folder: &Path,
+        lab: &Path,
+        wine: Option<&Wine>,
+        scenario: &Scenario,
+        boot: &str,
+    ) -> Result<Guest> {
         let mut qemu = qemu(folder, lab, boot)?;
+        if let Some(wine) = wine {
+            // Wine lies below /usr with all that it needs; of its own files the guest changes a copy.
+            for (tag, path) in [("usr", Path::new("/usr")), ("wine", &wine.prefix())] {
+                let share = format!("local,path={},mount_tag={tag},security_model=none", path.display());
+                qemu.arg("-virtfs").arg(share + ",readonly=on,multidevs=remap");
+            }
+        }
         qemu.args(["-device", "qemu-xhci,id=usb-bus"]);
         for (at, drive) in scenario.drives.iter().enumerate() {
             let bad = folder.join(format!("{}.bad", drive.name));

@@ -7,7 +7,9 @@ mod guest;
 mod scenario;
 mod setup;
 
+use crate::wine::Wine;
 use crate::{Result, packages, run};
+use guest::Programs;
 use scenario::Scenario;
 use std::collections::BTreeSet;
 use std::fs;
@@ -42,7 +44,7 @@ pub(crate) fn main(args: &[String]) -> Result {
         return Err(format!("{option}: not an option of lab"));
     }
     if options.contains(&"--install") {
-        packages::install(&["lab"])?;
+        packages::install(&["lab", "wine"])?;
     }
     let scenarios = chosen(&names)?;
     if options.contains(&"--list") {
@@ -93,7 +95,12 @@ fn lab(scenarios: Vec<Scenario>, keep: bool) -> Result {
         "--target",
         TARGET,
     ]))?;
-    let binary = target.join(TARGET).join("release/ectype");
+    let ectype = target.join(TARGET).join("release/ectype");
+    let windows = match scenarios.iter().any(|scenario| scenario.wine) {
+        true => Some(Wine::at("target/wine").and_then(|wine| Ok((wine.program()?, wine)))?),
+        false => None,
+    };
+    let programs = Programs { ectype, windows };
     println!("lab: the binary is built after {:.1} s", start.elapsed().as_secs_f64());
 
     let (start, count) = (Instant::now(), scenarios.len());
@@ -103,7 +110,7 @@ fn lab(scenarios: Vec<Scenario>, keep: bool) -> Result {
             scope.spawn(|| {
                 loop {
                     let Some(scenario) = waiting.lock().expect("no panics").next() else { break };
-                    if !passes(&scenario, &lab, &binary, keep) {
+                    if !passes(&scenario, &lab, &programs, keep) {
                         failed.lock().expect("no panics").push(scenario.name);
                     }
                 }
@@ -120,10 +127,10 @@ fn lab(scenarios: Vec<Scenario>, keep: bool) -> Result {
 }
 
 /// Runs one and tells of it.
-fn passes(scenario: &Scenario, lab: &Path, binary: &Path, keep: bool) -> bool {
+fn passes(scenario: &Scenario, lab: &Path, programs: &Programs, keep: bool) -> bool {
     let start = Instant::now();
     let folder = lab.join("jobs").join(&scenario.name);
-    let result = guest::run_in(&folder, lab, binary, scenario);
+    let result = guest::run_in(&folder, lab, programs, scenario);
     let line = |word: &str| {
         format!("{word:6} {:6.1} s  {:20} {}", start.elapsed().as_secs_f64(), scenario.name, scenario.title)
     };

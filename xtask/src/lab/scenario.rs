@@ -4,6 +4,7 @@
 //! # One sentence: what must hold.
 //! #: medium disc iso 12M
 //! #: drive ide ide-cd disc bad=500-501,1000 slow=2M
+//! #: wine
 //! ```
 
 use crate::Result;
@@ -17,6 +18,8 @@ pub(super) struct Scenario {
     pub(super) title: String,
     pub(super) media: Vec<Medium>,
     pub(super) drives: Vec<Drive>,
+    /// The guest has the host's Wine, and the program for Windows.
+    pub(super) wine: bool,
     pub(super) script: String,
 }
 
@@ -72,7 +75,7 @@ impl Scenario {
     pub(super) fn parse(name: &str, script: String) -> Result<Scenario> {
         let title = script.lines().next().and_then(|line| line.strip_prefix("# "));
         let title = title.ok_or_else(|| format!("{name}: begins with `# ` and what must hold"))?.to_owned();
-        let (mut media, mut drives) = (Vec::new(), Vec::new());
+        let (mut media, mut drives, mut wine) = (Vec::new(), Vec::new(), false);
         for line in script.lines().filter_map(|line| line.strip_prefix("#: ")) {
             let said = |why: String| format!("{name}: {line}: {why}");
             match line.split_whitespace().collect::<Vec<_>>()[..] {
@@ -80,9 +83,11 @@ impl Scenario {
                 ["drive", name, kind, medium, ref how @ ..] => {
                     drives.push(drive(name, kind, medium, how).map_err(said)?);
                 }
+                ["wine"] => wine = true,
                 _ => {
                     return Err(said(
-                        "neither `medium NAME CONTENT SIZE` nor `drive NAME KIND MEDIUM [HOW…]`".into(),
+                        "neither `medium NAME CONTENT SIZE` nor `drive NAME KIND MEDIUM [HOW…]` nor `wine`"
+                            .into(),
                     ));
                 }
             }
@@ -91,7 +96,7 @@ impl Scenario {
         if let Some(drive) = drives.iter().find(unknown) {
             return Err(format!("{name}: no medium is called {}", drive.medium));
         }
-        Ok(Scenario { name: name.into(), title, media, drives, script })
+        Ok(Scenario { name: name.into(), title, media, drives, wine, script })
     }
 }
 
@@ -149,9 +154,10 @@ mod tests {
 
     #[test]
     fn declarations_are_read() {
-        let text = "# It holds.\n#: medium disc iso 12M\n#: drive cd ide-cd disc bad=7,9-11 slow=2M\nrun 0\n";
+        let text = "# It holds.\n#: medium disc iso 12M\n#: drive cd ide-cd disc bad=7,9-11 slow=2M\n#: wine\nrun 0\n";
         let scenario = Scenario::parse("x", text.into()).unwrap();
         assert_eq!(scenario.title, "It holds.");
+        assert!(scenario.wine);
         assert_eq!(scenario.media, [Medium { name: "disc".into(), content: Content::Iso, size: 12 << 20 }]);
         assert_eq!(
             scenario.drives,
@@ -175,6 +181,7 @@ mod tests {
             "drive cd floppy disc",
             "drive cd ide-cd disc bad=9-7",
             "drive cd ide-cd disc fast=1M",
+            "wine 8",
         ] {
             let text = format!("# It holds.\n#: medium disc iso 1M\n#: {line}\n");
             assert!(Scenario::parse("x", text).is_err(), "{line}");
