@@ -126,6 +126,9 @@ fn device(name: &Name, survey: &Survey, measure: bool) -> Result<Device> {
         DeviceHandle::open(&name.device(), Access::Ask).map_err(|second| pick(error, second))
     });
     let handle = opened.map_err(|error| not_opened(name, error))?;
+    if measure && name.has_file_system() {
+        lock::allow_extended(&handle);
+    }
     let reply = |query| asked(&handle, query, &[]).ok();
     let number = reply(Query::DeviceNumber).and_then(|reply| replies::device_number(&reply));
     let volume = survey.volume(name);
@@ -302,7 +305,7 @@ impl Disk {
             _ => Vec::new(),
         };
         let handle = opened(&name, device, write).map_err(|error| not_opened_of(device, &name, error))?;
-        if name.root().is_some() {
+        if name.has_file_system() {
             lock::allow_extended(&handle);
         }
         if lock != Lock::Shared && !matches!(name, Name::Disk(_)) {
