@@ -20,7 +20,7 @@ use crate::os::nt::names::{self, Name};
 use crate::os::nt::replies;
 use crate::os::nt::request::{Asking, Hold, Holding, Property, Query, asked, property};
 use crate::os::nt::sizes::{self, Sizes};
-use crate::os::nt::{code, is_empty, sectors};
+use crate::os::nt::{code, is_empty, is_held, sectors};
 use crate::os::{Device, Medium, Mount, Part, scsi};
 use std::fs;
 use std::io;
@@ -452,7 +452,7 @@ fn not_opened(name: &Name, error: io::Error) -> Error {
         Some(code) if NOT_THERE.contains(&code) => {
             Error::new(Kind::Gone, format!("{shown} is not there")).because(error).advise(LIST)
         }
-        Some(code::ACCESS_DENIED | code::SHARING_VIOLATION) if host::is_privileged() => {
+        _ if is_held(&error) && host::is_privileged() => {
             let who = super::holders::of_volume(name);
             let who =
                 if who.is_empty() { "by whom could not be found out".to_owned() } else { who.join("; ") };
