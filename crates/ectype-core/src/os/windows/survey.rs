@@ -7,6 +7,7 @@ use super::volume::{text, wide};
 use crate::os::nt::names::{self, Name};
 use crate::os::nt::replies::{self, DeviceNumber, DiskExtent};
 use crate::os::nt::request::{Asking, Query, asked};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use windows_core::{PCWSTR, PWSTR};
@@ -168,7 +169,9 @@ fn file_system(root: &str) -> Option<(String, bool)> {
 
 /// The volume at a root of a letter or at a folder where one is mounted; `None` for any other folder.
 pub(super) fn volume_at(place: &Path) -> Option<Name> {
-    let mut place = place.as_os_str().to_owned();
+    // A letter in the spelling of the documentation, which says nothing of `\\?\C:\`.
+    let plain = names::parse(&place.to_string_lossy()).and_then(|name| name.root());
+    let mut place = plain.map_or_else(|| place.as_os_str().to_owned(), OsString::from);
     if !place.to_string_lossy().ends_with('\\') {
         place.push("\\");
     }
@@ -300,6 +303,7 @@ mod tests {
         let root = root_of(&std::env::current_dir().unwrap()).unwrap();
         assert!(root.to_string_lossy().ends_with('\\'), "{}", root.display());
         assert_eq!(volume_at(Path::new(r"C:\windows")), None);
+        assert_eq!(volume_at(Path::new(r"\\?\C:\")), volume_at(Path::new(r"C:\")));
     }
 
     #[test]
