@@ -9,7 +9,7 @@ use super::bindings::*;
 use super::ioctl::{Reply, ioctl};
 use super::volume::{self, FileSystem, wide};
 use crate::extent::Extent;
-use crate::io::{Content, ReadAt, WriteAt};
+use crate::io::{Content, ReadAt, WriteAt, write_zeros};
 use crate::os::Blame;
 pub use crate::os::{Allocation, FileStamp, Space, folder, temporary};
 use std::fs::{File, OpenOptions};
@@ -20,9 +20,6 @@ use std::path::Path;
 use std::time::Duration;
 use windows_core::PCWSTR;
 use zerocopy::IntoBytes;
-
-/// One MiB of zeros, for files without holes.
-static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
 
 /// Where the lock lies: locks keep others from reading and writing too, and no byte is here.
 const LOCK: u64 = 1 << 62;
@@ -252,13 +249,7 @@ impl WriteAt for PlainFile {
             }
             return Ok(());
         }
-        let mut offset = at.offset;
-        while offset < at.end() {
-            let len = (at.end() - offset).min(ZEROS.len() as u64);
-            self.write_at(&ZEROS[..len as usize], offset)?;
-            offset += len;
-        }
-        Ok(())
+        write_zeros(self, at)
     }
 
     fn flush(&self) -> io::Result<()> {
