@@ -126,6 +126,9 @@ fn device(name: &Name, survey: &Survey, measure: bool) -> Result<Device> {
         DeviceHandle::open(&name.device(), Access::Ask).map_err(|second| pick(error, second))
     });
     let handle = opened.map_err(|error| not_opened(name, error))?;
+    if matches!(name, Name::Other(_)) && handle.is_stream() {
+        return Err(Error::refused(format!("{} is neither a disk nor a drive", name.device())).advise(LIST));
+    }
     if measure && name.has_file_system() {
         lock::allow_extended(&handle);
     }
@@ -290,7 +293,7 @@ impl Disk {
         Disk::open_for(device, lock, false)
     }
 
-    /// The same for reading, or for [`super::writable`] to write: then the file systems let go.
+    /// The same for reading, or for [`super::node`] to write: then the file systems let go.
     pub(super) fn open_for(device: &Device, lock: Lock, write: bool) -> Result<Disk> {
         let name = names::parse(&device.path.to_string_lossy()).ok_or_else(|| {
             Error::new(Kind::Gone, format!("{} is no device's name", device.path.display()))
@@ -523,6 +526,12 @@ mod tests {
             assert_eq!(error.kind(), Kind::Gone, "{name}: {error}");
             assert!(!error.advice().is_empty());
         }
+    }
+
+    #[test]
+    fn what_has_no_sectors_is_refused_before_it_is_read() {
+        let error = find(Path::new(r"\\.\NUL")).unwrap_err();
+        assert!(error.kind() == Kind::Refused && error.to_string().contains("neither"), "{error}");
     }
 
     #[test]
