@@ -186,7 +186,8 @@ pub(super) fn volume_at(place: &Path) -> Option<Name> {
 
 /// The root of the volume on which a file or folder lies.
 pub(super) fn root_of(path: &Path) -> Option<PathBuf> {
-    let path = wide(path).ok()?;
+    // Of a relative path the system answers with the volume that it booted from, says its documentation.
+    let path = wide(&std::path::absolute(path).ok()?).ok()?;
     let mut room = vec![0u16; LONGEST];
     // SAFETY: the name ends with a zero, and the room is as long as is said.
     let done =
@@ -302,6 +303,7 @@ mod tests {
         }
         let root = root_of(&std::env::current_dir().unwrap()).unwrap();
         assert!(root.to_string_lossy().ends_with('\\'), "{}", root.display());
+        assert_eq!(root_of(Path::new(".")), Some(root));
         assert_eq!(volume_at(Path::new(r"C:\windows")), None);
         assert_eq!(volume_at(Path::new(r"\\?\C:\")), volume_at(Path::new(r"C:\")));
     }
