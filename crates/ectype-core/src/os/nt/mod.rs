@@ -40,6 +40,7 @@ pub(super) mod code {
     pub(in crate::os) const INSUFFICIENT_BUFFER: i32 = 122;
     pub(in crate::os) const MORE_DATA: i32 = 234;
     pub(in crate::os) const NO_MEDIA_IN_DRIVE: i32 = 1112;
+    pub(in crate::os) const IO_DEVICE: i32 = 1117;
 }
 
 /// Whether the device, its driver or the system does not know the request.
@@ -67,9 +68,37 @@ pub(super) fn is_empty(error: &std::io::Error) -> bool {
     matches!(error.raw_os_error(), Some(code::NOT_READY | code::NO_MEDIA_IN_DRIVE))
 }
 
+/// Whether the drive has a medium and can read it; how often that was changed is not asked, which not every system answers.
+pub(super) fn is_ready(drive: &dyn request::Asking) -> std::io::Result<()> {
+    drive.ask(request::Query::CheckVerify, &[], &mut []).map(drop)
+}
+
+/// Why an optical drive did not read. One that searches in a scratch says that it is not ready, as one without a disc does; that
+/// which says it is ready has its disc, and the medium failed.
+pub(super) fn not_read(drive: &dyn request::Asking, error: std::io::Error) -> std::io::Error {
+    let waits = error.raw_os_error() == Some(code::NOT_READY);
+    match waits && is_ready(drive).is_ok() {
+        true => std::io::Error::from_raw_os_error(code::IO_DEVICE),
+        false => error,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::request::{Query, Replies};
     use super::*;
+
+    #[test]
+    fn a_drive_that_searches_has_its_disc() {
+        let ready = |answer| Replies { asked: vec![(Query::CheckVerify, answer)], ..Replies::default() };
+        let of = |drive: &Replies, error| {
+            not_read(drive, std::io::Error::from_raw_os_error(error)).raw_os_error().unwrap()
+        };
+        assert_eq!(of(&ready(Ok(Vec::new())), code::NOT_READY), code::IO_DEVICE);
+        assert_eq!(of(&ready(Err(code::NO_MEDIA_IN_DRIVE)), code::NOT_READY), code::NOT_READY);
+        assert_eq!(of(&Replies::default(), code::NOT_READY), code::NOT_READY);
+        assert_eq!(of(&ready(Ok(Vec::new())), code::NO_MEDIA_IN_DRIVE), code::NO_MEDIA_IN_DRIVE);
+    }
 
     #[test]
     fn a_volume_that_cannot_be_opened_is_held_or_has_nobody() {

@@ -20,7 +20,7 @@ use crate::os::nt::names::{self, Name};
 use crate::os::nt::replies;
 use crate::os::nt::request::{Asking, Hold, Holding, Property, Query, asked, property};
 use crate::os::nt::sizes::{self, Sizes};
-use crate::os::nt::{code, is_empty, is_held, sectors};
+use crate::os::nt::{code, is_empty, is_held, not_read, sectors};
 use crate::os::{Device, Medium, Mount, Part, scsi};
 use std::fs;
 use std::io;
@@ -362,7 +362,10 @@ impl Disk {
     /// # Errors
     /// The system's, by `raw_os_error`: [`super::file::blame`] says whether of the medium or of the device.
     pub fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        sectors::read(&*self.handle, self.geometry, buf, offset)
+        sectors::read(&*self.handle, self.geometry, buf, offset).map_err(|error| match self.device.medium {
+            Medium::Optical => not_read(&*self.handle, error),
+            _ => error,
+        })
     }
 
     /// One read of whole sectors by command, which tells what failed and where: of optical drives alone, since a handle that

@@ -5,8 +5,7 @@ pub use crate::os::disc::{Profile, Toc, Track, refusal, suspicious_size, writabl
 use super::disk::Disk;
 use super::file::blame;
 use crate::os::Blame;
-use crate::os::nt::request::{Query, asked};
-use crate::os::nt::{is_empty as is_no_medium, toc as table};
+use crate::os::nt::{is_empty as is_no_medium, is_ready, toc as table};
 use std::io;
 
 /// The disc's table of contents.
@@ -40,5 +39,5 @@ pub fn profile(drive: &Disk) -> Option<Profile> {
 
 /// Whether the drive says that it holds no disc, or that its tray is open.
 pub fn is_empty(drive: &Disk) -> bool {
-    asked(drive, Query::CheckVerify, &[]).is_err_and(|error| is_no_medium(&error))
+    is_ready(drive).is_err_and(|error| is_no_medium(&error))
 }
