@@ -63,6 +63,15 @@ pub trait ReadAt: Send + Sync {
     }
 }
 
+/// Fills `buf` from `offset` of something that goes on in zeros behind its end, as a shorter parent does.
+pub(crate) fn read_padded(from: &(impl ReadAt + ?Sized), buf: &mut [u8], offset: u64) -> io::Result<()> {
+    let there = from.size().saturating_sub(offset).min(buf.len() as u64) as usize;
+    let (there, behind) = buf.split_at_mut(there);
+    behind.fill(0);
+    // Not all take it well to be asked for nothing, far behind their end.
+    if there.is_empty() { Ok(()) } else { from.read_at(there, offset) }
+}
+
 /// Anything that can be written at random.
 pub trait WriteAt: Send + Sync {
     /// Writes all of `data` at `offset`, growing the target where needed.
@@ -261,6 +270,16 @@ impl<R: ReadAt> ReadAt for Window<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn behind_the_end_are_zeros() {
+        let held = vec![7; 5];
+        for (offset, expected) in [(0, [7; 4]), (3, [7, 7, 0, 0]), (5, [0; 4]), (u64::MAX, [0; 4])] {
+            let mut buf = [1; 4];
+            read_padded(&held, &mut buf, offset).unwrap();
+            assert_eq!(buf, expected, "{offset}");
+        }
+    }
 
     #[test]
     fn zeros_are_told_from_a_byte_anywhere() {

@@ -36,7 +36,7 @@ use std::time::Duration;
 pub struct Tuning {
     /// Reads in flight while the medium is healthy.
     pub depth: usize,
-    /// Buffers of one piece each: what bounds the memory.
+    /// Buffers of one piece each: with those that the sink keeps, what bounds the memory.
     pub buffers: usize,
     /// Threads that test for zeros and hash.
     pub packers: usize,

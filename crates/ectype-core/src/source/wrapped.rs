@@ -27,6 +27,8 @@ pub struct WrappedSource {
     end: Vec<u8>,
     /// What was asked, in order.
     asked: VecDeque<Asked>,
+    /// The first sector that the volume gave, counted from its start: it proves what one of the table cannot.
+    first: Option<KnownGood>,
 }
 
 /// Who answers a request.
@@ -41,7 +43,7 @@ impl WrappedSource {
     /// `start` is what the disk begins with, at most 1 MiB, and `end` what follows the volume: nothing, or whole sectors.
     pub fn new(volume: Box<dyn Source>, start: Vec<u8>, end: Vec<u8>) -> WrappedSource {
         assert!(start.len() as u64 <= START, "a table before the volume");
-        WrappedSource { volume, start, end, asked: VecDeque::new() }
+        WrappedSource { volume, start, end, asked: VecDeque::new(), first: None }
     }
 
     fn volume_end(&self) -> u64 {
@@ -108,6 +110,12 @@ impl Source for WrappedSource {
         };
         let mut answer = self.volume.complete(wait)?;
         self.asked.pop_front();
+        let Geometry { sector, physical_sector, .. } = self.volume.geometry();
+        let good = answer.read.good - answer.read.good % u64::from(sector);
+        if self.first.is_none() && good > 0 {
+            let at = Extent::new(answer.at.offset, good.min(physical_sector.into()));
+            self.first = Some(KnownGood { at, bytes: answer.buffer[..at.len as usize].to_vec() });
+        }
         answer.at.offset += START;
         if let Outcome::Medium { first_bad: Some(bad), .. } = &mut answer.read.outcome {
             *bad += START;
@@ -142,10 +150,10 @@ impl Source for WrappedSource {
     }
 
     fn alive(&mut self, known_good: Option<&KnownGood>) -> Result<()> {
-        // What came from the table says nothing of the device.
+        // What came from the table says nothing of the device: the first sector that it gave stands for that.
         let volume = Extent::between(START, self.volume_end());
         let known = known_good.and_then(|known| known.within(volume));
-        self.volume.alive(known.as_ref())
+        self.volume.alive(known.as_ref().or(self.first.as_ref().filter(|_| known_good.is_some())))
     }
 }
 
@@ -295,6 +303,12 @@ mod tests {
         {
             source.alive(Some(&known)).unwrap();
         }
+        // What it gave first stands for the table.
+        ask(&mut source, Extent::new(0, PIECE), None);
+        ask(&mut source, Extent::new(START + 8 * SECTOR, PIECE - 8 * SECTOR), None);
+        ask(&mut source, Extent::new(START + PIECE, SECTOR), None);
+        source.alive(Some(&known(0, 4096))).unwrap();
+        source.alive(None).unwrap();
         let asked: Vec<Option<(Extent, usize)>> = lives
             .lock()
             .unwrap()
@@ -302,6 +316,14 @@ mod tests {
             .map(|known| known.as_ref().map(|known| (known.at, known.bytes.len())))
             .collect();
         let last = Extent::new(SIZE - SECTOR, SECTOR);
-        assert_eq!(asked, [None, Some((Extent::new(0, 4096), 4096)), Some((last, 512)), None]);
+        let first = Extent::new(8 * SECTOR, 4096);
+        assert_eq!(
+            asked,
+            [None, Some((Extent::new(0, 4096), 4096)), Some((last, 512)), None, Some((first, 4096)), None]
+        );
+        assert_eq!(
+            lives.lock().unwrap()[4].as_ref().unwrap().bytes[..],
+            expected(Extent::new(START + first.offset, 4096))
+        );
     }
 }

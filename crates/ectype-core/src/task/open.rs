@@ -10,7 +10,7 @@ use super::snapshot::{Held, Layout};
 use super::wrapped::Wrapped;
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
-use crate::io::{ReadAt, Window};
+use crate::io::{ReadAt, Window, read_padded};
 use crate::os::disk::{self, Disk};
 use crate::os::file::{PlainFile, blame};
 use crate::os::optical::{self, Toc};
@@ -163,9 +163,8 @@ impl Opened {
         let image = self.image().expect("only images are unwrapped");
         let read = |at: Extent| {
             let mut bytes = vec![0; at.len as usize];
-            let there = image.size().saturating_sub(at.offset).min(at.len) as usize;
             let failed = |error| Error::io("reading the image", error).at(at.offset);
-            image.read_at(&mut bytes[..there], at.offset).map_err(failed)?;
+            read_padded(image, &mut bytes, at.offset).map_err(failed)?;
             Ok(bytes)
         };
         let Wrapped { volume, behind } = wrapped;

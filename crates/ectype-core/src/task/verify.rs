@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result, word};
 use crate::extent::{Extent, Extents, PIECE};
 use crate::image::differing::differing;
 use crate::image::{self, Findings, Sink};
-use crate::io::{Content, ReadAt, is_zero};
+use crate::io::{Content, ReadAt, is_zero, read_padded};
 use crate::os::Found;
 use crate::os::disk;
 use crate::plan::map::{RescueMap, Status};
@@ -390,11 +390,8 @@ impl Against {
     /// Compares with the image's bytes from `offset`, which may end before.
     fn compare(&mut self, offset: u64, data: &[u8]) -> Result<()> {
         let held = &mut self.buffer[..data.len()];
-        let count = self.image.size().saturating_sub(offset).min(data.len() as u64) as usize;
-        self.image
-            .read_at(&mut held[..count], offset)
+        read_padded(&*self.image, held, offset)
             .map_err(|error| Error::io("reading the image", error).at(offset))?;
-        held[count..].fill(0);
         // Mostly they are equal, and that is seen fastest in one look.
         if held == data {
             return Ok(());

@@ -31,12 +31,9 @@ pub(crate) fn around(part: Extent, unit: u32, filesystem: &str, seed: &[u8; 32])
     Some(Around { scheme: "gpt", start, end })
 }
 
-/// Whether `start`, the bytes before `part`, and `end`, those behind it on its disk, are what [`around`] makes, and nothing else.
-pub(crate) fn is_around(start: &[u8], end: &[u8], part: Extent, unit: u32) -> bool {
-    match end {
-        [] => mbr::is_around(start, part, unit),
-        _ => gpt::is_around(start, end, part, unit),
-    }
+/// What lies behind `part` where `start`, all bytes before it, is what [`around`] makes, and nothing else.
+pub(crate) fn behind(start: &[u8], part: Extent, unit: u32) -> Option<Vec<u8>> {
+    if mbr::is_around(start, part, unit) { Some(Vec::new()) } else { gpt::behind(start, part, unit) }
 }
 
 /// RFC 9562 §5.8: version 8, of whose making nothing is said. The first three groups are stored little-endian.

@@ -9,7 +9,7 @@
 use super::{Partition, Table, mbr, read};
 use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
-use crate::io::ReadAt;
+use crate::io::{ReadAt, is_zero};
 use std::io;
 use zerocopy::byteorder::{LittleEndian, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -257,18 +257,15 @@ pub(super) fn around(
     Some((made.start, made.end))
 }
 
-/// Whether `start`, the bytes before `part`, and `end`, those behind it, are what [`around`] makes for some file system and with
-/// some GUIDs, and nothing else.
-pub(super) fn is_around(start: &[u8], end: &[u8], part: Extent, unit: u32) -> bool {
+/// What lies behind `part` where `start`, all bytes before it, is what [`around`] makes for some file system and with some
+/// GUIDs, and nothing else.
+pub(super) fn behind(start: &[u8], part: Extent, unit: u32) -> Option<Vec<u8>> {
     let at = |offset: usize| start.get(offset..)?.first_chunk::<16>().copied();
-    let guids = || {
-        let entry = 2 * unit as usize;
-        Some((at(entry)?, at(unit as usize + 56)?, at(entry + 16)?))
-    };
-    let Some((kind, disk, unique)) = guids() else { return false };
-    let Some(made) = of_one(part, unit, kind, disk, unique) else { return false };
-    let Some((table, rest)) = start.split_at_checked(made.start.len()) else { return false };
-    kind != [0; 16] && table == made.start && rest.iter().all(|&byte| byte == 0) && end == made.end
+    let entry = 2 * unit as usize;
+    let (kind, disk, unique) = (at(entry)?, at(unit as usize + 56)?, at(entry + 16)?);
+    let made = of_one(part, unit, kind, disk, unique)?;
+    let rest = start.strip_prefix(&made.start[..])?;
+    (kind != [0; 16] && is_zero(rest)).then_some(made.end)
 }
 
 fn of_one(part: Extent, unit: u32, kind: [u8; 16], disk: [u8; 16], unique: [u8; 16]) -> Option<Around> {

@@ -38,9 +38,14 @@ pub(super) struct Record {
 }
 const _: () = assert!(size_of::<Record>() == 512);
 
-/// A table of one partition, `part`, on a disk of sectors of `unit` bytes; `None` where its 32 bits do not reach.
+/// A table of one partition, `part`, on a disk of sectors of `unit` bytes; `None` where its 32 bits do not reach, or `part` is
+/// not in whole sectors.
 pub(crate) fn around(part: Extent, unit: u32, filesystem: &str, signature: [u8; 4]) -> Option<[u8; 512]> {
-    let sectors = |bytes: u64| u32::try_from(bytes / u64::from(unit)).ok();
+    let unit = u64::from(unit);
+    let sectors = |bytes: u64| {
+        let count = u32::try_from(bytes / unit).ok();
+        count.filter(|&count| count > 0 && bytes.is_multiple_of(unit))
+    };
     let (start, len) = (sectors(part.offset)?, sectors(part.len)?);
     start.checked_add(len)?;
     let os_type = match filesystem {

@@ -192,7 +192,7 @@ fn where_an_mbr_ends_a_gpt_begins() {
             let size = part.end() + made.end.len() as u64;
             let mut start = made.start.clone();
             start.resize(mib as usize, 0);
-            assert!(around::is_around(&start, &made.end, part, unit));
+            assert_eq!(around::behind(&start, part, unit).as_ref(), Some(&made.end));
             let disk = Sparse { size, parts: vec![(0, made.start), (part.end(), made.end)] };
             let table = scan(&disk, unit).unwrap().unwrap();
             assert_eq!((table.scheme, table.sector_size, &table.notes[..]), (scheme, unit, &[][..]));
@@ -203,10 +203,8 @@ fn where_an_mbr_ends_a_gpt_begins() {
         }
     }
     // Not in whole sectors, and of no sectors that there are.
-    for (len, unit) in [((3 << 40) + 512, 4096), (3 << 40, 520), (0, 512)] {
-        assert!(
-            around::around(Extent::new(mib, len), unit, "", &seed).is_none_or(|made| made.scheme == "mbr")
-        );
+    for (len, unit) in [((3 << 40) + 512, 4096), (3 << 40, 520), (520 << 20, 520), (0, 512)] {
+        assert!(around::around(Extent::new(mib, len), unit, "", &seed).is_none(), "{len} {unit}");
     }
 }
 
@@ -230,7 +228,9 @@ fn a_gpt_around_a_volume_is_known_again_and_nothing_else_is() {
             let (mut start, end) = gpt::around(part, unit, kind, [7; 16], [9; 16]).unwrap();
             start.resize(1 << 20, 0);
             assert!(gpt::is_behind(end.len() as u64) && !gpt::is_behind(end.len() as u64 - 1));
-            assert!(gpt::is_around(&start, &end, part, unit));
+            let is_around =
+                |start: &[u8], part| gpt::behind(start, part, unit).is_some_and(|made| made == end);
+            assert!(is_around(&start, part));
             let disk = Sparse {
                 size: part.end() + end.len() as u64,
                 parts: vec![(0, start.clone()), (part.end(), end.clone())],
@@ -239,12 +239,9 @@ fn a_gpt_around_a_volume_is_known_again_and_nothing_else_is() {
             for other in
                 [Extent::new(part.offset, part.len - 4096), Extent::new(part.offset + 4096, part.len)]
             {
-                assert!(!gpt::is_around(&start, &end, other, unit));
+                assert!(!is_around(&start, other));
             }
-            assert!(
-                !gpt::is_around(&start, &end[1..], part, unit) && !gpt::is_around(&start, &[], part, unit)
-            );
-            assert!(!gpt::is_around(&start[..600], &end, part, unit));
+            assert!(!is_around(&start[..600], part));
             // Code, an active partition, a second one, a name, attributes, a damaged copy, anything behind: a disk of its own.
             let sector = unit as usize;
             let places = [0, 440, 446, 447, 462, 511, sector, sector + 16, sector + 91, sector + 92];
@@ -252,12 +249,7 @@ fn a_gpt_around_a_volume_is_known_again_and_nothing_else_is() {
             for at in places.into_iter().chain(entries).chain([2 * sector + 16384, (1 << 20) - 1]) {
                 let mut other = start.clone();
                 other[at] ^= 0x80;
-                assert!(!gpt::is_around(&other, &end, part, unit), "{at}");
-            }
-            for at in [0, 40, 128, 16384, 16384 + 60, end.len() - 1] {
-                let mut other = end.clone();
-                other[at] ^= 0x80;
-                assert!(!gpt::is_around(&start, &other, part, unit), "{at}");
+                assert!(!is_around(&other, part), "{at}");
             }
         }
     }

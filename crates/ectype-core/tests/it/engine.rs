@@ -507,12 +507,16 @@ fn what_came_before_a_hanging_read_is_made_durable_meanwhile() {
     });
 }
 
-/// Stops a copy after `delay` and says how long it took to return.
-fn stop_after(open: &mut Open, source: &mut dyn Source, digests: &[Algorithm], delay: Duration) -> Duration {
+/// Stops a copy a while after so many bytes were skipped as known, and says how long it took to return.
+fn stop_after(open: &mut Open, source: &mut dyn Source, digests: &[Algorithm], known: u64) -> Duration {
     let watch = Watch::new();
     std::thread::scope(|scope| {
         let stopper = scope.spawn(|| {
-            std::thread::sleep(delay);
+            let begun = Instant::now();
+            while watch.known() < known && begun.elapsed() < Duration::from_secs(60) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            std::thread::sleep(Duration::from_millis(300));
             watch.stop();
             Instant::now()
         });
@@ -531,7 +535,7 @@ fn a_wish_to_stop_is_heard_while_the_drive_sleeps() {
     let mut source = SickDrive::new(content.clone()).slow([nap], Duration::from_secs(10)).sleeps();
     let rig = fresh();
     let mut open = rig.begin(SIZE).unwrap();
-    let took = stop_after(&mut open, &mut source, &[Algorithm::Sha256], Duration::from_millis(300));
+    let took = stop_after(&mut open, &mut source, &[Algorithm::Sha256], 0);
     assert!(took < Duration::from_secs(2), "{took:?}");
     assert_eq!(rig.saved_map(SIZE), *open.ledger.map());
     drop(open);
@@ -546,7 +550,7 @@ fn a_wish_to_stop_is_heard_while_a_digest_works_through_a_hole() {
     let rig = Rig::new(SparseCheck::new(original), MemoryDisk::new(0));
     let mut open = rig.begin(original.size).unwrap();
     let digests = [Algorithm::Sha256, Algorithm::Md5];
-    let took = stop_after(&mut open, &mut SickDrive::new(original), &digests, Duration::from_millis(300));
+    let took = stop_after(&mut open, &mut SickDrive::new(original), &digests, original.size);
     assert!(took < Duration::from_secs(2), "{took:?}");
     drop(open);
     let open = rig.go_on(original.size, false).unwrap();

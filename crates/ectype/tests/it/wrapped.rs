@@ -225,6 +225,72 @@ fn a_disk_is_no_volume_and_records_are_not_believed_blindly() {
     divided.is_back();
 }
 
+/// What a format pads its disk with is no part of the volume, and of the copies of such a disk it is content.
+#[test]
+fn what_a_format_pads_with_is_behind_the_volume() {
+    if !here() {
+        return;
+    }
+    let dir = folder();
+    let dir = dir.path();
+    let divided = Divided::new(dir);
+    let part = &divided.part;
+    ectype(dir, args!["create", "--subformat", "dynamic-chs", part, "chs.vhd"]).ends_with(0);
+    // Without its record nobody knows where the content ends.
+    fs::remove_file(record(dir, "chs.vhd").0).unwrap();
+    ectype(dir, ["convert", "chs.vhd", "padded.img"]).ends_with(0);
+    let padded = fs::metadata(dir.join("padded.img")).unwrap().len() as usize;
+    assert!(padded > START + VOLUME, "{padded}");
+    assert_eq!(record(dir, "padded.img").1["plan"]["wrapped"]["length"], VOLUME);
+    // As an image of a file, too.
+    ectype(dir, ["create", "padded.img", "copy.img"]).ends_with(0);
+    assert_eq!(record(dir, "copy.img").1["plan"]["scope"], "file");
+    for image in ["chs.vhd", "padded.img", "copy.img"] {
+        ectype(dir, args!["verify", image, part]).ends_with(0);
+        divided.wipe();
+        restore(dir, image, part).ends_with(0).says("only the volume is written");
+        divided.is_back();
+    }
+    // All of it is in the record.
+    for (image, changed) in [("padded.img", 100), ("copy.img", START + 5)] {
+        let file = File::options().read(true).write(true).open(dir.join(image)).unwrap();
+        let mut before = [0];
+        file.read_exact_at(&mut before, changed as u64).unwrap();
+        file.write_all_at(&[before[0] ^ 1], changed as u64).unwrap();
+        let said = restore(dir, image, part);
+        assert_ne!(said.code, Some(0), "{said:#?}");
+        file.write_all_at(&before, changed as u64).unwrap();
+        restore(dir, image, part).ends_with(0);
+    }
+    // Anything else behind it belongs to a disk.
+    let file = File::options().write(true).open(dir.join("copy.img")).unwrap();
+    file.write_all_at(b"x", padded as u64 - 1).unwrap();
+    restore(dir, "copy.img", part).ends_with(1).says("is a part of one");
+    divided.is_back();
+}
+
+/// A shorter one has come into its place.
+#[test]
+fn an_image_that_ends_before_its_volume_is_another() {
+    if !here() {
+        return;
+    }
+    let dir = folder();
+    let dir = dir.path();
+    let divided = Divided::new(dir);
+    ectype(dir, args!["create", &divided.part, "a.vhdx"]).ends_with(0);
+    ectype(dir, ["convert", "a.vhdx", "a.qcow2"]).ends_with(0);
+    for len in [START / 2, START + VOLUME / 2] {
+        fs::write(dir.join("short"), vec![1; len]).unwrap();
+        ectype(dir, ["create", "short", "short.qcow2"]).ends_with(0);
+        fs::rename(dir.join("short.qcow2"), dir.join("a.qcow2")).unwrap();
+        fs::remove_file(record(dir, "short.qcow2").0).unwrap();
+        ectype(dir, args!["verify", "a.qcow2", &divided.part]).ends_with(4).says("its record says");
+        restore(dir, "a.qcow2", &divided.part).ends_with(1).says("its record says");
+    }
+    divided.is_back();
+}
+
 /// The volume as a disk by a GPT, as others make it, in `gpt.img`.
 fn with_gpt(dir: &Path, volume: &[u8], sector: usize) {
     let path = dir.join("gpt.img");

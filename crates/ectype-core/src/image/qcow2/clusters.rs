@@ -13,7 +13,7 @@ use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::extent::Extent;
 use crate::image::codec::{self, Wrapper};
-use crate::io::{Content, ReadAt};
+use crate::io::{Content, ReadAt, read_padded};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -214,10 +214,7 @@ impl Clusters<'_> {
             buf.fill(0);
             return Ok(());
         };
-        let there = parent.size().saturating_sub(offset).min(buf.len() as u64) as usize;
-        let (there, rest) = buf.split_at_mut(there);
-        rest.fill(0);
-        if there.is_empty() { Ok(()) } else { parent.read_at(there, offset) }
+        read_padded(parent, buf, offset)
     }
 
     /// A file may end within its last cluster, of which the rest are zeros.

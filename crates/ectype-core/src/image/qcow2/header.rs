@@ -5,7 +5,7 @@ use super::layout::{
     RAW_DATA_FILE, RawBitmaps, RawExtension, RawFeature, RawHeader, RawHeader3, extension, incompatible,
 };
 use crate::error::{Error, Result};
-use crate::io::ReadAt;
+use crate::io::{ReadAt, read_padded};
 use std::ops::Range;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -45,12 +45,9 @@ pub(super) struct Header {
 
 /// Reads what of `len` bytes the file has, zeros behind its end.
 pub(super) fn read_clipped(stored: &dyn ReadAt, offset: u64, len: usize) -> Result<Vec<u8>> {
-    let there = stored.size().saturating_sub(offset).min(len as u64) as usize;
     let mut bytes = vec![0; len];
-    if there > 0 {
-        let failed = |error| Error::io("reading the image", error).at(offset);
-        stored.read_at(&mut bytes[..there], offset).map_err(failed)?;
-    }
+    read_padded(stored, &mut bytes, offset)
+        .map_err(|error| Error::io("reading the image", error).at(offset))?;
     Ok(bytes)
 }
 

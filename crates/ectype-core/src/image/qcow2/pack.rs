@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::extent::Extent;
 use crate::image::codec::{Deflate, Wrapper, Zstd};
 use crate::image::{Form, Grain, Opened, Pack, Packed};
-use crate::io::is_zero;
+use crate::io::{is_zero, read_padded};
 use std::sync::Arc;
 
 /// Packs clusters.
@@ -23,11 +23,8 @@ impl Packer {
     fn of_parent(&self, at: Extent) -> Result<Option<Vec<u8>>> {
         let Some(parent) = &self.parent else { return Ok(None) };
         let mut bytes = vec![0; at.len as usize];
-        let there = parent.size().saturating_sub(at.offset).min(at.len) as usize;
-        if there > 0 {
-            let failed = |error| Error::io("reading the parent", error).at(at.offset);
-            parent.read_at(&mut bytes[..there], at.offset).map_err(failed)?;
-        }
+        let failed = |error| Error::io("reading the parent", error).at(at.offset);
+        read_padded(&**parent, &mut bytes, at.offset).map_err(failed)?;
         Ok(Some(bytes))
     }
 }

@@ -7,7 +7,7 @@
 use super::clusters::{Look, Looked};
 use super::layout::{COPIED, Geometry, OFFSET};
 use crate::error::{Error, Result};
-use crate::io::{ReadAt, Storage};
+use crate::io::{ReadAt, Storage, read_padded};
 use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
@@ -80,11 +80,8 @@ impl Tables {
         stored: &dyn ReadAt,
     ) -> Result<Tables> {
         let mut tables = Tables::new(geometry, l1_offset, entries, true);
-        let there = stored.size().saturating_sub(l1_offset).min(entries * 8) as usize;
-        if there > 0 {
-            let failed = |error| Error::io("reading the L1 table of the image", error).at(l1_offset);
-            stored.read_at(&mut tables.l1.as_mut_bytes()[..there], l1_offset).map_err(failed)?;
-        }
+        let failed = |error| Error::io("reading the L1 table of the image", error).at(l1_offset);
+        read_padded(stored, tables.l1.as_mut_bytes(), l1_offset).map_err(failed)?;
         Ok(tables)
     }
 
@@ -141,11 +138,8 @@ impl Tables {
             let offset = self.table(index);
             assert!(offset != 0, "a table that there is");
             let mut entries = vec![Word::ZERO; self.geometry.l2_entries() as usize];
-            let there = storage.size().saturating_sub(offset).min(self.geometry.cluster()) as usize;
-            if there > 0 {
-                let failed = |error| Error::io("reading an L2 table of the image", error).at(offset);
-                storage.read_at(&mut entries.as_mut_bytes()[..there], offset).map_err(failed)?;
-            }
+            let failed = |error| Error::io("reading an L2 table of the image", error).at(offset);
+            read_padded(storage, entries.as_mut_bytes(), offset).map_err(failed)?;
             self.keep(storage, index, Table { offset, entries, changed: None, used: 0 })?;
         }
         self.now += 1;
@@ -230,10 +224,7 @@ impl Look for Cursor<'_> {
         let start = at - at % len;
         if self.part.0 != start {
             let mut words = vec![Word::ZERO; (len / 8) as usize];
-            let there = self.stored.size().saturating_sub(start).min(len) as usize;
-            if there > 0 {
-                self.stored.read_at(&mut words.as_mut_bytes()[..there], start)?;
-            }
+            read_padded(self.stored, words.as_mut_bytes(), start)?;
             self.part = (start, words);
         }
         Ok(Looked::Entry { entry: self.part.1[((at - start) / 8) as usize].get(), bitmap: 0, at })

@@ -18,7 +18,7 @@ use super::tables::Tables;
 use crate::error::{Error, Result};
 use crate::extent::Extent;
 use crate::image::{Form, Image, Opened, Pack, Packed, Place, Placement, Sink, Spec};
-use crate::io::{Content, ReadAt, Storage, is_zero};
+use crate::io::{Content, ReadAt, Storage, is_zero, read_padded};
 use std::io;
 use std::sync::Arc;
 
@@ -456,11 +456,8 @@ impl Writer {
             return Ok(());
         }
         let mut bytes = vec![0; part.len as usize];
-        let there = parent.size().saturating_sub(part.offset).min(part.len) as usize;
-        if there > 0 {
-            let failed = |error| Error::io("reading the parent", error).at(part.offset);
-            parent.read_at(&mut bytes[..there], part.offset).map_err(failed)?;
-        }
+        let failed = |error| Error::io("reading the parent", error).at(part.offset);
+        read_padded(&**parent, &mut bytes, part.offset).map_err(failed)?;
         self.write(part.offset, &bytes)
     }
 

@@ -9,7 +9,7 @@
 
 use super::super::Opened;
 use super::layout::SECTOR;
-use crate::io::Content;
+use crate::io::{Content, read_padded};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -118,10 +118,7 @@ pub(super) fn inherit(image: &impl Blocks, buf: &mut [u8], at: u64) -> io::Resul
         buf.fill(0);
         return Ok(());
     };
-    let has = parent.size().saturating_sub(at).min(buf.len() as u64);
-    let (has, behind) = buf.split_at_mut(has as usize);
-    behind.fill(0);
-    if has.is_empty() { Ok(()) } else { parent.read_at(has, at) }
+    read_padded(parent, buf, at)
 }
 
 /// A part of one block.

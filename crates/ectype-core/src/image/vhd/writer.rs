@@ -18,7 +18,7 @@ use super::layout::{
 use super::{parent, uses_chs};
 use crate::error::{Error, Result};
 use crate::extent::{Extent, Extents};
-use crate::io::{Content, ReadAt, Storage};
+use crate::io::{Content, ReadAt, Storage, read_padded};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
@@ -510,12 +510,7 @@ impl Blocks for SparseImage {
 
     fn stored(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
         let at = Extent::new(offset, buf.len() as u64);
-        let there = self.storage.size().saturating_sub(offset).min(at.len) as usize;
-        let (head, tail) = buf.split_at_mut(there);
-        if !head.is_empty() {
-            self.storage.read_at(head, offset)?;
-        }
-        tail.fill(0);
+        read_padded(&*self.storage, buf, offset)?;
         let mut from = at;
         while let Some(gap) = self.unfilled.first_in(from) {
             buf[(gap.offset - offset) as usize..(gap.end() - offset) as usize].fill(0);

@@ -11,7 +11,7 @@
 use super::layout::*;
 use crate::error::{Error, Kind};
 use crate::extent::Extent;
-use crate::io::{Content, ReadAt};
+use crate::io::{Content, ReadAt, read_padded};
 use std::io;
 
 /// The numbers from which every place follows.
@@ -246,13 +246,7 @@ impl Map<'_> {
             let what = "a parent's content is asked for, and there is none";
             return Err(Error::new(Kind::Corrupt, what).into_io());
         };
-        let held = parent.size().saturating_sub(offset).min(buf.len() as u64) as usize;
-        let (held, behind) = buf.split_at_mut(held);
-        if !held.is_empty() {
-            parent.read_at(held, offset)?;
-        }
-        behind.fill(0);
-        Ok(())
+        read_padded(parent, buf, offset)
     }
 
     pub(super) fn content_at(&self, offset: u64) -> io::Result<(Content, u64)> {

@@ -13,7 +13,7 @@ use super::sparse::{Sparse, header};
 use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
 use crate::image::{Facts, Findings, Gate, Opened};
-use crate::io::{Content, ReadAt};
+use crate::io::{Content, ReadAt, read_padded};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
@@ -221,10 +221,7 @@ pub(super) fn fill_from(parent: Option<&dyn Opened>, buf: &mut [u8], offset: u64
         buf.fill(0);
         return Ok(());
     };
-    let held = parent.size().saturating_sub(offset).min(buf.len() as u64) as usize;
-    let (held, rest) = buf.split_at_mut(held);
-    rest.fill(0);
-    if held.is_empty() { Ok(()) } else { parent.read_at(held, offset) }
+    read_padded(parent, buf, offset)
 }
 
 /// What the parent tells of bytes that are not stored; zeros where there is none, and behind its end.

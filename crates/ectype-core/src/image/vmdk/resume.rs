@@ -14,7 +14,7 @@ use super::writer::{SparseImage, failed};
 use crate::error::{Error, Result};
 use crate::extent::{Extent, Extents};
 use crate::image::{self, Spec};
-use crate::io::{Content, ReadAt, Storage};
+use crate::io::{Content, ReadAt, Storage, read_padded};
 use zerocopy::FromBytes;
 
 /// Bytes of tables that are looked through at once.
@@ -66,8 +66,7 @@ fn look_through(image: &mut SparseImage, at: Extent, held: &Extents, mend: &mut 
     let mut tables = vec![0; at.len as usize];
     let mut copies = vec![0; at.len as usize];
     for (bytes, place) in [(&mut tables, at.offset), (&mut copies, copies_at)] {
-        let there = image.storage.size().saturating_sub(place).min(at.len) as usize;
-        image.storage.read_at(&mut bytes[..there], place).map_err(read)?;
+        read_padded(&*image.storage, bytes, place).map_err(read)?;
     }
     let mut kept = tables.clone();
     let first = (at.offset - image.layout.table_at(0)) / GT_BYTES;

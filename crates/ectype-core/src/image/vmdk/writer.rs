@@ -17,7 +17,7 @@ use super::sparse::read_plain;
 use crate::error::{Error, Result};
 use crate::extent::Extent;
 use crate::image::{self, Image, Opened, Sink, Spec};
-use crate::io::{Content, ReadAt, Storage};
+use crate::io::{Content, ReadAt, Storage, read_padded};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -124,10 +124,7 @@ impl SparseImage {
 
     /// Bytes of the file from `at`; zeros behind its end.
     fn read_file(&self, buf: &mut [u8], at: u64) -> io::Result<()> {
-        let held = self.storage.size().saturating_sub(at).min(buf.len() as u64) as usize;
-        let (held, rest) = buf.split_at_mut(held);
-        rest.fill(0);
-        if held.is_empty() { Ok(()) } else { self.storage.read_at(held, at) }
+        read_padded(&*self.storage, buf, at)
     }
 
     /// The entries of a table, brought into memory.
