@@ -3,7 +3,7 @@
 //! A parser, a verifier and a converter see a [`ReadAt`]; an image under construction sees a [`Storage`]. Nobody shares a
 //! cursor. A medium that is being imaged is a [`crate::source::Source`], which knows of failures; this is for the rest.
 
-use crate::extent::Extent;
+use crate::extent::{Extent, PIECE};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,6 +79,18 @@ pub trait WriteAt: Send + Sync {
 
     /// Whether gaps that were never written take no space and read as zeros, so that they need not be written.
     fn holds_holes(&self) -> bool;
+}
+
+/// Makes the bytes of `at` zeros by writing them, where there is no other way.
+pub(crate) fn write_zeros(to: &impl WriteAt, at: Extent) -> io::Result<()> {
+    static ZEROS: [u8; PIECE as usize] = [0; PIECE as usize];
+    let mut rest = at;
+    while !rest.is_empty() {
+        let len = rest.len.min(PIECE);
+        to.write_at(&ZEROS[..len as usize], rest.offset)?;
+        rest = Extent::between(rest.offset + len, rest.end());
+    }
+    Ok(())
 }
 
 /// Where an image is kept: read, written, and asked for its length.

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The gate lets nothing through that writes: the requests are a closed list, and SCSI commands are those that read. What
-//! changes a medium is another list behind another gate, [`Change`] and [`Changing`], and only [`super::writable`], which
+//! changes a medium is another list behind another gate, [`Change`] and [`Changing`], and only `writable`, which
 //! `restore` alone opens, has that one.
 
 use crate::extent::Extent;
@@ -195,7 +195,7 @@ impl Commands for Recorded {
 }
 
 /// The answers of a device that is changed, by the order of asking; what was asked is kept.
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(all(test, any(target_os = "linux", windows)))]
 #[derive(Default)]
 pub(crate) struct RecordedChanges {
     pub(crate) punches: Option<i32>,
@@ -203,7 +203,7 @@ pub(crate) struct RecordedChanges {
     pub(crate) asked: std::sync::Mutex<Vec<String>>,
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(all(test, any(target_os = "linux", windows)))]
 impl RecordedChanges {
     fn answer(&self, asked: String, errno: Option<i32>) -> io::Result<()> {
         self.asked.lock().unwrap().push(asked);
@@ -211,7 +211,7 @@ impl RecordedChanges {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(all(test, any(target_os = "linux", windows)))]
 impl Changing for RecordedChanges {
     fn change(&self, change: Change) -> io::Result<()> {
         self.answer(format!("{change:?}"), self.changes)

@@ -8,8 +8,9 @@
 //!   disc.rs     what an optical disc tells about itself, as data
 //!   vss.rs      the calls by which snapshots are made, as a gate that a test answers from a script
 //!   nt/         devices of Windows as requests and replies: pure, and tested everywhere
-//!   linux/      advice  disk  file  host  memory  optical  snapshot  writable   every system's folder exports the same names
-//!   windows/    the same; `bindings` has the calls of Windows
+//!   writable.rs a device that is written, over the system's `node`
+//!   linux/      advice  disk  file  host  memory  node  optical   every system's folder exports the same names
+//!   windows/    the same, and `snapshot`, in whose place elsewhere is snapshot.rs, which refuses; `bindings` has the calls of Windows
 //!   other/      plain files only: macOS and the rest
 //! ```
 
@@ -22,26 +23,32 @@ mod nt;
 mod scsi;
 mod vss;
 
+#[cfg(any(target_os = "linux", windows))]
+pub mod writable;
+
+#[cfg(not(windows))]
+pub mod snapshot;
+
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-use linux::memory;
+pub use linux::{advice, disk, file, host, optical};
 #[cfg(target_os = "linux")]
-pub use linux::{advice, disk, file, host, optical, snapshot, writable};
+use linux::{memory, node};
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-use windows::memory;
+pub use windows::{advice, disk, file, host, optical, snapshot};
 #[cfg(windows)]
-pub use windows::{advice, disk, file, host, optical, snapshot, writable};
+use windows::{memory, node};
 
 #[cfg(not(any(target_os = "linux", windows)))]
 mod other;
 #[cfg(not(any(target_os = "linux", windows)))]
 use other::memory;
 #[cfg(not(any(target_os = "linux", windows)))]
-pub use other::{advice, disk, file, host, optical, snapshot, writable};
+pub use other::{advice, disk, file, host, optical, writable};
 
 use std::path::{Path, PathBuf};
 

@@ -87,6 +87,16 @@ pub struct KnownGood {
 }
 
 impl KnownGood {
+    /// What of it lies in `part`, counted from where that begins; `None` where nothing does.
+    fn within(&self, part: Extent) -> Option<KnownGood> {
+        let at = self.at.intersect(part);
+        if at.is_empty() {
+            return None;
+        }
+        let bytes = &self.bytes[(at.offset - self.at.offset) as usize..][..at.len as usize];
+        Some(KnownGood { at: Extent::new(at.offset - part.offset, at.len), bytes: bytes.to_vec() })
+    }
+
     /// An error where `again`, the same bytes read once more, are others: then no answer of the drive is worth anything.
     pub fn compare(&self, again: &[u8]) -> crate::error::Result<()> {
         if self.bytes == again {
@@ -152,4 +162,22 @@ pub trait Source: Send {
     /// that was read before, can be read again past all caches and is the same; without one, any sector can be read. The error says what changed
     /// ([`crate::error::Kind::Gone`], or [`crate::error::Kind::Changed`] where it lies). Called with nothing in flight.
     fn alive(&mut self, known_good: Option<&KnownGood>) -> crate::error::Result<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_reaches_over_the_edge_of_a_part_is_divided_there() {
+        let known = KnownGood { at: Extent::new(1000, 8), bytes: (0..8).collect() };
+        let within = |from, to| {
+            known.within(Extent::between(from, to)).map(|known| (known.at.offset, known.at.len, known.bytes))
+        };
+        assert_eq!(within(0, 2000), Some((1000, 8, (0..8).collect())));
+        assert_eq!(within(900, 1002), Some((100, 2, vec![0, 1])));
+        assert_eq!(within(1002, 1005), Some((0, 3, vec![2, 3, 4])));
+        assert_eq!(within(1006, 2000), Some((0, 2, vec![6, 7])));
+        assert_eq!((within(0, 1000), within(1008, 2000)), (None, None));
+    }
 }

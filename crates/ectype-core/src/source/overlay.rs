@@ -129,8 +129,14 @@ impl ReadOnce for Layers {
                     read
                 }
             };
-            if let Outcome::Medium { first_bad: Some(bad), .. } = &mut read.outcome {
-                *bad = *bad - there.offset + rest.offset;
+            match &mut read.outcome {
+                Outcome::Medium { first_bad: Some(bad), .. } => *bad = *bad - there.offset + rest.offset,
+                // A snapshot that the system gave up answers as a drive that was pulled does: what it is, `alive` says.
+                Outcome::Gone(cause) if number.is_some() => {
+                    read.outcome =
+                        Outcome::Failed(std::mem::replace(cause, std::io::ErrorKind::Other.into()));
+                }
+                _ => {}
             }
             all = Read { good: all.good + read.good, outcome: read.outcome, took: all.took + read.took };
         }
@@ -168,16 +174,12 @@ impl Source for OverlaySource {
     fn alive(&mut self, known_good: Option<&KnownGood>) -> Result<()> {
         // A snapshot that is lost fails every read, and that is no damage.
         self.guard.as_ref().map_or(Ok(()), |guard| guard())?;
-        let number = known_good.map(|known| stretch(self.parts.iter().map(|part| part.0), known.at));
-        for (index, (at, part)) in self.parts.iter_mut().enumerate() {
-            let known = known_good.filter(|_| number.is_some_and(|(number, _)| number == Some(index)));
-            let known = known.map(|known| KnownGood {
-                at: Extent::new(known.at.offset - at.offset, known.at.len),
-                bytes: known.bytes.clone(),
-            });
-            part.alive(known.as_ref())?;
+        for (at, part) in &mut self.parts {
+            part.alive(known_good.and_then(|known| known.within(*at)).as_ref())?;
         }
-        self.whole.alive(known_good.filter(|_| number.is_some_and(|(number, _)| number.is_none())))
+        let is_below =
+            |known: &&KnownGood| self.parts.iter().all(|(at, _)| at.intersect(known.at).is_empty());
+        self.whole.alive(known_good.filter(is_below))
     }
 }
 
@@ -315,6 +317,33 @@ mod tests {
         let below =
             |at: &Extent| [3..20, 50..100].into_iter().any(|part| !at.intersect(sectors(part)).is_empty());
         assert!(!devices[0].reads.lock().unwrap().iter().any(below));
+    }
+
+    /// What a drive answers that was pulled.
+    struct Pulled;
+
+    impl ReadOnce for Pulled {
+        fn read_once(&self, _: Extent, _: &mut [u8]) -> Read {
+            Read {
+                good: 0,
+                outcome: Outcome::Gone(std::io::ErrorKind::NotFound.into()),
+                took: Duration::ZERO,
+            }
+        }
+    }
+
+    #[test]
+    fn a_snapshot_that_is_no_more_is_asked_about_and_a_disk_is_gone() {
+        let part = vec![(sectors(3..13), Arc::new(Pulled) as Arc<dyn ReadOnce>)];
+        let layers = Layers { whole: Strict::new(b'd', 100, None), parts: part };
+        let mut buffer = Buffer::new(10 * SECTOR as usize);
+        let read = layers.read_once(sectors(1..5), &mut buffer);
+        assert!(
+            matches!(&read.outcome, Outcome::Failed(cause) if cause.kind() == std::io::ErrorKind::NotFound)
+        );
+        assert_eq!(read.good, 2 * SECTOR);
+        let layers = Layers { whole: Arc::new(Pulled), parts: Vec::new() };
+        assert!(matches!(layers.read_once(sectors(1..5), &mut buffer).outcome, Outcome::Gone(_)));
     }
 
     #[test]

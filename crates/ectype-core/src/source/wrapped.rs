@@ -144,12 +144,7 @@ impl Source for WrappedSource {
     fn alive(&mut self, known_good: Option<&KnownGood>) -> Result<()> {
         // What came from the table says nothing of the device.
         let volume = Extent::between(START, self.volume_end());
-        let known = known_good.filter(|known| volume.contains(known.at.offset)).cloned().map(|mut known| {
-            known.at = known.at.intersect(volume);
-            known.bytes.truncate(known.at.len as usize);
-            known.at.offset -= START;
-            known
-        });
+        let known = known_good.and_then(|known| known.within(volume));
         self.volume.alive(known.as_ref())
     }
 }

@@ -8,9 +8,6 @@ use std::fs;
 
 #[test]
 fn alone_it_lists_what_is_here() {
-    if !need::unix("a list of devices") {
-        return;
-    }
     let dir = folder();
     let said = ectype::<&str>(dir.path(), []).ends_with(0);
     assert!(!said.out.is_empty(), "{said:#?}");

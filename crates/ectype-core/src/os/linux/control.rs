@@ -1,7 +1,7 @@
 //! The gates to real devices: the only ioctl calls of the library.
 #![expect(unsafe_code, reason = "ioctl")]
 
-use super::writable::Node;
+use super::node::Node;
 use crate::extent::Extent;
 use crate::os::control::{Argument, Change, Changing, Commands, Control, Request, ScsiReply, only_reads};
 use rustix::fs::FallocateFlags;

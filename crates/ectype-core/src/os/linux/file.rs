@@ -4,7 +4,7 @@
 //! exFAT and some network file systems accept a seek past the end and then write every zero.
 
 use crate::extent::Extent;
-use crate::io::{Content, ReadAt, WriteAt};
+use crate::io::{Content, ReadAt, WriteAt, write_zeros};
 use crate::os::Blame;
 pub use crate::os::{Allocation, FileStamp, Space, folder, temporary};
 use rustix::fs::{Advice, FallocateFlags, FlockOperation, OFlags, SeekFrom};
@@ -14,9 +14,6 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
-
-/// One MiB of zeros, for targets without holes.
-static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
 
 /// A file as positioned storage.
 #[derive(Debug)]
@@ -77,7 +74,7 @@ impl PlainFile {
         let mut holds_holes = can_punch;
         if !can_punch && fresh {
             // One block far out: where holes exist, the gap before it takes no space.
-            file.write_all_at(&ZEROS[..4096], 1 << 20)?;
+            file.write_all_at(&[0; 4096], 1 << 20)?;
             let allocated = file.metadata()?.blocks() * 512;
             file.set_len(0)?;
             holds_holes = allocated < 1 << 19;
@@ -206,13 +203,7 @@ impl WriteAt for PlainFile {
             }
             return Ok(());
         }
-        let mut offset = at.offset;
-        while offset < at.end() {
-            let len = (at.end() - offset).min(ZEROS.len() as u64);
-            self.file.write_all_at(&ZEROS[..len as usize], offset)?;
-            offset += len;
-        }
-        Ok(())
+        write_zeros(self, at)
     }
 
     fn flush(&self) -> io::Result<()> {

@@ -57,7 +57,26 @@ pub(super) fn is_unknown(error: &std::io::Error) -> bool {
         || error.raw_os_error().is_some_and(|code| known.contains(&code))
 }
 
+/// Whether somebody else holds the device, or its volume, so that it cannot be opened or locked.
+pub(super) fn is_held(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(code::ACCESS_DENIED | code::SHARING_VIOLATION))
+}
+
 /// Whether the drive holds no medium.
 pub(super) fn is_empty(error: &std::io::Error) -> bool {
     matches!(error.raw_os_error(), Some(code::NOT_READY | code::NO_MEDIA_IN_DRIVE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volume_that_cannot_be_opened_is_held_or_has_nobody() {
+        let of = |code| is_held(&std::io::Error::from_raw_os_error(code));
+        assert!(of(code::ACCESS_DENIED) && of(code::SHARING_VIOLATION));
+        // Not there, without a medium, locked by BitLocker.
+        let nobody = [2, code::NOT_READY, code::NO_MEDIA_IN_DRIVE, 0x8031_0000_u32 as i32];
+        assert!(!nobody.into_iter().any(of));
+    }
 }

@@ -83,6 +83,12 @@ impl Name {
         }
     }
 
+    /// Whether a file system stands before its bytes, and ends reads where its own size does. Only before a whole disk there is
+    /// none; a snapshot has that of its volume.
+    pub(in crate::os) fn has_file_system(&self) -> bool {
+        !matches!(self, Name::Disk(_))
+    }
+
     /// The name that the system's table of names has for it.
     pub(in crate::os) fn short(&self) -> String {
         let device = self.device();
@@ -139,6 +145,14 @@ mod tests {
             (Name::Letter('E').device().as_str(), Name::Letter('E').root().as_deref()),
             (r"\\.\E:", Some(r"E:\"))
         );
+    }
+
+    #[test]
+    fn a_file_system_stands_before_all_but_whole_disks() {
+        let before =
+            ["E:", r"\\?\Volume{1}", r"\\.\CdRom0", r"\\?\GLOBALROOT\Device\HarddiskVolumeShadowCopy3"];
+        assert!(before.iter().all(|name| parse(name).unwrap().has_file_system()));
+        assert!(!parse(r"\\.\PhysicalDrive1").unwrap().has_file_system());
     }
 
     #[test]

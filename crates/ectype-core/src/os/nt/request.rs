@@ -3,7 +3,7 @@
 //! ```text
 //!   disk, optical, sizes ──▶ Asking  ──▶ windows/control: an open device
 //!   lock ──────────────────▶ Holding ──▶ the same         (the only ones that keep others out)
-//!   writable ──────────────▶ os/control: Changing         (the only ones that change a medium)
+//!   node ──────────────────▶ os/control: Changing         (the only ones that change a medium)
 //!                                 └────▶ in tests: replies as they were recorded
 //! ```
 

@@ -1,15 +1,12 @@
 //! Files on systems whose holes are not used yet: positioned reading and writing, zeros written out.
 
 use crate::extent::Extent;
-use crate::io::{ReadAt, WriteAt};
+use crate::io::{ReadAt, WriteAt, write_zeros};
 use crate::os::Blame;
 pub use crate::os::{Allocation, FileStamp, Space, folder, temporary};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-
-/// One MiB of zeros.
-static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
 
 /// A file as positioned storage.
 #[derive(Debug)]
@@ -128,13 +125,7 @@ impl WriteAt for PlainFile {
     }
 
     fn zero_at(&self, at: Extent) -> io::Result<()> {
-        let mut offset = at.offset;
-        while offset < at.end() {
-            let len = (at.end() - offset).min(ZEROS.len() as u64);
-            self.write_at(&ZEROS[..len as usize], offset)?;
-            offset += len;
-        }
-        Ok(())
+        write_zeros(self, at)
     }
 
     fn flush(&self) -> io::Result<()> {

@@ -6,5 +6,4 @@ pub mod file;
 pub mod host;
 pub(super) mod memory;
 pub mod optical;
-pub mod snapshot;
 pub mod writable;

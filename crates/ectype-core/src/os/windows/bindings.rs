@@ -46,6 +46,10 @@ windows_core::link!("kernel32.dll" "system" fn GetLogicalDrives() -> u32);
 windows_core::link!("kernel32.dll" "system" fn GetModuleHandleW(lpmodulename : windows_core::PCWSTR) -> HMODULE);
 windows_core::link!("kernel32.dll" "system" fn GetOverlappedResult(hfile : HANDLE, lpoverlapped : *const OVERLAPPED, lpnumberofbytestransferred : *mut u32, bwait : windows_core::BOOL) -> windows_core::BOOL);
 windows_core::link!("kernel32.dll" "system" fn GetProcAddress(hmodule : HMODULE, lpprocname : windows_core::PCSTR) -> FARPROC);
+windows_core::link!("advapi32.dll" "system" fn GetSecurityDescriptorControl(psecuritydescriptor : PSECURITY_DESCRIPTOR, pcontrol : *mut u16, lpdwrevision : *mut u32) -> windows_core::BOOL);
+windows_core::link!("advapi32.dll" "system" fn GetSecurityDescriptorDacl(psecuritydescriptor : PSECURITY_DESCRIPTOR, lpbdaclpresent : *mut windows_core::BOOL, pdacl : *mut PACL, lpbdacldefaulted : *mut windows_core::BOOL) -> windows_core::BOOL);
+windows_core::link!("advapi32.dll" "system" fn GetSecurityDescriptorGroup(psecuritydescriptor : PSECURITY_DESCRIPTOR, pgroup : *mut PSID, lpbgroupdefaulted : *mut windows_core::BOOL) -> windows_core::BOOL);
+windows_core::link!("advapi32.dll" "system" fn GetSecurityDescriptorOwner(psecuritydescriptor : PSECURITY_DESCRIPTOR, powner : *mut PSID, lpbownerdefaulted : *mut windows_core::BOOL) -> windows_core::BOOL);
 windows_core::link!("kernel32.dll" "system" fn GetStdHandle(nstdhandle : u32) -> HANDLE);
 windows_core::link!("kernel32.dll" "system" fn GetSystemDirectoryW(lpbuffer : windows_core::PWSTR, usize : u32) -> u32);
 windows_core::link!("kernel32.dll" "system" fn GetSystemInfo(lpsysteminfo : *mut SYSTEM_INFO));
@@ -666,6 +670,9 @@ pub const FILE_ATTRIBUTE_DEVICE: i32 = 64;
 pub const FILE_ATTRIBUTE_DIRECTORY: i32 = 16;
 pub const FILE_ATTRIBUTE_ENCRYPTED: i32 = 16384;
 pub const FILE_ATTRIBUTE_NORMAL: i32 = 128;
+pub const FILE_ATTRIBUTE_OFFLINE: i32 = 4096;
+pub const FILE_ATTRIBUTE_RECALL_ON_DATA_ACCESS: i32 = 4194304;
+pub const FILE_ATTRIBUTE_RECALL_ON_OPEN: i32 = 262144;
 pub const FILE_ATTRIBUTE_REPARSE_POINT: i32 = 1024;
 pub const FILE_ATTRIBUTE_SPARSE_FILE: i32 = 512;
 #[repr(C)]
@@ -4457,6 +4464,7 @@ pub struct SECURITY_DESCRIPTOR {
     pub Dacl: PACL,
 }
 pub type SECURITY_DESCRIPTOR_CONTROL = u16;
+pub const SECURITY_DESCRIPTOR_REVISION: i32 = 1;
 pub const SEM_FAILCRITICALERRORS: i32 = 1;
 pub const SEM_NOOPENFILEERRORBOX: i32 = 32768;
 #[repr(C)]
@@ -4475,6 +4483,7 @@ impl Default for SET_DISK_ATTRIBUTES {
     }
 }
 pub const SE_PRIVILEGE_ENABLED: i32 = 2;
+pub const SE_SELF_RELATIVE: i32 = 32768;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct SOLE_AUTHENTICATION_SERVICE {
@@ -4556,6 +4565,7 @@ pub struct STARTING_VCN_INPUT_BUFFER {
     pub StartingVcn: i64,
 }
 pub const STATUS_INFO_LENGTH_MISMATCH: windows_core::NTSTATUS = windows_core::NTSTATUS(0xC0000004_u32 as _);
+pub const STATUS_PENDING: windows_core::NTSTATUS = windows_core::NTSTATUS(0x103_u32 as _);
 pub const STD_ERROR_HANDLE: u32 = 4294967284;
 pub const STD_INPUT_HANDLE: u32 = 4294967286;
 pub const STD_OUTPUT_HANDLE: u32 = 4294967285;

@@ -27,7 +27,7 @@ pub(super) enum Access {
     ReadWrite,
 }
 
-/// An open device. It can be read, and by nobody but [`super::writable`] written.
+/// An open device. It can be read, and by nobody but [`super::node`] written.
 pub(super) struct DeviceHandle(OwnedHandle);
 
 impl DeviceHandle {
@@ -57,6 +57,13 @@ impl DeviceHandle {
                 false => Ok(DeviceHandle(OwnedHandle::from_raw_handle(handle))),
             }
         }
+    }
+
+    /// Whether it is a terminal, a line or a pipe: those have no sectors, and a read of one may wait for ever.
+    pub(super) fn is_stream(&self) -> bool {
+        // SAFETY: the handle is open.
+        let kind = unsafe { GetFileType(self.0.as_raw_handle()) };
+        [FILE_TYPE_CHAR, FILE_TYPE_PIPE].contains(&(kind as i32))
     }
 }
 

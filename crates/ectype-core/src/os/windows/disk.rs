@@ -20,7 +20,7 @@ use crate::os::nt::names::{self, Name};
 use crate::os::nt::replies;
 use crate::os::nt::request::{Asking, Hold, Holding, Property, Query, asked, property};
 use crate::os::nt::sizes::{self, Sizes};
-use crate::os::nt::{code, is_empty, sectors};
+use crate::os::nt::{code, is_empty, is_held, sectors};
 use crate::os::{Device, Medium, Mount, Part, scsi};
 use std::fs;
 use std::io;
@@ -126,6 +126,12 @@ fn device(name: &Name, survey: &Survey, measure: bool) -> Result<Device> {
         DeviceHandle::open(&name.device(), Access::Ask).map_err(|second| pick(error, second))
     });
     let handle = opened.map_err(|error| not_opened(name, error))?;
+    if matches!(name, Name::Other(_)) && handle.is_stream() {
+        return Err(Error::refused(format!("{} is neither a disk nor a drive", name.device())).advise(LIST));
+    }
+    if measure && name.has_file_system() {
+        lock::allow_extended(&handle);
+    }
     let reply = |query| asked(&handle, query, &[]).ok();
     let number = reply(Query::DeviceNumber).and_then(|reply| replies::device_number(&reply));
     let volume = survey.volume(name);
@@ -287,7 +293,7 @@ impl Disk {
         Disk::open_for(device, lock, false)
     }
 
-    /// The same for reading, or for [`super::writable`] to write: then the file systems let go.
+    /// The same for reading, or for [`super::node`] to write: then the file systems let go.
     pub(super) fn open_for(device: &Device, lock: Lock, write: bool) -> Result<Disk> {
         let name = names::parse(&device.path.to_string_lossy()).ok_or_else(|| {
             Error::new(Kind::Gone, format!("{} is no device's name", device.path.display()))
@@ -302,7 +308,7 @@ impl Disk {
             _ => Vec::new(),
         };
         let handle = opened(&name, device, write).map_err(|error| not_opened_of(device, &name, error))?;
-        if name.root().is_some() {
+        if name.has_file_system() {
             lock::allow_extended(&handle);
         }
         if lock != Lock::Shared && !matches!(name, Name::Disk(_)) {
@@ -449,7 +455,7 @@ fn not_opened(name: &Name, error: io::Error) -> Error {
         Some(code) if NOT_THERE.contains(&code) => {
             Error::new(Kind::Gone, format!("{shown} is not there")).because(error).advise(LIST)
         }
-        Some(code::ACCESS_DENIED | code::SHARING_VIOLATION) if host::is_privileged() => {
+        _ if is_held(&error) && host::is_privileged() => {
             let who = super::holders::of_volume(name);
             let who =
                 if who.is_empty() { "by whom could not be found out".to_owned() } else { who.join("; ") };
@@ -520,6 +526,12 @@ mod tests {
             assert_eq!(error.kind(), Kind::Gone, "{name}: {error}");
             assert!(!error.advice().is_empty());
         }
+    }
+
+    #[test]
+    fn what_has_no_sectors_is_refused_before_it_is_read() {
+        let error = find(Path::new(r"\\.\NUL")).unwrap_err();
+        assert!(error.kind() == Kind::Refused && error.to_string().contains("neither"), "{error}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::bindings::*;
 use super::ioctl::{Reply, ioctl};
 use super::volume::{self, FileSystem, wide};
 use crate::extent::Extent;
-use crate::io::{Content, ReadAt, WriteAt};
+use crate::io::{Content, ReadAt, WriteAt, write_zeros};
 use crate::os::Blame;
 pub use crate::os::{Allocation, FileStamp, Space, folder, temporary};
 use std::fs::{File, OpenOptions};
@@ -20,9 +20,6 @@ use std::path::Path;
 use std::time::Duration;
 use windows_core::PCWSTR;
 use zerocopy::IntoBytes;
-
-/// One MiB of zeros, for files without holes.
-static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
 
 /// Where the lock lies: locks keep others from reading and writing too, and no byte is here.
 const LOCK: u64 = 1 << 62;
@@ -40,6 +37,8 @@ pub struct PlainFile {
     sparse: bool,
     /// Whether it is read around the cache, in whole sectors alone.
     direct: bool,
+    /// Whether what is not allocated in it is zeros.
+    has_holes: bool,
 }
 
 impl PlainFile {
@@ -48,14 +47,14 @@ impl PlainFile {
         // The flag opens folders too.
         let flags = (FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_SEQUENTIAL_SCAN) as u32;
         let file = OpenOptions::new().read(true).share_mode(SHARED).custom_flags(flags).open(path)?;
-        Ok(PlainFile { file, sparse: false, direct: false })
+        Ok(PlainFile::of(file, false, false))
     }
 
     /// Opens a file for reading around the cache, in whole sectors.
     pub fn open_direct(path: &Path) -> io::Result<PlainFile> {
         let flags = FILE_FLAG_NO_BUFFERING as u32;
         let file = OpenOptions::new().read(true).share_mode(SHARED).custom_flags(flags).open(path)?;
-        Ok(PlainFile { file, sparse: false, direct: true })
+        Ok(PlainFile::of(file, false, true))
     }
 
     /// Creates a file that must not exist. Nobody else may write it until it is closed.
@@ -99,7 +98,12 @@ impl PlainFile {
                 false
             }
         };
-        Ok(PlainFile { file, sparse, direct: false })
+        Ok(PlainFile::of(file, sparse, false))
+    }
+
+    fn of(file: File, sparse: bool, direct: bool) -> PlainFile {
+        let has_holes = attributes(&file).is_ok_and(has_holes);
+        PlainFile { file, sparse, direct, has_holes }
     }
 
     /// The file itself, for its metadata.
@@ -193,6 +197,9 @@ impl ReadAt for PlainFile {
         else {
             return Ok((Content::Data, size.max(offset.saturating_add(1))));
         };
+        if !self.has_holes {
+            return Ok((Content::Data, size));
+        }
         let asked = [from, i64::try_from(len).unwrap_or(i64::MAX - from)];
         let mut first = [0i64; 2];
         let answer = ioctl(&self.file, FSCTL_QUERY_ALLOCATED_RANGES, asked.as_bytes(), first.as_mut_bytes());
@@ -242,13 +249,7 @@ impl WriteAt for PlainFile {
             }
             return Ok(());
         }
-        let mut offset = at.offset;
-        while offset < at.end() {
-            let len = (at.end() - offset).min(ZEROS.len() as u64);
-            self.write_at(&ZEROS[..len as usize], offset)?;
-            offset += len;
-        }
-        Ok(())
+        write_zeros(self, at)
     }
 
     fn flush(&self) -> io::Result<()> {
@@ -280,6 +281,16 @@ where
 
 fn attributes(file: &File) -> io::Result<u32> {
     Ok(facts(file, FileBasicInfo, FILE_BASIC_INFO::default())?.FileAttributes)
+}
+
+/// Whether what is not allocated in a file with these attributes is zeros. What is in the cloud, deduplicated or on tape has its
+/// bytes elsewhere, and comes when it is read.
+fn has_holes(attributes: u32) -> bool {
+    const ELSEWHERE: i32 = FILE_ATTRIBUTE_REPARSE_POINT
+        | FILE_ATTRIBUTE_OFFLINE
+        | FILE_ATTRIBUTE_RECALL_ON_OPEN
+        | FILE_ATTRIBUTE_RECALL_ON_DATA_ACCESS;
+    attributes & FILE_ATTRIBUTE_SPARSE_FILE as u32 != 0 && attributes & ELSEWHERE as u32 == 0
 }
 
 fn file_type(file: &File) -> i32 {
@@ -471,6 +482,18 @@ mod tests {
         assert_eq!(content(50, 100, Some([0, 20])), (Content::Data, 100));
         assert_eq!(content(50, 100, Some([-1, 20])), (Content::Data, 100));
         assert_eq!(content(50, 100, Some([0, i64::MAX])), (Content::Data, 100));
+    }
+
+    #[test]
+    fn only_a_sparse_file_that_lies_here_has_holes() {
+        let (archive, sparse) = (0x20, 0x200);
+        assert!(has_holes(archive | sparse));
+        // A file that the system packed (CompactOS) looks like any other, and nothing of it is allocated.
+        assert!(!has_holes(archive));
+        // Deduplicated; in the cloud, by each of the attributes that tell it.
+        for elsewhere in [0x400, 0x1000, 0x4_0000, 0x40_0000] {
+            assert!(!has_holes(archive | sparse | elsewhere), "{elsewhere:x}");
+        }
     }
 
     #[test]

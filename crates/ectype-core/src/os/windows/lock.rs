@@ -9,9 +9,9 @@ use super::control::{Access, DeviceHandle};
 use super::survey::Volume;
 use super::{holders, host};
 use crate::error::{Error, Result};
-use crate::os::nt::code;
 use crate::os::nt::names::Name;
 use crate::os::nt::request::{Asking, Hold, Holding, Query, locked};
+use crate::os::nt::{code, is_held};
 use std::time::Duration;
 
 /// Between two tries; whoever looks at a new medium lets go soon.
@@ -26,7 +26,7 @@ pub(super) fn lock(handle: &impl Holding, volume: &Name, write: bool, force: boo
 /// The refusal of a volume that others use: who, as far as that can be found out.
 fn in_use(volume: &Name, write: bool, error: std::io::Error) -> Error {
     let shown = volume.device();
-    if !matches!(error.raw_os_error(), Some(code::ACCESS_DENIED | code::SHARING_VIOLATION)) {
+    if !is_held(&error) {
         return Error::io(format!("locking {shown}"), error);
     }
     let who = holders::of_volume(volume);
@@ -49,12 +49,10 @@ pub(super) fn lock_all(volumes: &[&Volume], write: bool, force: bool) -> Result<
         // What cannot be opened is offline or without a medium, and nobody uses it.
         let handle = match DeviceHandle::open(&volume.name.device(), access) {
             Ok(handle) => handle,
-            Err(error) if error.raw_os_error() == Some(code::ACCESS_DENIED) => {
-                return Err(match host::is_privileged() {
-                    true => in_use(&name, write, error),
-                    false => Error::io(format!("opening {}", name.device()), error),
-                });
+            Err(error) if error.raw_os_error() == Some(code::ACCESS_DENIED) && !host::is_privileged() => {
+                return Err(Error::io(format!("opening {}", name.device()), error));
             }
+            Err(error) if is_held(&error) => return Err(in_use(&name, write, error)),
             Err(_) => continue,
         };
         lock(&handle, &name, write, force)?;

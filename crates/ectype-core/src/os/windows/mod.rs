@@ -7,7 +7,8 @@
 //!   survey      volumes, disks and drives: what there is, where it lies, on which Windows runs
 //!   control     an open device, behind the gates of `os/nt`
 //!   lock        volumes that nobody else may use; holders says who does
-//!   advice  disk  file  host  memory  optical  writable      what every system exports
+//!   snapshot    the service of Volume Shadow Copies, by COM
+//!   advice  disk  file  host  memory  node  optical      what every system exports
 //! ```
 
 pub mod advice;
@@ -31,9 +32,9 @@ pub mod host;
 mod ioctl;
 mod lock;
 pub(super) mod memory;
+pub(super) mod node;
 pub mod optical;
 mod overlapped;
 pub mod snapshot;
 mod survey;
 mod volume;
-pub mod writable;

@@ -3,9 +3,11 @@
 
 use super::bindings::{
     CreateEventW, ERROR_IO_PENDING, GetOverlappedResult, OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0,
+    STATUS_PENDING,
 };
 use std::io;
 use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
+use std::time::Duration;
 use windows_core::{BOOL, PCWSTR};
 
 thread_local! {
@@ -39,15 +41,26 @@ pub(super) fn complete(
             hEvent: event.as_raw_handle(),
             ..OVERLAPPED::default()
         };
-        if !start(&mut at).as_bool() {
+        // The system writes there while the request is under way: from here on it is reached by this alone.
+        let at = &raw mut at;
+        if !start(at).as_bool() {
             let error = io::Error::last_os_error();
             if error.raw_os_error() != Some(ERROR_IO_PENDING) {
-                return Ok((at.InternalHigh as u32, Some(error)));
+                // SAFETY: the request has ended, and `at` is of this call.
+                return Ok((unsafe { (*at).InternalHigh } as u32, Some(error)));
             }
         }
-        let mut moved = 0;
-        // SAFETY: the request is this thread's own, and nothing refers to `at` after it has ended.
-        let done = unsafe { GetOverlappedResult(handle.as_raw_handle(), &at, &mut moved, true.into()) };
-        Ok((moved, (!done.as_bool()).then(io::Error::last_os_error)))
+        loop {
+            let mut moved = 0;
+            // SAFETY: the request is this thread's own, and nothing refers to `at` after it has ended.
+            let done = unsafe { GetOverlappedResult(handle.as_raw_handle(), at, &mut moved, true.into()) };
+            let error = (!done.as_bool()).then(io::Error::last_os_error);
+            // Where the waiting itself failed the request goes on, and memory that it fills cannot be given up.
+            // SAFETY: `at` is of this call; its state is written by the system.
+            if unsafe { (&raw const (*at).Internal).read_volatile() } != STATUS_PENDING.0 as usize {
+                return Ok((moved, error));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     })
 }

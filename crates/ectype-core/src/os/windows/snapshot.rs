@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::OnceLock;
 use std::time::Duration;
-use windows_core::{BSTR, GUID, HRESULT, Interface, PCSTR, PCWSTR, PWSTR, s, w};
+use windows_core::{BOOL, BSTR, GUID, HRESULT, Interface, PCSTR, PCWSTR, PWSTR, s, w};
 
 /// Whether the system makes snapshots of volumes in use.
 pub const IS_THERE: bool = true;
@@ -77,11 +77,12 @@ fn library() -> Option<Library> {
     })
 }
 
+/// Ourselves, the two service accounts, the system and the administrators may call.
+const WHO: PCWSTR = w!("O:BAG:BAD:(A;;0x1;;;PS)(A;;0x1;;;LS)(A;;0x1;;;NS)(A;;0x1;;;SY)(A;;0x1;;;BA)");
+
 /// Makes COM ready, once: multithreaded, and open to the calls of writers, which run as these accounts.
 fn com() -> Reply<()> {
     static READY: OnceLock<Reply<()>> = OnceLock::new();
-    // Ourselves, the two service accounts, the system and the administrators may call.
-    const WHO: PCWSTR = w!("O:BAG:BAD:(A;;0x1;;;PS)(A;;0x1;;;LS)(A;;0x1;;;NS)(A;;0x1;;;SY)(A;;0x1;;;BA)");
     *READY.get_or_init(|| {
         // SAFETY: asks for the apartment that all threads share; the second call keeps it when this thread ends.
         unsafe {
@@ -89,23 +90,11 @@ fn com() -> Reply<()> {
             let mut cookie = mem::zeroed();
             reply(CoIncrementMTAUsage(&mut cookie))?;
         }
-        let mut who = ptr::null_mut();
-        // SAFETY: the text ends with a zero; what is made of it is freed below.
-        let parsed = unsafe {
-            ConvertStringSecurityDescriptorToSecurityDescriptorW(
-                WHO,
-                SDDL_REVISION_1 as u32,
-                &mut who,
-                ptr::null_mut(),
-            )
-        };
-        if !parsed.as_bool() {
-            return Err(Code(windows_core::Error::from_thread().code().0 as u32));
-        }
+        let callers = Callers::parse(WHO)?;
         // SAFETY: the descriptor is whole and outlives the call; nothing else is handed over.
         let answer = unsafe {
             CoInitializeSecurity(
-                who,
+                (&raw const callers.whole).cast_mut().cast(),
                 -1,
                 ptr::null(),
                 ptr::null(),
@@ -116,11 +105,48 @@ fn com() -> Reply<()> {
                 ptr::null(),
             )
         };
-        // SAFETY: as the conversion's documentation asks.
-        unsafe { LocalFree(who.cast()) };
         // Somebody else in this process has chosen: the writers' states will tell whether it does.
         if answer == RPC_E_TOO_LATE { Ok(()) } else { reply(answer) }
     })
+}
+
+/// A security descriptor in the absolute format, which COM asks for; what a text is converted to is the other one.
+struct Callers {
+    whole: SECURITY_DESCRIPTOR,
+    /// The converted one, at whose parts the whole points.
+    parts: PSECURITY_DESCRIPTOR,
+}
+
+impl Callers {
+    fn parse(text: PCWSTR) -> Reply<Callers> {
+        let mut callers = Callers { whole: SECURITY_DESCRIPTOR::default(), parts: ptr::null_mut() };
+        let whole: PSECURITY_DESCRIPTOR = (&raw mut callers.whole).cast();
+        let (mut owner, mut group, mut list) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        let [mut is_there, mut by_default] = [BOOL(0); 2];
+        // SAFETY: the text ends with a zero; what is asked of the converted one are places within it, and it lives as long as
+        // what points there.
+        let done = unsafe {
+            let revision = SDDL_REVISION_1 as u32;
+            let parts = &mut callers.parts;
+            ConvertStringSecurityDescriptorToSecurityDescriptorW(text, revision, parts, ptr::null_mut())
+                .as_bool()
+                && GetSecurityDescriptorOwner(*parts, &mut owner, &mut by_default).as_bool()
+                && GetSecurityDescriptorGroup(*parts, &mut group, &mut by_default).as_bool()
+                && GetSecurityDescriptorDacl(*parts, &mut is_there, &mut list, &mut by_default).as_bool()
+                && InitializeSecurityDescriptor(whole, SECURITY_DESCRIPTOR_REVISION as u32).as_bool()
+                && SetSecurityDescriptorOwner(whole, owner, false.into()).as_bool()
+                && SetSecurityDescriptorGroup(whole, group, false.into()).as_bool()
+                && SetSecurityDescriptorDacl(whole, is_there, list, false.into()).as_bool()
+        };
+        if done { Ok(callers) } else { Err(Code(windows_core::Error::from_thread().code().0 as u32)) }
+    }
+}
+
+impl Drop for Callers {
+    fn drop(&mut self) {
+        // SAFETY: the memory is the conversion's, or none, and nothing points there any more.
+        unsafe { LocalFree(self.parts.cast()) };
+    }
 }
 
 /// The service that makes snapshots.
@@ -272,7 +298,7 @@ impl Requester for Components {
 
     fn is_supported(&mut self, volume: &str) -> Reply<bool> {
         let volume = wide(volume);
-        let mut supported = windows_core::BOOL(0);
+        let mut supported = BOOL(0);
         // The metadata calls the answer's place constant, which it is not.
         let answer = &raw mut supported;
         // SAFETY: see above.
@@ -438,6 +464,17 @@ mod tests {
             Ok(_) => {}
             Err(error) => assert_eq!(error.kind(), Kind::Unsupported),
         }
+    }
+
+    #[test]
+    fn com_is_told_who_may_call_in_the_absolute_format() {
+        let callers = Callers::parse(WHO).unwrap();
+        let (mut control, mut revision) = (0, 0);
+        let whole = (&raw const callers.whole).cast_mut().cast();
+        // SAFETY: the descriptor is whole; the answers are numbers.
+        assert!(unsafe { GetSecurityDescriptorControl(whole, &mut control, &mut revision) }.as_bool());
+        assert_eq!((i32::from(control) & SE_SELF_RELATIVE, revision), (0, 1));
+        assert!(Callers::parse(w!("no descriptor")).is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::volume::{text, wide};
 use crate::os::nt::names::{self, Name};
 use crate::os::nt::replies::{self, DeviceNumber, DiskExtent};
 use crate::os::nt::request::{Asking, Query, asked};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use windows_core::{PCWSTR, PWSTR};
@@ -168,7 +169,9 @@ fn file_system(root: &str) -> Option<(String, bool)> {
 
 /// The volume at a root of a letter or at a folder where one is mounted; `None` for any other folder.
 pub(super) fn volume_at(place: &Path) -> Option<Name> {
-    let mut place = place.as_os_str().to_owned();
+    // A letter in the spelling of the documentation, which says nothing of `\\?\C:\`.
+    let plain = names::parse(&place.to_string_lossy()).and_then(|name| name.root());
+    let mut place = plain.map_or_else(|| place.as_os_str().to_owned(), OsString::from);
     if !place.to_string_lossy().ends_with('\\') {
         place.push("\\");
     }
@@ -183,7 +186,8 @@ pub(super) fn volume_at(place: &Path) -> Option<Name> {
 
 /// The root of the volume on which a file or folder lies.
 pub(super) fn root_of(path: &Path) -> Option<PathBuf> {
-    let path = wide(path).ok()?;
+    // Of a relative path the system answers with the volume that it booted from, says its documentation.
+    let path = wide(&std::path::absolute(path).ok()?).ok()?;
     let mut room = vec![0u16; LONGEST];
     // SAFETY: the name ends with a zero, and the room is as long as is said.
     let done =
@@ -299,7 +303,9 @@ mod tests {
         }
         let root = root_of(&std::env::current_dir().unwrap()).unwrap();
         assert!(root.to_string_lossy().ends_with('\\'), "{}", root.display());
+        assert_eq!(root_of(Path::new(".")), Some(root));
         assert_eq!(volume_at(Path::new(r"C:\windows")), None);
+        assert_eq!(volume_at(Path::new(r"\\?\C:\")), volume_at(Path::new(r"C:\")));
     }
 
     #[test]

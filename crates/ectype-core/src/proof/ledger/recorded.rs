@@ -1,6 +1,7 @@
 //! An image that is gone on with, against the record of the run before.
 
-use super::{BATCH, Ledger, STALE_SLOT, ZERO_SLOT, is_hole, not_held};
+use super::proven::{is_hole, not_held};
+use super::{BATCH, Ledger, STALE_SLOT, ZERO_SLOT};
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
 use crate::io::ReadAt;

@@ -1,7 +1,9 @@
 //! What a run leaves in its state, and what may be believed of it.
 
 use super::*;
+use crate::io::Content;
 use crate::os::file::PlainFile;
+use crate::watch::Watch;
 
 const SECTOR: u64 = 2048;
 

@@ -32,10 +32,19 @@ pub struct Piece {
 /// The pieces of disk number `disk`, which has `size` bytes, in order.
 ///
 /// # Errors
-/// `Refused` for a volume that lies on several disks or in several pieces; `Corrupt` for places that cannot be.
+/// `Refused` for a volume that lies on several disks, in several pieces, or nobody knows where; `Corrupt` for places that cannot be.
 pub fn arrange(disk: u32, size: u64, volumes: &[Volume]) -> Result<Vec<Piece>> {
     let mut pieces: Vec<Piece> = Vec::new();
     for volume in volumes {
+        if volume.extents.is_empty() {
+            let context = format!(
+                "the volume {} lies on this disk, and the system does not tell where",
+                volume.shown()
+            );
+            return Err(
+                Error::refused(context).advise("hold the disk while it is copied:  --consistency lock")
+            );
+        }
         let here = volume.extents.iter().filter(|extent| extent.disk == disk).count();
         if here == 0 {
             continue;
@@ -128,7 +137,9 @@ mod tests {
     #[test]
     fn what_has_no_place_is_refused_by_name() {
         for (extents, words) in [
-            (&[(0, 0, 10), (1, 0, 10)][..], "several disks"),
+            // Of a volume of nowhere nothing could be read from a snapshot, and nobody would be told.
+            (&[][..], "does not tell where"),
+            (&[(0, 0, 10), (1, 0, 10)], "several disks"),
             (&[(0, 0, 10), (0, 20, 10)], "several pieces"),
             (&[(0, 95, 10)], "over the end"),
             (&[(0, 8, u64::MAX - 4)], "over the end"),

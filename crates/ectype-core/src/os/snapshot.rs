@@ -1,6 +1,6 @@
-//! Snapshots: none on this system in this version.
+//! Snapshots on systems that make none in this version: what [`super::vss`] has no service for is refused.
 
-pub use crate::os::vss::*;
+pub use super::vss::*;
 
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};

@@ -1,39 +1,28 @@
-//! A block device that is written: what `restore` opens, and nothing else.
+//! A device that is written: what `restore` opens, and nothing else.
 //!
 //! ```text
-//!   Disk, opened O_RDWR | O_EXCL | O_DIRECT     reads, sizes, locks: as of any device
-//!     └─ Node, the same descriptor              the only one with the gate that changes (os/control: Changing)
+//!   Disk, opened for writing, and held     reads, sizes, locks: as of any device
+//!     └─ Node, the same open device        the only one with the gate that changes (os/control: Changing)
 //! ```
 //!
 //! Any bytes may be written: whole sectors go to the device as they are, the rest is read, changed and written back.
 
 use super::disk::Disk;
+use super::node::{Node, has_no_such};
 use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
 use crate::io::{Geometry, ReadAt, WriteAt};
 use crate::os::buffer::{ALIGNMENT, Buffer};
 use crate::os::control::{Change, Changing};
 use crate::os::{Device, Lock};
-use rustix::fs::OFlags;
-use rustix::io::Errno;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 /// What is written or read through a buffer at once, in bytes.
 const AT_ONCE: u64 = 1 << 20;
 
-/// Zeros are asked for in parts of this many bytes: such a request cannot be interrupted.
-const ZEROS_AT_ONCE: u64 = 256 << 20;
-
-/// The descriptor of a device that may be changed.
-pub(super) struct Node(OwnedFd);
-
-impl AsFd for Node {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
+/// Zeros and discards are asked for in parts of this many bytes: such a request cannot be interrupted.
+const CHANGED_AT_ONCE: u64 = 256 << 20;
 
 /// A device that is held exclusively and may be written.
 pub struct WritableDisk {
@@ -42,16 +31,13 @@ pub struct WritableDisk {
 }
 
 impl WritableDisk {
-    /// Opens a device for writing; nobody else may mount it, swap on it or open it exclusively.
+    /// Opens a device for writing, so that nobody else may use it meanwhile.
     ///
     /// # Errors
     /// Those of [`Disk::open`].
     pub fn open(device: &Device, lock: Lock) -> Result<WritableDisk> {
-        let disk = Disk::open_for(device, lock, OFlags::RDWR)?;
-        let node = disk
-            .descriptor()
-            .map_err(|error| Error::io(format!("opening {}", device.path.display()), error))?;
-        Ok(WritableDisk { disk: Arc::new(disk), node: Node(node) })
+        let (disk, node) = Node::open(device, lock)?;
+        Ok(WritableDisk { disk: Arc::new(disk), node })
     }
 
     /// The same device for reading.
@@ -69,7 +55,7 @@ impl WritableDisk {
     /// # Errors
     /// What the device answered.
     pub fn discard(&self, at: Extent) -> io::Result<bool> {
-        for part in parts(at.align_in(self.geometry().sector.into()), ZEROS_AT_ONCE) {
+        for part in parts(at.align_in(self.geometry().sector.into()), CHANGED_AT_ONCE) {
             match self.node.change(Change::Discard(part)) {
                 Err(error) if has_no_such(&error) => return Ok(false),
                 answer => answer?,
@@ -122,14 +108,14 @@ impl WritableDisk {
 
     fn write_whole(&self, mut data: &[u8], mut offset: u64) -> io::Result<()> {
         while !data.is_empty() {
-            match rustix::io::pwrite(&self.node, data, offset) {
+            match self.node.write(data, offset) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     data = &data[count..];
                     offset += count as u64;
                 }
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())
@@ -221,7 +207,7 @@ impl WriteAt for WritableDisk {
                 self.write_at(&vec![0; edge.len as usize], edge.offset)?;
             }
         }
-        for part in parts(whole, ZEROS_AT_ONCE) {
+        for part in parts(whole, CHANGED_AT_ONCE) {
             if zero_by(&self.node, part)? {
                 continue;
             }
@@ -234,7 +220,7 @@ impl WriteAt for WritableDisk {
     }
 
     fn flush(&self) -> io::Result<()> {
-        Ok(rustix::fs::fsync(&self.node)?)
+        self.node.flush()
     }
 
     fn set_size(&self, size: u64) -> io::Result<()> {
@@ -259,13 +245,6 @@ fn zero_by(node: &dyn Changing, at: Extent) -> io::Result<bool> {
     }
 }
 
-/// The device, or its driver, does not know the request.
-fn has_no_such(error: &io::Error) -> bool {
-    [Errno::NOTSUP, Errno::NOSYS, Errno::INVAL, Errno::NOTTY, Errno::REMOTEIO]
-        .iter()
-        .any(|code| error.raw_os_error() == Some(code.raw_os_error()))
-}
-
 /// `at` in parts that end on multiples of `len`.
 fn parts(at: Extent, len: u64) -> impl Iterator<Item = Extent> {
     let mut offset = at.offset;
@@ -284,7 +263,9 @@ mod tests {
 
     #[test]
     fn zeros_come_by_the_gentlest_command_that_the_device_has() {
-        let (none, at) = (Some(Errno::NOTSUP.raw_os_error()), Extent::new(0, 4096));
+        // What the systems answer to a request that they do not know, and for a device that fails.
+        let (unknown, fails) = if cfg!(windows) { (50, 1117) } else { (95, 5) };
+        let (none, at) = (Some(unknown), Extent::new(0, 4096));
         let asked = |punches, changes| {
             let device = RecordedChanges { punches, changes, ..RecordedChanges::default() };
             let made = zero_by(&device, at);
@@ -294,7 +275,7 @@ mod tests {
         assert_eq!(asked(none, None), (Ok(true), 2));
         assert_eq!(asked(none, none), (Ok(false), 2));
         // A device that fails is not asked to write the same by other means: that is for whoever retries.
-        let broken = Some(Errno::IO.raw_os_error());
+        let broken = Some(fails);
         assert_eq!(asked(broken, None), (Err(broken), 1));
         assert_eq!(asked(none, broken), (Err(broken), 2));
     }
