@@ -51,6 +51,8 @@ struct Script {
     locked: bool,
     /// An interrupt, as soon as the service is asked for a snapshot.
     interrupt: Option<Arc<Watch>>,
+    /// The interrupt comes later: while the lock of a volume is waited for.
+    waits: bool,
 }
 
 #[derive(Debug)]
@@ -121,14 +123,24 @@ impl System for Scripted {
         Some(self.0.folder.join("notes"))
     }
 
-    fn open(&self, path: &Path, _: &Device, lock: Lock) -> Result<Disk> {
+    fn open(&self, path: &Path, _: &Device, lock: Lock, stop: &dyn Fn() -> bool) -> Result<Disk> {
         let shown = path.display().to_string();
         let at = if shown == name(1) { FIRST } else { SECOND };
         if shown.starts_with(r"\\?\")
             && (self.0.script.locked || (lock == Lock::Exclusive && !self.0.script.holds))
         {
+            if self.0.script.waits {
+                // Nobody lets go of it, until somebody at the keyboard has enough.
+                let watch = self.0.script.interrupt.as_ref().expect("somebody who interrupts");
+                assert!(!stop());
+                watch.stop();
+                assert!(stop(), "the wish to stop does not get to whoever waits for a lock");
+                self.0.say("waited");
+                return Err(Error::new(Kind::Cancelled, "interrupted"));
+            }
             return Err(Error::refused("it is in use"));
         }
+        self.0.say(&format!("open {shown} {lock:?}"));
         if lock == Lock::Exclusive {
             self.0.held.lock().unwrap().push(shown.clone());
         }
@@ -203,7 +215,7 @@ impl Requester for ScriptedRequester {
         let machine = &self.machine;
         machine.say(&format!("{step:?}"));
         if step == Step::DoSnapshotSet {
-            if let Some(watch) = &machine.script.interrupt {
+            if let Some(watch) = machine.script.interrupt.as_ref().filter(|_| !machine.script.waits) {
                 watch.stop();
             }
             let bytes = fs::read(machine.file()).unwrap();
@@ -465,6 +477,22 @@ fn who_has_no_snapshot_is_held_and_marked() {
     let outcome = prepare(options(&scripted, "a.img")).unwrap().run(&Watch::new()).unwrap();
     assert_eq!(outcome.plan.consistency, Consistency::Lock);
     assert_same(&fs::read(scripted.0.folder.join("a.img")).unwrap(), &fs::read(scripted.0.file()).unwrap());
+}
+
+#[test]
+fn an_interrupt_ends_the_wait_for_the_lock_of_a_volume() {
+    let watch = Arc::new(Watch::new());
+    let interrupt = Some(Arc::clone(&watch));
+    let script = Script { unsupported: vec![name(2)], waits: true, interrupt, ..Script::default() };
+    let Some((_folder, scripted)) = machine(script) else { return };
+    let error = prepare(options(&scripted, "a.img")).unwrap().run(&watch).unwrap_err();
+    assert_eq!(error.kind(), Kind::Cancelled, "{error}");
+    assert_eq!(scripted.0.said("waited"), 1);
+    // It is not read without the lock instead; the snapshots of the others are gone, and nothing was made.
+    assert_eq!(scripted.0.said(&format!("open {} Shared", name(2))), 0);
+    assert_eq!(scripted.0.held.lock().unwrap().len(), 0);
+    assert_eq!(scripted.0.said("release"), 2);
+    assert!(!scripted.0.folder.join("a.img").exists());
 }
 
 #[test]

@@ -64,9 +64,9 @@ pub trait System: Debug + Send + Sync {
     /// Opens a volume or a snapshot, of which the system lists no device, as a part of `whole`.
     ///
     /// # Errors
-    /// As [`Disk::open`].
-    fn open(&self, path: &Path, whole: &Device, lock: Lock) -> Result<Disk> {
-        Disk::open(&part_of(path, whole), lock)
+    /// As [`Disk::open_unless`].
+    fn open(&self, path: &Path, whole: &Device, lock: Lock, stop: &dyn Fn() -> bool) -> Result<Disk> {
+        Disk::open_unless(&part_of(path, whole), lock, stop)
     }
 }
 
