@@ -8,13 +8,14 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
+use crate::fs;
 use crate::io::ReadAt;
 use crate::os::disk::Disk;
 use crate::os::snapshot::Id;
 use crate::os::{Device, Lock};
 use crate::proof::record::PartFacts;
 use crate::source::snapshot::{
-    self, Cipher, Making, Note, Passing, Piece, Set, System, arrange, covered, is_ciphertext, make,
+    self, Cipher, Making, Note, Passing, Piece, Set, System, arrange, covered, make,
 };
 use crate::source::{DeviceReader, OverlayReader, OverlaySource, Part};
 use crate::task::open::Consistency;
@@ -289,7 +290,7 @@ fn cipher(device: &Device, disk: &Arc<Disk>, piece: &Piece, system: &dyn System)
             first(&below, extent.at.offset)
         }),
     };
-    if !raw.is_some_and(|sector| is_ciphertext(&sector)) {
+    if !raw.is_some_and(|sector| fs::is_bitlocker(&sector)) {
         return Cipher::None;
     }
     let given = match &device.whole {
@@ -300,7 +301,7 @@ fn cipher(device: &Device, disk: &Arc<Disk>, piece: &Piece, system: &dyn System)
         }
     };
     match given {
-        Some(sector) if !is_ciphertext(&sector) => Cipher::Unlocked,
+        Some(sector) if !fs::is_bitlocker(&sector) => Cipher::Unlocked,
         _ => Cipher::Locked,
     }
 }

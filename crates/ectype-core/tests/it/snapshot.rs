@@ -47,6 +47,8 @@ struct Script {
     lost_after: Option<u32>,
     /// The disk begins a volume so, and the volume gives it otherwise.
     cipher: bool,
+    /// By the header of BitLocker To Go.
+    to_go: bool,
     /// Nothing opens the volume either.
     locked: bool,
     /// An interrupt, as soon as the service is asked for a snapshot.
@@ -314,7 +316,16 @@ fn machine(script: Script) -> Option<(tempfile::TempDir, Scripted)> {
     fill(&file, 0);
     if script.cipher {
         let disk = fs::OpenOptions::new().write(true).open(&file).unwrap();
-        disk.write_all_at(b"-FVE-FS-", FIRST.offset + 3).unwrap();
+        match script.to_go {
+            // 4967D63B-2E29-4AD8-8399-F6A339E3D001, in the boot sector of a FAT.
+            true => disk
+                .write_all_at(
+                    b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01",
+                    FIRST.offset + 0x1a8,
+                )
+                .unwrap(),
+            false => disk.write_all_at(b"-FVE-FS-", FIRST.offset + 3).unwrap(),
+        }
         fs::write(folder.path().join("plain"), vec![0x70; FIRST.len as usize]).unwrap();
     }
     let disk = LoopDevice::attach(&file, &[]).unwrap();
@@ -509,7 +520,11 @@ fn what_a_snapshot_lacks_comes_from_the_disk_and_is_told() {
 
 #[test]
 fn what_is_unlocked_is_imaged_decrypted_only_where_somebody_agrees() {
-    let script = || Script { cipher: true, ..Script::default() };
+    [false, true].into_iter().for_each(unlocked_and_locked);
+}
+
+fn unlocked_and_locked(to_go: bool) {
+    let script = || Script { cipher: true, to_go, ..Script::default() };
     let Some((_folder, scripted)) = machine(script()) else { return };
     let prepared = prepare(options(&scripted, "a.img")).unwrap();
     assert!(prepared.asks());

@@ -14,7 +14,7 @@ mod set;
 mod steady;
 mod words;
 
-pub use layout::{Cipher, Piece, arrange, covered, is_ciphertext};
+pub use layout::{Cipher, Piece, arrange, covered};
 pub use note::{Left, Note, left, note};
 pub use set::{Clock, Made, Making, Set, list, make, remove};
 pub use steady::{Agreed, agree};
