@@ -1,9 +1,9 @@
 //! What may be asked: verbs, options, and the names that later versions will give meaning to.
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use ectype_core::error::word;
 use ectype_core::image::{self, Format};
-use ectype_core::os::{disk, snapshot};
+use ectype_core::os::{advice, disk, snapshot};
 use ectype_core::plan::policy;
 use ectype_core::proof::digest::Algorithm;
 use ectype_core::task::create::Compress;
@@ -549,16 +549,61 @@ pub(crate) fn wants_json_progress() -> bool {
         || args.windows(2).any(|pair| pair[0] == "--progress" && pair[1] == "json")
 }
 
+/// The command line, its examples with the names that devices have on this system.
+fn command() -> clap::Command {
+    match advice::DISC {
+        "/dev/sr0" => Cli::command(),
+        _ => in_names(Cli::command()),
+    }
+}
+
+fn in_names(command: clap::Command) -> clap::Command {
+    let after =
+        command.get_after_help().map(|help| with_names(&help.to_string(), advice::DISC, advice::STICK));
+    let command = command.mut_args(|arg| {
+        let help =
+            arg.get_help().map(|help| help.to_string().replace("/dev/sr0, /dev/disk/by-id/…", advice::NAMES));
+        match help {
+            Some(help) => arg.help(help),
+            None => arg,
+        }
+    });
+    let command = match after {
+        Some(after) => command.after_help(after),
+        None => command,
+    };
+    command.mut_subcommands(in_names)
+}
+
+/// Examples with other names in them; what they say stays in its column.
+fn with_names(examples: &str, disc: &str, stick: &str) -> String {
+    let line = |line: &str| {
+        let named = line.replace("/dev/sr0", disc).replace("/dev/sdb", stick);
+        let less = line.len().saturating_sub(named.len());
+        match named.char_indices().skip(2).find(|&(at, _)| named[at..].starts_with("  ")) {
+            Some((gap, _)) => format!("{}{}{}", &named[..gap], " ".repeat(less), &named[gap..]),
+            None => named,
+        }
+    };
+    examples.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// What was typed.
+pub(crate) fn parsed() -> std::result::Result<Cli, clap::Error> {
+    let mut matches = command().try_get_matches()?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command()))
+}
+
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<Code> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "ectype", &mut script);
+    clap_complete::generate(args.shell, &mut command(), "ectype", &mut script);
     // A closed pipe is a wish to read no more.
     let _ = std::io::stdout().write_all(&script);
     Ok(Code::Done)
 }
 
 pub(crate) fn man(args: &ManArgs) -> Result<Code> {
-    clap_mangen::generate_to(Cli::command(), &args.folder)
+    clap_mangen::generate_to(command(), &args.folder)
         .map_err(|error| Error::io(format!("writing manual pages to {}", args.folder.display()), error))?;
     Ok(Code::Done)
 }
@@ -646,6 +691,27 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+        in_names(Cli::command()).debug_assert();
+    }
+
+    #[test]
+    fn examples_have_the_names_of_this_system_and_their_columns() {
+        let of = |name: &str| {
+            let command = Cli::command();
+            let verb = command.find_subcommand(name).unwrap();
+            with_names(&verb.get_after_help().unwrap().to_string(), "E:", "F:")
+        };
+        let create = of("create");
+        assert!(create.contains("\n  ectype create E:                             an ISO"), "{create}");
+        assert!(create.contains("\n  ectype create --verify F: stick.img          read"), "{create}");
+        for name in ["create", "verify", "convert", "restore", "info"] {
+            assert!(!of(name).contains("/dev/"), "{name}");
+        }
+        assert!(!with_names(EXAMPLES, "E:", "F:").contains("/dev/"));
+        let help = command().render_long_help().to_string();
+        assert!(help.contains(advice::DISC) && help.contains(advice::STICK), "{help}");
+        let source = command().find_subcommand_mut("create").unwrap().render_help().to_string();
+        assert!(source.contains(&advice::NAMES[..8]), "{source}");
     }
 
     #[test]

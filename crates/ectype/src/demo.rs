@@ -15,6 +15,7 @@ use crate::exit::Code;
 use crate::progress::Output;
 use crate::{info, json, map, report, verify};
 use ectype_core::copy::Tuning;
+use ectype_core::os::advice;
 use ectype_core::proof::digest::{Algorithm, Digester};
 use ectype_core::task::create::{Ended, Options, Outcome, prepare};
 use ectype_core::task::open::Images;
@@ -64,7 +65,7 @@ fn tell(folder: &Folder, show: &mut Show<'_>) -> Result<()> {
         "scratched": scratched.iter().map(|at| json!({ "offset": at.offset, "length": at.len })).collect::<Vec<_>>(),
     }));
 
-    show.begins("It is imaged; a disc in a drive would be /dev/sr0 here:", CREATE);
+    show.begins(&format!("It is imaged; a disc in a drive would be {} here:", advice::DISC), CREATE);
     let first = show.create("create", scratched.clone())?;
     let damage: Extents = scratched.into_iter().collect();
     expect(matches!(first.status, Ended::Incomplete), "the first run leaves an incomplete image")?;

@@ -21,8 +21,7 @@ mod report;
 mod restore;
 mod verify;
 
-use args::{Cli, Verb};
-use clap::Parser;
+use args::Verb;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -30,7 +29,7 @@ fn main() -> ExitCode {
     if let Some(refusal) = args::asked_for_later(std::env::args_os().skip(1)) {
         return exit::refused(&refusal, args::wants_json());
     }
-    let cli = match Cli::try_parse() {
+    let cli = match args::parsed() {
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error, args::wants_json()),
     };

@@ -130,8 +130,12 @@ impl Output {
         }
         err(&format!("{question} "));
         let mut answer = String::new();
+        // Nothing was begun, and who interrupts gives no answer: it would be waited for.
+        self.ends_at_once(true);
         // The end of input is no answer.
-        let count = std::io::stdin().read_line(&mut answer).ok()?;
+        let count = std::io::stdin().read_line(&mut answer);
+        self.ends_at_once(false);
+        let count = count.ok()?;
         (count > 0).then_some(answer)
     }
 
@@ -193,8 +197,7 @@ impl Output {
         work: impl FnOnce() -> T + Send,
     ) -> T {
         heed(watch);
-        let meanwhile = |output| *OPENING.lock().unwrap_or_else(PoisonError::into_inner) = output;
-        meanwhile(Some(self.clone()));
+        self.ends_at_once(true);
         let result = std::thread::scope(|scope| {
             let (done, ended) = channel::<()>();
             let telling = move || {
@@ -212,8 +215,13 @@ impl Output {
             drop(done);
             result
         });
-        meanwhile(None);
+        self.ends_at_once(false);
         result
+    }
+
+    /// Whether an interrupt ends it all at once, since nothing is made yet, or is left to the run.
+    fn ends_at_once(&self, whether: bool) {
+        *OPENING.lock().unwrap_or_else(PoisonError::into_inner) = whether.then(|| self.clone());
     }
 
     /// Runs `work` while its progress is shown, with the interrupt key wired to an ordered stop.

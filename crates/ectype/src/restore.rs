@@ -19,7 +19,7 @@ pub(crate) fn run(args: &RestoreArgs, output: &Output) -> Result<Code> {
         .advise(format!("send the content:  ectype convert {} -", word(&args.image)))
         .advise("a file of that name is  ./-"));
     }
-    let mut prepared = prepare(Options {
+    let options = Options {
         image: args.image.clone(),
         target: args.target.clone(),
         images: args.open.images(),
@@ -33,7 +33,9 @@ pub(crate) fn run(args: &RestoreArgs, output: &Output) -> Result<Code> {
         dry_run: args.dry_run,
         // Neither side is a dying disk, and the read-back has the target to itself.
         tuning: Tuning { depth: 8, buffers: 16, ..Tuning::default() },
-    })?;
+    };
+    let watch: &'static Watch = Box::leak(Box::default());
+    let mut prepared = output.opening(&args.image, watch, || prepare(options))?;
     let by_name = prepared.plan().confirm.first();
     if args.yes
         && args.confirm.is_none()
@@ -69,7 +71,6 @@ pub(crate) fn run(args: &RestoreArgs, output: &Output) -> Result<Code> {
             None => return Err(prepared.unconfirmed()),
         }
     }
-    let watch: &'static Watch = Box::leak(Box::default());
     let outcome = output.watched(watch, || prepared.run(watch))?;
     Ok(tell(&outcome, output))
 }

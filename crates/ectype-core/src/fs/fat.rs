@@ -11,9 +11,9 @@ use super::{Facts, bytes, detail, read, text};
 use crate::io::ReadAt;
 use std::io;
 use zerocopy::byteorder::{LittleEndian, U16, U32};
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
 struct BootSector {
     jump: [u8; 3],
@@ -76,6 +76,10 @@ struct Layout {
 pub(super) fn probe(volume: &dyn ReadAt) -> io::Result<Option<Facts>> {
     let Some(boot) = read::<BootSector>(volume, 0)? else { return Ok(None) };
     let Some(layout) = layout(&boot) else { return Ok(None) };
+    // That FAT is the pose of BitLocker To Go: it tells nothing of the volume behind it.
+    if super::is_bitlocker(boot.as_bytes()) {
+        return Ok(None);
+    }
 
     let extended = if layout.bits == 32 { &boot.extended[28..] } else { &boot.extended[..] };
     let Ok((extended, _)) = Extended::read_from_prefix(extended) else { return Ok(None) };

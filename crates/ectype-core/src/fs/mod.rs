@@ -23,6 +23,8 @@ mod text;
 pub mod udf;
 mod xfs;
 
+pub use ntfs::is_bitlocker;
+
 #[cfg(test)]
 mod tests;
 

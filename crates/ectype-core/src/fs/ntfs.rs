@@ -133,13 +133,20 @@ const _: () = assert!(std::mem::offset_of!(BitLocker, fixed_guid) == 160);
 const _: () = assert!(std::mem::offset_of!(BitLocker, to_go_guid) == 424);
 
 /// 4967D63B-2E29-4AD8-8399-F6A339E3D001 and the same with 92A84D3B-DD80-4D0E-9E4E-B1E3284EAED8 for used-space-only.
-const BITLOCKER_GUIDS: [[u8; 16]; 2] = [
+pub(super) const BITLOCKER_GUIDS: [[u8; 16]; 2] = [
     [0x3b, 0xd6, 0x67, 0x49, 0x29, 0x2e, 0xd8, 0x4a, 0x83, 0x99, 0xf6, 0xa3, 0x39, 0xe3, 0xd0, 0x01],
     [0x3b, 0x4d, 0xa8, 0x92, 0x80, 0xdd, 0x0e, 0x4d, 0x9e, 0x4e, 0xb1, 0xe3, 0x28, 0x4e, 0xae, 0xd8],
 ];
 
 const METADATA_SEARCH: u64 = 8 << 10;
 const DESCRIPTION: u16 = 7;
+
+/// Whether a volume begins as BitLocker leaves it on the disk. "To Go" has no name of its own there: before the volume stands
+/// the FAT of a small program, and only the identifier in its boot sector (§3.2) tells.
+pub fn is_bitlocker(first_sector: &[u8]) -> bool {
+    let Ok((boot, _)) = BitLocker::read_from_prefix(first_sector) else { return false };
+    &boot.oem_id == b"-FVE-FS-" || BITLOCKER_GUIDS.contains(&boot.to_go_guid)
+}
 
 pub(super) fn bitlocker(volume: &dyn ReadAt) -> io::Result<Option<Facts>> {
     let Some(boot) = read::<BitLocker>(volume, 0)? else { return Ok(None) };

@@ -61,7 +61,35 @@ fn headers() -> Vec<(&'static str, Vec<u8>)> {
     add("LVM2_member", &[(512, b"LABELONE\x01"), (512 + 20, &[32]), (512 + 24, b"LVM2 001")]);
     let boot = [0xeb, 0x3c, 0x90, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 1, 0, 2, 16, 0, 200, 0, 0xf8, 1, 0];
     add("vfat", &[(0, &boot), (510, &[0x55, 0xaa])]);
+    let go = [&boot[..3], b"MSWIN4.1", &boot[11..]].concat();
+    let metadata =
+        [&b"-FVE-FS-"[..], &[0; 104], &[16, 0, 7, 0, 2, 0, 0, 0, b'a', 0, b'b', 0, 0, 0, 0, 0]].concat();
+    for guid in ntfs::BITLOCKER_GUIDS {
+        let after = [&guid[..], &[0, 0, 1]].concat();
+        add("BitLocker", &[(0, &go), (424, &after), (510, &[0x55, 0xaa]), (65536, &metadata)]);
+        add("BitLocker", &[(3, b"-FVE-FS-"), (160, &after), (65536, &metadata)]);
+    }
     all
+}
+
+#[test]
+fn bitlocker_to_go_is_known_behind_its_pose() {
+    let boot = |(_, volume): (_, Vec<u8>)| volume[..512].to_vec();
+    let of = |kind| headers().into_iter().filter(move |header| header.0 == kind);
+    assert_eq!(of("BitLocker").filter(|header| is_bitlocker(&header.1)).count(), 4);
+    for (_, volume) in of("BitLocker") {
+        let [facts] = &identify(&volume).unwrap()[..] else {
+            panic!("the FAT before it is none of the volume's")
+        };
+        assert_eq!(facts.label, "ab", "its metadata is found behind either header");
+    }
+    // A FAT alone is none, and neither is one whose identifier is another by a bit.
+    let mut plain = of("vfat").map(boot).next().unwrap();
+    assert!(!is_bitlocker(&plain) && !is_bitlocker(&[]));
+    plain[424..440].copy_from_slice(&ntfs::BITLOCKER_GUIDS[0]);
+    assert!(is_bitlocker(&plain) && !is_bitlocker(&plain[..440]));
+    plain[439] ^= 1;
+    assert!(!is_bitlocker(&plain));
 }
 
 #[test]

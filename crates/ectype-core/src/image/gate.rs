@@ -12,7 +12,7 @@
 use super::{Facts, Findings, Gate, Opened};
 use crate::error::{Error, Kind, Result, word};
 use crate::io::{Content, ReadAt};
-use crate::os::file::{PlainFile, folder};
+use crate::os::file::{PlainFile, as_written, folder};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,9 +70,11 @@ fn open_with(
         allowed.push(self::real(parent)?);
     }
     let (opened, parents) = (Vec::new(), Vec::new());
+    let written = |path: PathBuf| as_written(&path).into_owned();
     let mut gate = Folders { allowed, chain: Vec::new(), files: 0, opened, parents, header_only };
     let image = gate.open(real, format).map_err(|error| error.in_file(path))?;
-    Ok(Image { image, files: gate.opened, parent: gate.parents.into_iter().next() })
+    let files = gate.opened.into_iter().map(written).collect();
+    Ok(Image { image, files, parent: gate.parents.into_iter().next().map(written) })
 }
 
 fn real(path: &Path) -> Result<PathBuf> {
@@ -129,10 +131,11 @@ impl Folders {
         let named = names.first().map_or("", String::as_str);
         Err(match (outside, itself) {
             (None, Some(found)) => return Ok(found),
-            (Some(found), _) => {
-                Error::refused(format!("the image names {}, which lies outside its folder", found.display()))
-                    .advise(format!("if it is right:  --parents {}", word(folder(&found))))
-            }
+            (Some(found), _) => Error::refused(format!(
+                "the image names {}, which lies outside its folder",
+                as_written(&found).display()
+            ))
+            .advise(format!("if it is right:  --parents {}", word(folder(&as_written(&found))))),
             (None, None) => {
                 Error::new(Kind::Io, format!("the file {named:?} that the image needs is not there"))
                     .advise("put it into the image's folder, or name its folder:  --parents DIR")
@@ -159,7 +162,7 @@ impl Gate for Folders {
         }
         let path = self.find(names)?;
         if self.chain.contains(&path) {
-            let context = format!("{} is among its own parents", path.display());
+            let context = format!("{} is among its own parents", as_written(&path).display());
             return Err(Error::new(Kind::Corrupt, context)
                 .advise("bring back the parent as it was, or name the folder where it is:  --parents DIR"));
         }
@@ -175,7 +178,7 @@ impl Gate for Folders {
         };
         self.opened.push(path.clone());
         self.parents.push(path.clone());
-        self.open(path.clone(), format).map_err(|error| error.in_file(&path))
+        self.open(path.clone(), format).map_err(|error| error.in_file(&as_written(&path)))
     }
 }
 
@@ -218,9 +221,11 @@ impl Opened for Absent {
 
 /// Opening a pipe would wait for its other end, and a device is no part of an image.
 fn open_file(path: &Path) -> Result<PlainFile> {
-    let failed = |error| Error::io(format!("opening {}", path.display()), error);
+    let written = as_written(path);
+    let shown = written.display();
+    let failed = |error| Error::io(format!("opening {shown}"), error);
     if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(Error::refused(format!("{} is no file, and images are files", path.display())));
+        return Err(Error::refused(format!("{shown} is no file, and images are files")));
     }
     PlainFile::open(path).map_err(failed)
 }

@@ -499,7 +499,7 @@ fn open_device(
             return Err(Error::unsupported(format!("{} holds {refusal}", path.display())));
         }
         if optical::suspicious_size(disk.geometry().size) {
-            why.push("the drive did not tell the size of the disc; the kernel assumes one".to_owned());
+            why.push("the drive did not tell the size of the disc; the system assumes one".to_owned());
         }
         // The kernel keeps the tray locked as long as the drive is open; a lock of our own would outlive a crash.
         toc = Some(found);

@@ -30,7 +30,7 @@ use crate::image;
 use crate::io::{ReadAt, Window};
 use crate::os::disk::Disk;
 use crate::os::writable::WritableDisk;
-use crate::os::{Device, Lock};
+use crate::os::{Device, Lock, advice};
 use crate::plan::map::{RescueMap, Status};
 use crate::plan::rescue::{self, Rescue};
 use crate::proof::ledger::Ledger;
@@ -499,10 +499,12 @@ impl Prepared {
         }
         if let Some(disk) = device.filter(|_| outcome.plan.scope == "disk") {
             match disk.reread_partitions() {
-                Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => outcome.notes.push(
-                    "somebody uses a partition: the system goes by the old partition table until it is told (partprobe) or booted"
-                        .to_owned(),
-                ),
+                Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => {
+                    let told = advice::reread_partitions(&disk.disk().device().path);
+                    outcome.notes.push(format!(
+                        "somebody uses a partition: the system goes by the old partition table until it is told ({told}) or booted"
+                    ));
+                }
                 _ => {}
             }
         }

@@ -8,13 +8,14 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
+use crate::fs;
 use crate::io::ReadAt;
 use crate::os::disk::Disk;
 use crate::os::snapshot::Id;
 use crate::os::{Device, Lock};
 use crate::proof::record::PartFacts;
 use crate::source::snapshot::{
-    self, Cipher, Making, Note, Passing, Piece, Set, System, arrange, covered, is_ciphertext, make,
+    self, Cipher, Making, Note, Passing, Piece, Set, System, arrange, covered, make,
 };
 use crate::source::{DeviceReader, OverlayReader, OverlaySource, Part};
 use crate::task::open::Consistency;
@@ -136,6 +137,7 @@ impl Layout {
     pub(super) fn take(&self, image: &str, watch: &Watch) -> Result<Taken> {
         watch.enter(Phase::Snapshot, 0);
         let service = self.system.service()?;
+        let stop: &dyn Fn() -> bool = &|| watch.stop_asked();
         let eligible: Vec<&Piece> =
             self.pieces.iter().filter(|piece| piece.cipher != Cipher::Locked).collect();
         let names: Vec<String> = eligible.iter().map(|piece| piece.volume.clone()).collect();
@@ -147,7 +149,7 @@ impl Layout {
             Making {
                 service: &*service,
                 clock: &clock,
-                stop: &|| watch.stop_asked(),
+                stop,
                 tell: &|text| watch.say(text),
                 note: &mut |set: Id| {
                     note = None;
@@ -170,7 +172,7 @@ impl Layout {
         let (mut is_torn, has_set) = (false, held.set.is_some());
         for (number, snapshot) in snapshots.into_iter().flatten() {
             let piece = eligible[number];
-            let disk = self.system.open(Path::new(&snapshot.device), &self.device, Lock::Shared)?;
+            let disk = self.system.open(Path::new(&snapshot.device), &self.device, Lock::Shared, stop)?;
             let at = covered(piece, disk.geometry().size, sector.max(disk.geometry().sector.into()))?;
             facts.push(fact(piece, at, "snapshot", true, String::new()));
             if at.len < piece.at.len {
@@ -217,13 +219,16 @@ impl Layout {
     /// A volume that could not take part, and whether it is held.
     fn without_snapshot(&self, piece: &Piece, watch: &Watch) -> Result<(Part, bool)> {
         let path = Path::new(&piece.volume);
-        let open = |lock| self.system.open(path, &self.device, lock);
+        let stop = || watch.stop_asked();
+        let open = |lock| self.system.open(path, &self.device, lock, &stop);
         let at = |disk: &Disk| {
             let sector = u64::from(self.disk.geometry().sector.max(disk.geometry().sector));
             covered(piece, disk.geometry().size, sector)
         };
-        if let Ok(disk) = open(Lock::Exclusive) {
-            return Ok((Part { at: at(&disk)?, disk: Arc::new(disk), agreed: None }, true));
+        match open(Lock::Exclusive) {
+            Ok(disk) => return Ok((Part { at: at(&disk)?, disk: Arc::new(disk), agreed: None }, true)),
+            Err(error) if error.kind() == Kind::Cancelled => return Err(error),
+            Err(_) => {}
         }
         let disk = Arc::new(open(Lock::Shared)?);
         let at = at(&disk)?;
@@ -231,7 +236,7 @@ impl Layout {
             "{} has no snapshot and cannot be held: it is read until two readings agree",
             piece.shown
         ));
-        let agreed = snapshot::agree(&disk, at, &piece.shown, &|| watch.stop_asked())?;
+        let agreed = snapshot::agree(&disk, at, &piece.shown, &stop)?;
         Ok((Part { at, disk, agreed: Some(Arc::new(agreed)) }, false))
     }
 }
@@ -281,22 +286,22 @@ fn cipher(device: &Device, disk: &Arc<Disk>, piece: &Piece, system: &dyn System)
         Some(whole) => system.volumes(whole).ok().and_then(|(number, volumes)| {
             let own = volumes.iter().find(|volume| volume.name.eq_ignore_ascii_case(&piece.volume))?;
             let extent = own.extents.iter().find(|extent| extent.disk == number)?;
-            let below = Arc::new(system.open(whole, device, Lock::Shared).ok()?);
+            let below = Arc::new(system.open(whole, device, Lock::Shared, &|| false).ok()?);
             first(&below, extent.at.offset)
         }),
     };
-    if !raw.is_some_and(|sector| is_ciphertext(&sector)) {
+    if !raw.is_some_and(|sector| fs::is_bitlocker(&sector)) {
         return Cipher::None;
     }
     let given = match &device.whole {
         Some(_) => first(disk, 0),
         None => {
-            let volume = system.open(Path::new(&piece.volume), device, Lock::Shared);
+            let volume = system.open(Path::new(&piece.volume), device, Lock::Shared, &|| false);
             volume.ok().and_then(|volume| first(&Arc::new(volume), 0))
         }
     };
     match given {
-        Some(sector) if !is_ciphertext(&sector) => Cipher::Unlocked,
+        Some(sector) if !fs::is_bitlocker(&sector) => Cipher::Unlocked,
         _ => Cipher::Locked,
     }
 }

@@ -47,10 +47,14 @@ struct Script {
     lost_after: Option<u32>,
     /// The disk begins a volume so, and the volume gives it otherwise.
     cipher: bool,
+    /// By the header of BitLocker To Go.
+    to_go: bool,
     /// Nothing opens the volume either.
     locked: bool,
     /// An interrupt, as soon as the service is asked for a snapshot.
     interrupt: Option<Arc<Watch>>,
+    /// The interrupt comes later: while the lock of a volume is waited for.
+    waits: bool,
 }
 
 #[derive(Debug)]
@@ -121,14 +125,24 @@ impl System for Scripted {
         Some(self.0.folder.join("notes"))
     }
 
-    fn open(&self, path: &Path, _: &Device, lock: Lock) -> Result<Disk> {
+    fn open(&self, path: &Path, _: &Device, lock: Lock, stop: &dyn Fn() -> bool) -> Result<Disk> {
         let shown = path.display().to_string();
         let at = if shown == name(1) { FIRST } else { SECOND };
         if shown.starts_with(r"\\?\")
             && (self.0.script.locked || (lock == Lock::Exclusive && !self.0.script.holds))
         {
+            if self.0.script.waits {
+                // Nobody lets go of it, until somebody at the keyboard has enough.
+                let watch = self.0.script.interrupt.as_ref().expect("somebody who interrupts");
+                assert!(!stop());
+                watch.stop();
+                assert!(stop(), "the wish to stop does not get to whoever waits for a lock");
+                self.0.say("waited");
+                return Err(Error::new(Kind::Cancelled, "interrupted"));
+            }
             return Err(Error::refused("it is in use"));
         }
+        self.0.say(&format!("open {shown} {lock:?}"));
         if lock == Lock::Exclusive {
             self.0.held.lock().unwrap().push(shown.clone());
         }
@@ -203,7 +217,7 @@ impl Requester for ScriptedRequester {
         let machine = &self.machine;
         machine.say(&format!("{step:?}"));
         if step == Step::DoSnapshotSet {
-            if let Some(watch) = &machine.script.interrupt {
+            if let Some(watch) = machine.script.interrupt.as_ref().filter(|_| !machine.script.waits) {
                 watch.stop();
             }
             let bytes = fs::read(machine.file()).unwrap();
@@ -302,7 +316,16 @@ fn machine(script: Script) -> Option<(tempfile::TempDir, Scripted)> {
     fill(&file, 0);
     if script.cipher {
         let disk = fs::OpenOptions::new().write(true).open(&file).unwrap();
-        disk.write_all_at(b"-FVE-FS-", FIRST.offset + 3).unwrap();
+        match script.to_go {
+            // 4967D63B-2E29-4AD8-8399-F6A339E3D001, in the boot sector of a FAT.
+            true => disk
+                .write_all_at(
+                    b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01",
+                    FIRST.offset + 0x1a8,
+                )
+                .unwrap(),
+            false => disk.write_all_at(b"-FVE-FS-", FIRST.offset + 3).unwrap(),
+        }
         fs::write(folder.path().join("plain"), vec![0x70; FIRST.len as usize]).unwrap();
     }
     let disk = LoopDevice::attach(&file, &[]).unwrap();
@@ -468,6 +491,22 @@ fn who_has_no_snapshot_is_held_and_marked() {
 }
 
 #[test]
+fn an_interrupt_ends_the_wait_for_the_lock_of_a_volume() {
+    let watch = Arc::new(Watch::new());
+    let interrupt = Some(Arc::clone(&watch));
+    let script = Script { unsupported: vec![name(2)], waits: true, interrupt, ..Script::default() };
+    let Some((_folder, scripted)) = machine(script) else { return };
+    let error = prepare(options(&scripted, "a.img")).unwrap().run(&watch).unwrap_err();
+    assert_eq!(error.kind(), Kind::Cancelled, "{error}");
+    assert_eq!(scripted.0.said("waited"), 1);
+    // It is not read without the lock instead; the snapshots of the others are gone, and nothing was made.
+    assert_eq!(scripted.0.said(&format!("open {} Shared", name(2))), 0);
+    assert_eq!(scripted.0.held.lock().unwrap().len(), 0);
+    assert_eq!(scripted.0.said("release"), 2);
+    assert!(!scripted.0.folder.join("a.img").exists());
+}
+
+#[test]
 fn what_a_snapshot_lacks_comes_from_the_disk_and_is_told() {
     let Some((_folder, scripted)) = machine(Script { shorter: 512, ..Script::default() }) else { return };
     let before = fs::read(scripted.0.file()).unwrap();
@@ -481,7 +520,11 @@ fn what_a_snapshot_lacks_comes_from_the_disk_and_is_told() {
 
 #[test]
 fn what_is_unlocked_is_imaged_decrypted_only_where_somebody_agrees() {
-    let script = || Script { cipher: true, ..Script::default() };
+    [false, true].into_iter().for_each(unlocked_and_locked);
+}
+
+fn unlocked_and_locked(to_go: bool) {
+    let script = || Script { cipher: true, to_go, ..Script::default() };
     let Some((_folder, scripted)) = machine(script()) else { return };
     let prepared = prepare(options(&scripted, "a.img")).unwrap();
     assert!(prepared.asks());

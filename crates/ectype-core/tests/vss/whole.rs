@@ -38,12 +38,12 @@ impl System for Machine {
         Ok((0, vec![volume(1, &["Q:\\"], FIRST), volume(2, &[], SECOND)]))
     }
 
-    fn open(&self, path: &Path, whole: &Device, lock: Lock) -> Result<Disk> {
+    fn open(&self, path: &Path, whole: &Device, lock: Lock, stop: &dyn Fn() -> bool) -> Result<Disk> {
         let letter = [(name(1), r"\\.\Q:"), (name(2), r"\\.\R:")];
         let shown = path.display().to_string();
         let path =
             letter.iter().find(|(name, _)| *name == shown).map_or(path, |(_, letter)| Path::new(letter));
-        Own.open(path, whole, lock)
+        Own.open(path, whole, lock, stop)
     }
 }
 

@@ -170,4 +170,12 @@ fn an_interrupt_does_not_wait_until_it_is_counted() {
         running.signal("INT");
         running.wait().ends_with(130);
     }
+    // Nothing is held yet, let alone written: that is said by status and result, not by a death of the signal.
+    let mut command = command(dir);
+    command.args(["restore", "--yes", "--progress", "json", "long.bz2", "out"]);
+    let mut running = Running::start(command);
+    running.until_it_says("opening");
+    running.signal("INT");
+    running.wait().ends_with(130).says("interrupted");
+    assert!(!dir.join("out").exists());
 }

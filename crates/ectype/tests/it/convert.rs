@@ -568,11 +568,17 @@ fn a_parent_of_the_same_name_in_another_folder_is_not_the_child() {
         let [base, child] = ["monday", "tuesday"].map(|day| format!("{day}/disk.{extension}"));
         ectype(dir.path(), ["create", "disk", &base]).ends_with(0);
         ectype(dir.path(), ["create", "--base", &base, "disk", &child]).ends_with(0);
-        ectype(dir.path(), ["verify", &child]).ends_with(1).says("outside its folder").says("--parents");
+        // As people write it, not as Windows does where no length is too long.
+        let real = dir.path().join(&base).canonicalize().unwrap().display().to_string();
+        let real = real.strip_prefix(r"\\?\").unwrap_or(&real);
+        ectype(dir.path(), ["verify", &child])
+            .ends_with(1)
+            .says(&format!("the image names {real}, which lies outside its folder"))
+            .says("--parents");
         ectype(dir.path(), ["verify", "--parents", "monday", &child, "disk"]).ends_with(0);
         ectype(dir.path(), ["convert", "--dry-run", "--parents", "monday", &child, "x.img"])
             .ends_with(0)
-            .says(&format!("it is read with {}", dir.path().join(&base).canonicalize().unwrap().display()));
+            .says(&format!("it is read with {real}"));
         // One that is its own parent still is none.
         fs::copy(dir.path().join(&child), dir.path().join(&base)).unwrap();
         ectype(dir.path(), ["verify", "--parents", "monday", &child])

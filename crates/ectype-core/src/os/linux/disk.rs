@@ -182,11 +182,24 @@ impl Disk {
     /// its sizes make no sense; `Changed` when it is no longer the one that was found; `Gone` when it is not there;
     /// `Io` otherwise, the cause `PermissionDenied` among them.
     pub fn open(device: &Device, lock: Lock) -> Result<Disk> {
-        Disk::open_for(device, lock, OFlags::RDONLY)
+        Disk::open_unless(device, lock, &|| false)
+    }
+
+    /// The same unless a stop is asked for while the lock is waited for.
+    ///
+    /// # Errors
+    /// `Cancelled` then, and nothing stays locked; else those of [`Disk::open`].
+    pub fn open_unless(device: &Device, lock: Lock, stop: &dyn Fn() -> bool) -> Result<Disk> {
+        Disk::open_for(device, lock, OFlags::RDONLY, stop)
     }
 
     /// The same for reading, or for [`super::writable`] to write.
-    pub(super) fn open_for(device: &Device, lock: Lock, access: OFlags) -> Result<Disk> {
+    pub(super) fn open_for(
+        device: &Device,
+        lock: Lock,
+        access: OFlags,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Disk> {
         let shown = device.path.display().to_string();
         let mut flags = access | OFlags::CLOEXEC;
         if lock != Lock::Shared {
@@ -199,7 +212,7 @@ impl Disk {
             other => (other, true),
         };
         let node = node.map_err(|errno| not_opened(device, lock, errno))?;
-        let whole = lock_whole(device, lock, &node)?;
+        let whole = lock_whole(device, lock, &node, stop)?;
 
         let about = rustix::fs::fstat(&node)
             .map_err(|errno| Error::io(format!("looking at {shown}"), errno.into()))?;
@@ -429,7 +442,12 @@ fn keeps_direct(node: &OwnedFd, sector: u32) -> bool {
 }
 
 /// Takes the advisory lock that udev respects, on the whole disk's node; the result keeps it for a partition.
-fn lock_whole(device: &Device, lock: Lock, node: &OwnedFd) -> Result<Option<OwnedFd>> {
+fn lock_whole(
+    device: &Device,
+    lock: Lock,
+    node: &OwnedFd,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<OwnedFd>> {
     let whole = match &device.whole {
         None => None,
         Some(path) => {
@@ -449,6 +467,7 @@ fn lock_whole(device: &Device, lock: Lock, node: &OwnedFd) -> Result<Option<Owne
     loop {
         match rustix::fs::flock(whole.as_ref().unwrap_or(node), operation) {
             Ok(()) => return Ok(whole),
+            Err(_) if stop() => return Err(Error::new(Kind::Cancelled, "interrupted")),
             Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < patience => {
                 std::thread::sleep(Duration::from_millis(50));
             }

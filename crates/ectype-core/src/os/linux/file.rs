@@ -9,6 +9,7 @@ use crate::os::Blame;
 pub use crate::os::{Allocation, FileStamp, Space, folder, temporary};
 use rustix::fs::{Advice, FallocateFlags, FlockOperation, OFlags, SeekFrom};
 use rustix::io::Errno;
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -217,6 +218,11 @@ impl WriteAt for PlainFile {
     fn holds_holes(&self) -> bool {
         self.holds_holes
     }
+}
+
+/// A path that the system made canonical, as people write it: here it is.
+pub fn as_written(path: &Path) -> Cow<'_, Path> {
+    Cow::Borrowed(path)
 }
 
 /// What standard output leads to, for more than words.

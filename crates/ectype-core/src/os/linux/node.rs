@@ -20,7 +20,7 @@ impl AsFd for Node {
 impl Node {
     /// Opens a device, O_RDWR | O_EXCL | O_DIRECT: nobody else may mount it, swap on it or open it exclusively.
     pub(in crate::os) fn open(device: &Device, lock: Lock) -> Result<(Disk, Node)> {
-        let disk = Disk::open_for(device, lock, OFlags::RDWR)?;
+        let disk = Disk::open_for(device, lock, OFlags::RDWR, &|| false)?;
         let node = disk
             .descriptor()
             .map_err(|error| Error::io(format!("opening {}", device.path.display()), error))?;

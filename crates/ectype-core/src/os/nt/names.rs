@@ -96,6 +96,30 @@ impl Name {
     }
 }
 
+/// A path as people write it: `C:\…` and `\\server\share\…` for the spelling that has no length limit. What would be another file
+/// without the prefix keeps it: names of devices, and those that end with a dot or a space.
+pub(in crate::os) fn as_written(path: &str) -> Option<String> {
+    let rest = path.strip_prefix(r"\\?\")?;
+    let (root, below, written) = match rest.as_bytes() {
+        [letter, b':', b'\\', ..] if letter.is_ascii_alphabetic() => (3, &rest[3..], rest.to_owned()),
+        _ => {
+            let share = rest.get(..4).filter(|unc| unc.eq_ignore_ascii_case(r"UNC\")).map(|_| &rest[4..])?;
+            (0, share, format!(r"\\{share}"))
+        }
+    };
+    let is_device = |part: &str| {
+        let name = part.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
+        let numbered = name.strip_prefix("COM").or(name.strip_prefix("LPT"));
+        matches!(&*name, "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$")
+            || numbered.is_some_and(|number| number.chars().count() == 1)
+    };
+    let is_same = |part: &str| {
+        !part.is_empty() && !part.ends_with(['.', ' ']) && !part.contains('/') && !is_device(part)
+    };
+    let is_root = root > 0 && below.is_empty();
+    (is_root || below.strip_suffix('\\').unwrap_or(below).split('\\').all(is_same)).then_some(written)
+}
+
 /// The strings of a list in which each ends with a zero and the last is empty. What no zero ends is none.
 pub(in crate::os) fn list(units: &[u16]) -> Vec<String> {
     let mut rest = units;
@@ -145,6 +169,42 @@ mod tests {
             (Name::Letter('E').device().as_str(), Name::Letter('E').root().as_deref()),
             (r"\\.\E:", Some(r"E:\"))
         );
+    }
+
+    #[test]
+    fn paths_are_shown_as_people_write_them() {
+        for (path, written) in [
+            (r"\\?\C:\a\b.img", r"C:\a\b.img"),
+            (r"\\?\c:\", r"c:\"),
+            (r"\\?\C:\Größe\ä b.vhdx", r"C:\Größe\ä b.vhdx"),
+            (r"\\?\C:\console\com12\nullable.img", r"C:\console\com12\nullable.img"),
+            (r"\\?\UNC\server\share\x.img", r"\\server\share\x.img"),
+            (r"\\?\UNC\server\share\", r"\\server\share\"),
+        ] {
+            assert_eq!(as_written(path).as_deref(), Some(written));
+        }
+        // Without the prefix these are others, or what they are already.
+        for path in [
+            r"C:\a.img",
+            r"\\server\share",
+            r"\\.\C:",
+            r"\\?\Volume{1}\a.img",
+            r"\\?\GLOBALROOT\Device\HarddiskVolumeShadowCopy3",
+            r"\\?\C:",
+            r"\\?\C:\a.",
+            r"\\?\C:\a \b",
+            r"\\?\C:\..\b",
+            r"\\?\C:\a/b",
+            r"\\?\C:\a\\b",
+            r"\\?\C:\nul",
+            r"\\?\C:\com1.img",
+            r"\\?\C:\com¹",
+            r"\\?\C:\aux .txt\x",
+            r"\\?\UNC\",
+            "",
+        ] {
+            assert_eq!(as_written(path), None, "{path}");
+        }
     }
 
     #[test]

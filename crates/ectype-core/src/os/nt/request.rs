@@ -140,14 +140,25 @@ pub(in crate::os) trait Holding {
 /// A lock is asked for so often.
 const TRIES: usize = 10;
 
+/// In a pause the wish to stop is looked for so often.
+const GLANCE: Duration = Duration::from_millis(50);
+
 /// Locks a volume, with pauses between the tries. With `force`, whoever still has files open on it loses them. False where
 /// the system knows no such lock.
 ///
 /// # Errors
-/// What the last try was answered.
-pub(in crate::os) fn locked(volume: &impl Holding, pause: Duration, mut force: bool) -> io::Result<bool> {
+/// What the last try was answered; `Interrupted` as soon as `stop` says so: then nobody loses anything any more.
+pub(in crate::os) fn locked(
+    volume: &impl Holding,
+    pause: Duration,
+    mut force: bool,
+    stop: &dyn Fn() -> bool,
+) -> io::Result<bool> {
     let mut tries = 0;
     loop {
+        if stop() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let error = match volume.hold(Hold::Lock) {
             Ok(()) => return Ok(true),
             Err(error) if is_unknown(&error) => return Ok(false),
@@ -155,14 +166,26 @@ pub(in crate::os) fn locked(volume: &impl Holding, pause: Duration, mut force: b
         };
         tries += 1;
         if tries == TRIES {
+            if force && stop() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
             if !force || volume.hold(Hold::Dismount).is_err() {
                 return Err(error);
             }
             // Their handles are dead now; who opens new ones is met once more with patience.
             (tries, force) = (0, false);
         } else {
-            std::thread::sleep(pause);
+            waited(pause, stop);
         }
+    }
+}
+
+/// Waits, or until a stop is asked for.
+fn waited(mut pause: Duration, stop: &dyn Fn() -> bool) {
+    while !pause.is_zero() && !stop() {
+        let part = pause.min(GLANCE);
+        std::thread::sleep(part);
+        pause -= part;
     }
 }
 
@@ -307,7 +330,7 @@ mod tests {
     }
 
     fn tried(refusals: usize, answer: i32, force: bool) -> Option<bool> {
-        locked(&Busy(Mutex::new(refusals), answer), Duration::ZERO, force).ok()
+        locked(&Busy(Mutex::new(refusals), answer), Duration::ZERO, force, &|| false).ok()
     }
 
     #[test]
@@ -316,6 +339,29 @@ mod tests {
         assert_eq!(tried(9, code::ACCESS_DENIED, false), Some(true));
         assert_eq!(tried(10, code::ACCESS_DENIED, false), None);
         assert_eq!(tried(1, code::NOT_SUPPORTED, false), Some(false));
+    }
+
+    #[test]
+    fn a_stop_is_heard_between_two_tries_and_within_a_pause() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        for glances in [0, 1, 3] {
+            let volume = Busy(Mutex::new(1000), code::ACCESS_DENIED);
+            let left = std::cell::Cell::new(glances as u32);
+            let stop = || left.replace(left.get().saturating_sub(1)) == 0;
+            let error = locked(&volume, HOUR, true, &stop).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+            // One try at most, and nobody lost a file.
+            assert_eq!(*volume.0.lock().unwrap(), if glances == 0 { 1000 } else { 999 });
+        }
+        // What was asked to stop takes nothing from anybody, also where no pause is left.
+        let volume = Busy(Mutex::new(1000), code::ACCESS_DENIED);
+        let tries = std::cell::Cell::new(0);
+        let stop = || {
+            tries.set(tries.get() + 1);
+            tries.get() > TRIES
+        };
+        assert!(locked(&volume, Duration::ZERO, true, &stop).is_err());
+        assert_eq!(*volume.0.lock().unwrap(), 1000 - TRIES);
     }
 
     #[test]

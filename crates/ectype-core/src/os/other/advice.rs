@@ -4,6 +4,15 @@ use crate::error::word;
 use crate::os::Mount;
 use std::path::Path;
 
+/// What a disc in a drive is called in examples.
+pub const DISC: &str = "/dev/sr0";
+
+/// What a stick is called there.
+pub const STICK: &str = "/dev/sdb";
+
+/// Names that devices have here.
+pub const NAMES: &str = "/dev/sr0, /dev/disk/by-id/…";
+
 /// How to be rid of a mount; `None` where there is no way that is worth a line.
 pub fn unmount(mount: &Mount) -> Option<String> {
     Some(format!("unmount it:  umount {}", word(&mount.target)))
@@ -12,6 +21,11 @@ pub fn unmount(mount: &Mount) -> Option<String> {
 /// How to be rid of what holds a device.
 pub fn free(holder: &str) -> Option<String> {
     Some(format!("free it from {holder}"))
+}
+
+/// How the system is told that a disk has another partition table.
+pub fn reread_partitions(disk: &Path) -> String {
+    format!("partprobe {}", word(disk))
 }
 
 /// The command that makes a folder.

@@ -57,6 +57,14 @@ impl Disk {
         Err(Error::unsupported(REFUSAL))
     }
 
+    /// The same.
+    ///
+    /// # Errors
+    /// `Unsupported`.
+    pub fn open_unless(device: &Device, lock: Lock, _stop: &dyn Fn() -> bool) -> Result<Disk> {
+        Disk::open(device, lock)
+    }
+
     /// The device as it was found before it was opened.
     pub fn device(&self) -> &Device {
         match self.never {}

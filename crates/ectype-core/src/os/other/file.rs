@@ -4,6 +4,7 @@ use crate::extent::Extent;
 use crate::io::{ReadAt, WriteAt, write_zeros};
 use crate::os::Blame;
 pub use crate::os::{Allocation, FileStamp, Space, folder, temporary};
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
@@ -139,6 +140,11 @@ impl WriteAt for PlainFile {
     fn holds_holes(&self) -> bool {
         false
     }
+}
+
+/// A path that the system made canonical, as people write it: here it is.
+pub fn as_written(path: &Path) -> Cow<'_, Path> {
+    Cow::Borrowed(path)
 }
 
 /// What standard output leads to, for more than words.

@@ -4,6 +4,15 @@ use crate::error::word;
 use crate::os::Mount;
 use std::path::Path;
 
+/// What a disc in a drive is called in examples.
+pub const DISC: &str = "E:";
+
+/// What a stick is called there.
+pub const STICK: &str = "F:";
+
+/// Names that devices have here.
+pub const NAMES: &str = r"E:, \\.\PhysicalDrive1, \\?\Volume{…}";
+
 /// How to be rid of a mount: one that does not give way to a lock is of the running system.
 pub fn unmount(_mount: &Mount) -> Option<String> {
     None
@@ -12,6 +21,11 @@ pub fn unmount(_mount: &Mount) -> Option<String> {
 /// How to be rid of what holds a device: the running system does.
 pub fn free(_holder: &str) -> Option<String> {
     None
+}
+
+/// How the system is told that a disk has another partition table.
+pub fn reread_partitions(_disk: &Path) -> String {
+    "in diskpart: rescan".to_owned()
 }
 
 /// The command that makes a folder.

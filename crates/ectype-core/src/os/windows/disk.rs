@@ -290,11 +290,24 @@ impl Disk {
     /// sizes make no sense; `Changed` when it is no longer the one that was found; `Gone` when it is not there; `Io`
     /// otherwise, the cause `PermissionDenied` among them.
     pub fn open(device: &Device, lock: Lock) -> Result<Disk> {
-        Disk::open_for(device, lock, false)
+        Disk::open_unless(device, lock, &|| false)
+    }
+
+    /// The same unless a stop is asked for while the lock is waited for.
+    ///
+    /// # Errors
+    /// `Cancelled` then, and nothing stays locked; else those of [`Disk::open`].
+    pub fn open_unless(device: &Device, lock: Lock, stop: &dyn Fn() -> bool) -> Result<Disk> {
+        Disk::open_for(device, lock, false, stop)
     }
 
     /// The same for reading, or for [`super::node`] to write: then the file systems let go.
-    pub(super) fn open_for(device: &Device, lock: Lock, write: bool) -> Result<Disk> {
+    pub(super) fn open_for(
+        device: &Device,
+        lock: Lock,
+        write: bool,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Disk> {
         let name = names::parse(&device.path.to_string_lossy()).ok_or_else(|| {
             Error::new(Kind::Gone, format!("{} is no device's name", device.path.display()))
         })?;
@@ -303,7 +316,7 @@ impl Disk {
             (Name::Disk(number), Lock::Exclusive | Lock::Forced) => {
                 let survey = Survey::take();
                 let on: Vec<&Volume> = survey.volumes.iter().filter(|volume| volume.is_on(*number)).collect();
-                lock::lock_all(&on, write, lock == Lock::Forced)?
+                lock::lock_all(&on, write, lock == Lock::Forced, stop)?
             }
             _ => Vec::new(),
         };
@@ -312,7 +325,7 @@ impl Disk {
             lock::allow_extended(&handle);
         }
         if lock != Lock::Shared && !matches!(name, Name::Disk(_)) {
-            if !lock::lock(&handle, &name, write, lock == Lock::Forced)? {
+            if !lock::lock(&handle, &name, write, lock == Lock::Forced, stop)? {
                 notes.push(format!("{} knows no lock: nothing keeps others out", device.path.display()));
             } else if write {
                 let _ = handle.hold(Hold::Dismount);
@@ -459,7 +472,7 @@ fn not_opened(name: &Name, error: io::Error) -> Error {
             Error::new(Kind::Gone, format!("{shown} is not there")).because(error).advise(LIST)
         }
         _ if is_held(&error) && host::is_privileged() => {
-            let who = super::holders::of_volume(name);
+            let who = super::holders::of_volume(name, &|| false);
             let who =
                 if who.is_empty() { "by whom could not be found out".to_owned() } else { who.join("; ") };
             Error::refused(format!("another program has locked {shown}: {who}"))

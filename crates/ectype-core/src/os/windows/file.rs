@@ -11,7 +11,9 @@ use super::volume::{self, FileSystem, wide};
 use crate::extent::Extent;
 use crate::io::{Content, ReadAt, WriteAt, write_zeros};
 use crate::os::Blame;
+use crate::os::nt::names;
 pub use crate::os::{Allocation, FileStamp, Space, folder, temporary};
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::windows::fs::{FileExt, OpenOptionsExt};
@@ -330,6 +332,15 @@ fn stamp(file: &File) -> io::Result<FileStamp> {
 /// Nanoseconds since 1970 of a time in 100 ns since 1601.
 fn since_1970(time: i64) -> i64 {
     time.saturating_sub(116_444_736_000_000_000).saturating_mul(100)
+}
+
+/// A path that the system made canonical, as people write it: without the prefix that lifts the limit of its length, where it means
+/// the same without. To be shown; calls take the canonical one.
+pub fn as_written(path: &Path) -> Cow<'_, Path> {
+    match path.to_str().and_then(names::as_written) {
+        Some(written) => Cow::Owned(written.into()),
+        None => Cow::Borrowed(path),
+    }
 }
 
 /// What standard output leads to, for more than words: bytes pass as they are.

@@ -23,17 +23,20 @@ const NAME: OBJECT_INFORMATION_CLASS = 1;
 const MOST: usize = 256 << 20;
 /// A name comes at once, or perhaps never.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// The wish to stop is looked for so often.
+const GLANCE: Duration = Duration::from_millis(50);
 /// So many threads may be left behind, and so long may it take in all.
 const LEFT_BEHIND: usize = 8;
 const IN_ALL: Duration = Duration::from_secs(10);
 
-/// The processes that have a file on the volume open, or the volume itself, one clause each. Our own is none.
-pub(super) fn of_volume(volume: &Name) -> Vec<String> {
+/// The processes that have a file on the volume open, or the volume itself, one clause each. Our own is none. A stop ends the
+/// search with what was found.
+pub(super) fn of_volume(volume: &Name, stop: &dyn Fn() -> bool) -> Vec<String> {
     let Some(device) = survey::object_name(volume) else { return Vec::new() };
-    holders::told(&search(&device))
+    holders::told(&search(&device, stop))
 }
 
-fn search(device: &str) -> Vec<Holder> {
+fn search(device: &str, stop: &dyn Fn() -> bool) -> Vec<Holder> {
     // A file of ours shows the number that the type of files has.
     let Ok(own) = std::env::current_exe().and_then(File::open) else { return Vec::new() };
     let table = table();
@@ -44,13 +47,13 @@ fn search(device: &str) -> Vec<Holder> {
     let mut found = Vec::new();
     let mut processes: BTreeMap<u32, Option<(OwnedHandle, String)>> = BTreeMap::new();
     for handle in holders::files(&all, std::process::id(), own.as_raw_handle() as u64) {
-        if left >= LEFT_BEHIND || begun.elapsed() > IN_ALL {
+        if left >= LEFT_BEHIND || begun.elapsed() > IN_ALL || stop() {
             break;
         }
         let process = processes.entry(handle.process).or_insert_with(|| process(handle.process));
         let Some((process, program)) = process else { continue };
         let Some(copy) = duplicate(process, &handle) else { continue };
-        match asker.name(copy) {
+        match asker.name(copy, stop) {
             Some(name) if holders::lies_on(&name, device) => {
                 let file = name.get(device.len()..).unwrap_or_default().replace(char::is_control, "?");
                 found.push(Holder { id: handle.process, program: program.clone(), file });
@@ -151,9 +154,16 @@ impl Asker {
     }
 
     /// The object's name; `None` where none came in time.
-    fn name(&self, handle: OwnedHandle) -> Option<String> {
+    fn name(&self, handle: OwnedHandle, stop: &dyn Fn() -> bool) -> Option<String> {
         self.handles.send(handle).ok()?;
-        self.names.recv_timeout(PATIENCE).ok()
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE && !stop() {
+            match self.names.recv_timeout(GLANCE) {
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                answer => return answer.ok(),
+            }
+        }
+        None
     }
 }
 
@@ -189,7 +199,7 @@ mod tests {
         let own = |handle: &&Handle| handle.process == std::process::id() && handle.value == value;
         assert!(holders::handles(&table).iter().any(|handle| own(&handle)), "{} bytes", table.len());
         let copy = file.try_clone().unwrap().into();
-        let name = Asker::new().name(copy).unwrap();
+        let name = Asker::new().name(copy, &|| false).unwrap();
         let own = std::env::current_exe().unwrap();
         let own = own.file_name().unwrap().to_string_lossy().to_lowercase();
         assert!(name.to_lowercase().ends_with(&own), "{name:?} is not {own:?}");
@@ -200,6 +210,6 @@ mod tests {
         let (handles, _kept) = mpsc::channel();
         let (_answers, names) = mpsc::channel();
         let file = File::open(std::env::current_exe().unwrap()).unwrap();
-        assert_eq!(Asker { handles, names }.name(file.into()), None);
+        assert_eq!(Asker { handles, names }.name(file.into(), &|| false), None);
     }
 }

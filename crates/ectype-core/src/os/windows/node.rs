@@ -22,7 +22,7 @@ impl Node {
     /// Opens a device. Its volumes are locked, so that nobody has a file open on them, and dismounted: Windows refuses writes
     /// to the sectors of a mounted volume.
     pub(in crate::os) fn open(device: &Device, lock: Lock) -> Result<(Disk, Node)> {
-        let disk = Disk::open_for(device, lock, true)?;
+        let disk = Disk::open_for(device, lock, true, &|| false)?;
         let node = Node(Arc::clone(disk.handle()));
         Ok((disk, node))
     }

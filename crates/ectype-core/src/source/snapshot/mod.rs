@@ -14,7 +14,7 @@ mod set;
 mod steady;
 mod words;
 
-pub use layout::{Cipher, Piece, arrange, covered, is_ciphertext};
+pub use layout::{Cipher, Piece, arrange, covered};
 pub use note::{Left, Note, left, note};
 pub use set::{Clock, Made, Making, Set, list, make, remove};
 pub use steady::{Agreed, agree};
@@ -64,9 +64,9 @@ pub trait System: Debug + Send + Sync {
     /// Opens a volume or a snapshot, of which the system lists no device, as a part of `whole`.
     ///
     /// # Errors
-    /// As [`Disk::open`].
-    fn open(&self, path: &Path, whole: &Device, lock: Lock) -> Result<Disk> {
-        Disk::open(&part_of(path, whole), lock)
+    /// As [`Disk::open_unless`].
+    fn open(&self, path: &Path, whole: &Device, lock: Lock, stop: &dyn Fn() -> bool) -> Result<Disk> {
+        Disk::open_unless(&part_of(path, whole), lock, stop)
     }
 }
 

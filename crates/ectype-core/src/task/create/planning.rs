@@ -141,7 +141,7 @@ fn parent(base: &Path, opened: &dyn image::Opened, image: &Path) -> Result<Paren
     })?;
     Ok(Parent {
         relative,
-        absolute: absolute.display().to_string(),
+        absolute: file::as_written(&absolute).display().to_string(),
         format: facts.format.to_owned(),
         id: facts.id,
         modified: modified.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs()),

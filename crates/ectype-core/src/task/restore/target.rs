@@ -95,6 +95,11 @@ pub(super) fn fitting(
 /// Refuses a device that is used, that is the source, or that the image does not fit on.
 pub(super) fn refuse_device(device: &Device, options: &Options, opened: &Opened) -> Result<()> {
     let name = device.path.display();
+    // Before all that could be put right: nothing would help here.
+    if device.system {
+        return Err(Error::refused(format!("the running system lives on {name}"))
+            .advise("boot another system, from a stick or the network, and restore from there"));
+    }
     if device.medium == Medium::Optical {
         return Err(Error::refused(format!(
             "{name} is an optical drive, and discs are not burnt in this version"
@@ -124,10 +129,6 @@ pub(super) fn refuse_device(device: &Device, options: &Options, opened: &Opened)
                 path.display()
             )));
         }
-    }
-    if device.system {
-        return Err(Error::refused(format!("the running system lives on {name}"))
-            .advise("boot another system, from a stick or the network, and restore from there"));
     }
     let used = |what: String| Error::refused(format!("{name} {what}"));
     if let Some(mount) = device.barring().next() {
@@ -291,4 +292,74 @@ fn over<'a>(loops: &'a [Device], path: &'a Path) -> impl Iterator<Item = &'a Dev
 /// Whether `device` is stacked on `lower`: its holders begin with its name.
 fn is_below(lower: &Device, device: &Device) -> bool {
     lower.holders.iter().any(|holder| holder.split(' ').next() == Some(&device.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::copy::Tuning;
+    use crate::os::Mount;
+    use crate::task::open::{Images, open_image};
+    use crate::task::restore::Unused;
+
+    #[test]
+    fn the_reason_that_nothing_puts_right_comes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("a.img");
+        std::fs::write(&image, [0; 4096]).unwrap();
+        let opened = open_image(&image, &Images::default()).unwrap();
+        let options = Options {
+            image: image.clone(),
+            target: "c".into(),
+            images: Images::default(),
+            yes: false,
+            changed_only: false,
+            verify: true,
+            fix_gpt: false,
+            unused: Unused::Keep,
+            force_layout: false,
+            unmount: false,
+            dry_run: true,
+            tuning: Tuning::default(),
+        };
+        let mount = Mount {
+            target: folder.path().to_owned(),
+            node: "c".into(),
+            filesystem: "ntfs".to_owned(),
+            read_only: true,
+            gives_way: false,
+        };
+        // No size is told, the image lies on it, it is mounted, held, read-only, and too small.
+        let mut device = Device {
+            path: "c".into(),
+            name: "c".to_owned(),
+            whole: None,
+            medium: Medium::Fixed,
+            bus: String::new(),
+            model: String::new(),
+            backing: None,
+            serial: String::new(),
+            removable: false,
+            rotational: false,
+            read_only: true,
+            system: true,
+            size: 0,
+            sector_size: 512,
+            physical_sector_size: 512,
+            diskseq: None,
+            mounts: vec![mount],
+            holders: vec!["the folder of Windows".to_owned()],
+            parts: Vec::new(),
+        };
+        let mut reason = |change: fn(&mut Device)| {
+            change(&mut device);
+            refuse_device(&device, &options, &opened).unwrap_err().to_string()
+        };
+        assert!(reason(|_| {}).contains("the running system lives on c"));
+        assert!(reason(|device| device.system = false).contains("no medium"));
+        assert!(reason(|device| device.size = 512).contains("lies on c itself"));
+        assert!(reason(|device| device.mounts.clear()).contains("in use by the folder of Windows"));
+        assert!(reason(|device| device.holders.clear()).contains("read-only"));
+        assert!(reason(|device| device.read_only = false).contains("too small"));
+    }
 }
