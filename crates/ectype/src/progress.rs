@@ -120,7 +120,16 @@ impl Output {
         }
     }
 
-    /// Asks the person at the terminal; `None` where nobody can be asked.
+    /// The same where it matters to those who want quiet too.
+    pub(crate) fn remark(&self, text: &str) {
+        match self.style {
+            Style::Json => self.note(text),
+            _ => err(&format!("note: {text}\n")),
+        }
+    }
+
+    /// Asks the person at the terminal; `None` where nobody can be asked. An interrupt is an answer: nothing is made yet, so it
+    /// ends it all.
     pub(crate) fn ask(&self, question: &str) -> Option<String> {
         if self.json
             || self.style == Style::Json
@@ -130,8 +139,11 @@ impl Output {
         }
         err(&format!("{question} "));
         let mut answer = String::new();
+        meanwhile(Some(self.clone()));
+        let read = std::io::stdin().read_line(&mut answer);
+        meanwhile(None);
         // The end of input is no answer.
-        let count = std::io::stdin().read_line(&mut answer).ok()?;
+        let count = read.ok()?;
         (count > 0).then_some(answer)
     }
 
@@ -193,7 +205,6 @@ impl Output {
         work: impl FnOnce() -> T + Send,
     ) -> T {
         heed(watch);
-        let meanwhile = |output| *OPENING.lock().unwrap_or_else(PoisonError::into_inner) = output;
         meanwhile(Some(self.clone()));
         let result = std::thread::scope(|scope| {
             let (done, ended) = channel::<()>();
@@ -249,6 +260,11 @@ impl Output {
             result
         })
     }
+}
+
+/// Whom an interrupt is told to from now on.
+fn meanwhile(output: Option<Output>) {
+    *OPENING.lock().unwrap_or_else(PoisonError::into_inner) = output;
 }
 
 /// Wires the interrupt key, and what closes the terminal, to an ordered stop.
