@@ -18,7 +18,7 @@ pub mod control;
 mod disc;
 #[cfg(any(windows, test, fuzzing))]
 mod nt;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub use nt::hostile;
 #[cfg(any(target_os = "linux", windows, test))]
 mod scsi;
