@@ -194,7 +194,7 @@ fn carry_out(options: Options, output: &Output, step: Step) -> Result<Code> {
         }
     }
     if prepared.plan().consistency == Consistency::Snapshot {
-        offer_removal(output)?;
+        offer_removal(output);
     }
     let outcome = if stream {
         let out = standard_output().map_err(|error| Error::io("asking for standard output", error))?;
@@ -209,18 +209,23 @@ fn is_yes(answer: &str) -> bool {
     ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str())
 }
 
-/// Snapshots that a crash left take room, and slow down what is written: they are removed where somebody agrees.
-fn offer_removal(output: &Output) -> Result<()> {
+/// Snapshots that a crash left take room, and slow down what is written: they are removed where somebody agrees. They are no
+/// reason to make no image.
+fn offer_removal(output: &Output) {
     for left in left(&Own) {
         let image = report::printable(&left.image);
-        output.finding(&format!("  an earlier run, of {image}, left the snapshots {}", left.set));
-        match output.ask("  Remove them? [y/N]") {
-            Some(answer) if is_yes(&answer) => left.remove(&Own)?,
+        let found = format!("an earlier run, of {image}, left the snapshots {}", left.set);
+        let question = format!("  {found}\n  Remove them? [y/N]");
+        match output.ask(&question) {
+            Some(answer) if is_yes(&answer) => {
+                if let Err(error) = left.remove(&Own) {
+                    output.error(&error, error.advice());
+                }
+            }
             Some(_) => {}
-            None => output.finding(&format!("  remove them:  {}", left.command())),
+            None => output.remark(&format!("{found}; remove them:  {}", left.command())),
         }
     }
-    Ok(())
 }
 
 /// Tells the result and chooses the exit status.

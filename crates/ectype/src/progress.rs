@@ -120,7 +120,16 @@ impl Output {
         }
     }
 
-    /// Asks the person at the terminal; `None` where nobody can be asked.
+    /// The same where it matters to those who want quiet too.
+    pub(crate) fn remark(&self, text: &str) {
+        match self.style {
+            Style::Json => self.note(text),
+            _ => err(&format!("note: {text}\n")),
+        }
+    }
+
+    /// Asks the person at the terminal; `None` where nobody can be asked. An interrupt is an answer: nothing is made yet, so it
+    /// ends it all.
     pub(crate) fn ask(&self, question: &str) -> Option<String> {
         if self.json
             || self.style == Style::Json

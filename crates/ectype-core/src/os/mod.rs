@@ -17,8 +17,10 @@
 pub mod buffer;
 pub mod control;
 mod disc;
-#[cfg(any(windows, test))]
+#[cfg(any(windows, test, fuzzing))]
 mod nt;
+#[cfg(any(test, fuzzing))]
+pub use nt::hostile;
 #[cfg(any(target_os = "linux", windows, test))]
 mod scsi;
 mod vss;

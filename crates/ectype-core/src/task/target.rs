@@ -148,6 +148,7 @@ pub(super) fn refuse_device(image: &Path) -> Result<()> {
         return Err(Error::refused(format!("{} is a device, and an image is a file", image.display()))
             .advise("write an image to a device:  ectype restore IMAGE DEVICE"));
     }
+    refuse_misnamed(image)?;
     match std::fs::metadata(image) {
         Ok(facts) if facts.is_dir() => {
             Err(Error::refused(format!("{} is a folder, not a name for an image", image.display()))
@@ -172,6 +173,18 @@ pub(super) fn refuse_device(image: &Path) -> Result<()> {
         }
         Err(error) => Err(Error::io(format!("looking at {}", image.display()), error)),
     }
+}
+
+/// Refuses what no file can be called: it would be made under another name, or not be found again.
+pub(super) fn refuse_misnamed(path: &Path) -> Result<()> {
+    let is_folder = path.to_string_lossy().ends_with(std::path::is_separator);
+    let why = match os::disk::misnamed(path) {
+        None if is_folder && !path.is_dir() => "what ends so is a folder, and none is there",
+        None => return Ok(()),
+        Some(why) => why,
+    };
+    Err(Error::refused(format!("{} is no name for a file: {why}", path.display()))
+        .advise("choose another name"))
 }
 
 /// The text of a map, which may be any file that the user named.
@@ -202,6 +215,7 @@ pub(super) fn survey(
     base: Option<&Opened>,
 ) -> Result<Target> {
     let image = files.image.display();
+    refuse_misnamed(&files.map)?;
     refuse_source(files, options, opened)?;
     refuse_needed(files, [Some(opened), base])?;
     refuse_on_source(files, opened)?;

@@ -315,7 +315,7 @@ fn a_source_that_changed_is_read_again_without_a_word_of_what_convert_has_not() 
         let args = ["convert", "--compress", options, "--checkpoint", "0.01", "a.img", image];
         let map = dir.path().join(format!("{image}.map"));
         // Where it was faster, once more.
-        let mut killed = || {
+        let killed = || {
             for name in names(dir.path()) {
                 if name.as_encoded_bytes().starts_with(image.as_bytes()) {
                     fs::remove_file(dir.path().join(name)).unwrap();

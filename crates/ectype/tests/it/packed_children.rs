@@ -89,7 +89,7 @@ fn killed_it_goes_on() {
             ["create", "--checkpoint", "0", "--base", "base.qcow2", "--compress", compress, "later", &image];
         let map = dir.join(format!("{image}.map"));
         // Stopped as soon as something is held; where it was faster, once more.
-        let mut killed = || {
+        let killed = || {
             for name in names(dir).iter().filter(|name| name.as_encoded_bytes().starts_with(image.as_bytes()))
             {
                 fs::remove_file(dir.join(name)).unwrap();

@@ -74,6 +74,11 @@ pub fn is_name(_path: &Path) -> bool {
     false
 }
 
+/// Why nothing that is made can have the name `path`, where that is so: here a file may have any name.
+pub fn misnamed(_path: &Path) -> Option<&'static str> {
+    None
+}
+
 /// What `path` means as a source: a block device's node or a link to one, a mount point, or a file.
 ///
 /// # Errors

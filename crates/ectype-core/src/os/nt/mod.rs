@@ -9,12 +9,15 @@
 //!   sectors   any read in whole sectors, aligned and within the device
 //!   toc       an optical disc's table of contents
 //!   pass_through  a SCSI command as a request
+//!   hostile   a driver that answers anything, for the fuzzer
 //!   holders   who has a volume open, from the system's table of handles
 //! ```
 
 #![cfg_attr(not(windows), expect(dead_code, reason = "elsewhere only the tests use it, and not all of it"))]
 
 pub(super) mod holders;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 pub(super) mod names;
 pub(super) mod pass_through;
 #[cfg(test)]

@@ -41,7 +41,9 @@ pub(in crate::os) fn parse(text: &str) -> Option<Name> {
         head.eq_ignore_ascii_case(prefix).then(|| &rest[prefix.len()..])
     };
     let number = |digits: &str| {
-        let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+        // Windows spells a number in one way, and knows no other.
+        let plain =
+            digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
         plain.then(|| digits.parse().ok()).flatten()
     };
     if let Some(disk) = starts("PhysicalDrive").and_then(number) {
@@ -107,17 +109,31 @@ pub(in crate::os) fn as_written(path: &str) -> Option<String> {
             (0, share, format!(r"\\{share}"))
         }
     };
-    let is_device = |part: &str| {
-        let name = part.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
-        let numbered = name.strip_prefix("COM").or(name.strip_prefix("LPT"));
-        matches!(&*name, "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$")
-            || numbered.is_some_and(|number| number.chars().count() == 1)
-    };
-    let is_same = |part: &str| {
-        !part.is_empty() && !part.ends_with(['.', ' ']) && !part.contains('/') && !is_device(part)
-    };
+    let is_same = |part: &str| !part.is_empty() && !part.contains('/') && misnamed(part).is_none();
     let is_root = root > 0 && below.is_empty();
     (is_root || below.strip_suffix('\\').unwrap_or(below).split('\\').all(is_same)).then_some(written)
+}
+
+/// Why a file cannot have this name, the last part of a path: it would be another one, or a device.
+pub(in crate::os) fn misnamed(name: &str) -> Option<&'static str> {
+    // Windows keeps these for devices, whatever the extension; the superscript digits count too.
+    let base = name.split(['.', ':']).next().unwrap_or_default().trim_end_matches(' ').to_ascii_uppercase();
+    let numbered = ["COM", "LPT"].iter().any(|port| {
+        base.strip_prefix(port).is_some_and(|rest| {
+            let mut rest = rest.chars();
+            rest.next().is_some_and(|c| "0123456789¹²³".contains(c)) && rest.next().is_none()
+        })
+    });
+    match () {
+        () if numbered || ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"].contains(&&*base) => {
+            Some("Windows keeps this name for a device")
+        }
+        () if name.ends_with(['.', ' ']) => {
+            Some("Windows leaves out the dots and blanks at the end of a name")
+        }
+        () if name.contains(':') => Some("what follows the colon would be a hidden stream of another file"),
+        () => None,
+    }
 }
 
 /// The strings of a list in which each ends with a zero and the last is empty. What no zero ends is none.
@@ -237,6 +253,35 @@ mod tests {
         // No number, or one that no drive has: Windows says so itself.
         assert!(matches!(parse(r"\\.\PhysicalDriveX"), Some(Name::Other(_))));
         assert!(matches!(parse(r"\\.\PhysicalDrive99999999999"), Some(Name::Other(_))));
+        assert!(matches!(parse(r"\\.\PhysicalDrive00"), Some(Name::Other(_))));
+    }
+
+    #[test]
+    fn names_that_no_file_can_have() {
+        for name in [
+            "NUL",
+            "nul",
+            "con.img",
+            "AUX.img",
+            "aux .img",
+            "COM1",
+            "com¹.vhdx",
+            "LPT9.x.y",
+            "CONIN$",
+            "a.img.",
+            "a.img ",
+            "a.img. .",
+            "a.img:b",
+            "a.img::$DATA",
+            "NUL:",
+        ] {
+            assert!(misnamed(name).is_some(), "{name}");
+        }
+        for name in
+            ["a.img", ".img", "COM", "COM10.img", "console.img", "null.img", "a b.img", "é日本🙂.img", ""]
+        {
+            assert_eq!(misnamed(name), None, "{name}");
+        }
     }
 
     #[test]

@@ -63,6 +63,11 @@ pub fn is_name(path: &Path) -> bool {
     names::parse(&path.to_string_lossy()).is_some()
 }
 
+/// Why nothing that is made can have the name `path`, where that is so.
+pub fn misnamed(path: &Path) -> Option<&'static str> {
+    names::misnamed(&path.file_name()?.to_string_lossy())
+}
+
 /// What `path` means as a source: a device's name, a folder where a volume is mounted, or a file.
 ///
 /// # Errors

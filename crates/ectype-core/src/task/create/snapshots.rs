@@ -47,6 +47,9 @@ impl Prepared {
     /// What was copied counts only if the snapshots lived to the end of it.
     pub(super) fn end_snapshots(&mut self, copied: Copied, watch: &Watch) -> Result<Copied, Failed> {
         let notes = self.opened.end_snapshots(watch).map_err(Failed::Resumable)?;
+        for line in &notes {
+            watch.say(line.clone());
+        }
         self.plan.why.extend(notes);
         Ok(copied)
     }

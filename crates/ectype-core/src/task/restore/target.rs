@@ -48,6 +48,7 @@ pub(super) fn find(path: &Path) -> Result<Target> {
 
 /// A slip in a device's name must not fill the memory that /dev lies in.
 fn refuse_new_file(path: &Path) -> Result<()> {
+    crate::task::target::refuse_misnamed(path)?;
     let shown = path.display();
     let folder = file::folder(path);
     let real = std::fs::canonicalize(folder).map_err(|error| {
