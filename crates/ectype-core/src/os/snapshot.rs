@@ -1,4 +1,4 @@
-//! Snapshots on systems that make none in this version: what [`super::vss`] has no service for is refused.
+//! Snapshots on systems that make none in this version: what `os::vss` has no service for is refused.
 
 pub use super::vss::*;
 

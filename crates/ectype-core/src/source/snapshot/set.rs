@@ -14,9 +14,10 @@
 //! What began and does not come to its end is aborted, also when somebody interrupts it.
 
 use super::words::{self, Remedy, code, in_words};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, word};
 use crate::os::snapshot::{Code, Context, Id, Pending, Reply, Requester, Service, Snapshot, Step, Writer};
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long is waited at a time, so that an interrupt is heard.
@@ -395,8 +396,11 @@ impl Set {
             };
             let context =
                 format!("the snapshot of {} was lost: {lost}", snapshot.volume.trim_end_matches('\\'));
+            let volume = word(Path::new(&with_backslash(&snapshot.volume))).to_string();
             return Err(Error::new(Kind::Gone, context)
-                .advise("make room for it:  vssadmin resize shadowstorage /for=C: /on=C: /maxsize=20%")
+                .advise(format!(
+                    "make room for it:  vssadmin resize shadowstorage /for={volume} /on={volume} /maxsize=20%"
+                ))
                 .advise(
                     "run the same command again: it makes a new snapshot, and rewrites only what differs",
                 ));
