@@ -233,11 +233,14 @@ impl Ledger {
         !is_blank || read_slot::<serde_json::Value>(state, SLOT).is_some()
     }
 
-    /// Reads what an earlier run left in its state file, for a content of `size` bytes and the map found beside it.
+    /// What an earlier run knew, by its state file alone; `None` where that tells no such thing.
+    pub fn facts<F: for<'a> Deserialize<'a>>(state: &dyn ReadAt) -> Option<F> {
+        F::deserialize(slot::newest(state)?.1.facts).ok()
+    }
+
+    /// Reads what an earlier run left in its state file, for the map found beside it.
     pub fn load<F: for<'a> Deserialize<'a>>(state: &dyn ReadAt, map: &RescueMap) -> Result<(Left, F)> {
-        let slots = [read_slot::<serde_json::Value>(state, 0), read_slot::<serde_json::Value>(state, SLOT)];
-        let newest = slots.into_iter().flatten().max_by_key(|(generation, _)| *generation);
-        let Some((generation, slot)) = newest else {
+        let Some((generation, slot)) = slot::newest(state) else {
             return Err(Error::corrupt(0, "neither slot of the state file is whole"));
         };
         let facts = F::deserialize(&slot.facts)

@@ -214,6 +214,8 @@ pub struct Prepared {
     base: Option<Opened>,
     plan: Plan,
     files: Files,
+    /// What the table around a volume is made of.
+    table_seed: Option<[u8; 32]>,
     /// How long that took: a sick medium may be slow to tell what it is.
     took: Duration,
 }
@@ -264,7 +266,8 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         }
         decrypts = snapshots.layout.unlocked();
     }
-    let (opened, wrapped) = wrap(opened, &options, format)?;
+    let files = Files::new(image, options.map.clone());
+    let (opened, wrapped) = wrap(opened, &options, format, &files)?;
     why.extend(wrapped.as_ref().map(|wrapped| wrapped.why.clone()));
     let geometry = opened.geometry();
     let mut options = options;
@@ -272,7 +275,6 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     if let Some(domain) = &options.rescue.domain {
         why.push(format!("only {} of {} bytes are asked for", domain.bytes(), geometry.size));
     }
-    let files = Files::new(image, options.map.clone());
     if let Some(device) = &opened.device {
         match &device.whole {
             Some(whole) => why.push(format!("one volume of {}; for all of it name that", whole.display())),
@@ -360,7 +362,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         format,
         spec,
         longest,
-        wrapped: wrapped.and_then(|wrapped| wrapped.volume),
+        wrapped: wrapped.as_ref().and_then(|wrapped| wrapped.volume),
         scope: opened.scope(),
         consistency,
         hashes,
@@ -374,7 +376,8 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         compare,
         failed,
     };
-    let mut prepared = Prepared { options, opened, base, plan, files, took: Duration::ZERO };
+    let table_seed = wrapped.and_then(|wrapped| wrapped.seed);
+    let mut prepared = Prepared { options, opened, base, plan, files, table_seed, took: Duration::ZERO };
     prepared.check_room()?;
     prepared.took = begun.elapsed();
     Ok(prepared)
@@ -549,6 +552,7 @@ impl Prepared {
             began: now(),
             runs: 1,
             unproven: self.options.consistency == Some(Consistency::None),
+            table_seed: self.table_seed,
         }
     }
 

@@ -132,6 +132,9 @@ pub(super) struct RunFacts {
     pub(super) runs: u32,
     /// Some of it was copied without proof that it is of this medium at this time.
     pub(super) unproven: bool,
+    /// What the table around a volume is made of: it begins and ends with the same, by whatever name the volume comes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) table_seed: Option<[u8; 32]>,
 }
 
 /// An image that is a device would overwrite it: that is `restore`, with its questions.
@@ -324,6 +327,13 @@ impl Files {
     pub(super) fn was_begun(&self) -> Result<bool> {
         let failed = |error| Error::io(format!("reading {}", self.state.display()), error);
         Ok(exists(&self.state)? && Ledger::was_begun(&PlainFile::open(&self.state).map_err(failed)?))
+    }
+
+    /// What an earlier run knew, if the state tells; whether that may be gone on with, [`survey`] finds out.
+    pub(super) fn earlier(&self) -> Option<RunFacts> {
+        // Opening a pipe would wait for its other end.
+        let is_file = std::fs::symlink_metadata(&self.state).is_ok_and(|facts| facts.is_file());
+        is_file.then(|| Ledger::facts(&PlainFile::open(&self.state).ok()?))?
     }
 
     /// What a run made that could not begin goes; a map that was there before was emptied first, and stays.

@@ -90,9 +90,20 @@ impl Disk {
         let file = dir.join("disk");
         File::create(&file).unwrap().set_len(len + 4 * MIB).unwrap();
         let device = LoopDevice::attach(&file, &["--partscan"]).unwrap();
+        let (device, part) = Disk::divide(device, len);
+        Disk { file, device, part, volume: Extent::new(MIB, len) }
+    }
+
+    fn divide(device: LoopDevice, len: u64) -> (LoopDevice, PathBuf) {
         run("addpart", &[text(device.path()), "1", "2048", &(len / 512).to_string()]);
         let part = PathBuf::from(format!("{}p1", device.path().display()));
-        Disk { file, device, part, volume: Extent::new(MIB, len) }
+        (device, part)
+    }
+
+    /// As a disk that was pulled, and comes back by another name.
+    fn come_back(&mut self) {
+        let device = LoopDevice::attach(&self.file, &["--partscan"]).unwrap();
+        (self.device, self.part) = Disk::divide(device, self.volume.len);
     }
 
     /// The bytes that are imaged, without what the system still holds back.
@@ -103,11 +114,16 @@ impl Disk {
 
     /// Images the partition; with `stops_at` the run ends where the volume has that byte.
     fn image(&self, to: &Path, stops_at: Option<u64>) -> Outcome {
+        self.image_on_trust(to, stops_at, false)
+    }
+
+    fn image_on_trust(&self, to: &Path, stops_at: Option<u64>, trust_map: bool) -> Outcome {
         let options = Options {
             source: self.part.clone(),
             image: Some(to.to_owned()),
             no_space_check: true,
             verify: true,
+            trust_map,
             tuning: ectype_core::copy::Tuning {
                 checkpoint_every: Duration::ZERO,
                 ..ectype_core::copy::Tuning::default()
@@ -310,4 +326,33 @@ fn a_run_that_was_stopped_goes_on_with_the_same_gpt() {
         convert(&image, &flat);
         assert_eq!(judged(&flat), (2048, len / 512, BASIC_DATA.to_owned()));
     }
+}
+
+/// A dying disk that comes back by another name, with another label: what is held has the table of before.
+#[test]
+fn a_gpt_is_of_one_piece_by_whatever_name_the_disk_comes_back() {
+    if !(need::loop_devices() && need::tools(&["addpart", "sgdisk", "sfdisk", "mkfs.ntfs", "ntfslabel"])) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let len = (5 << 39) + MIB - 33 * 512;
+    let mut disk = Disk::new(dir.path(), len);
+    run("mkfs.ntfs", &["-q", "-Q", "-F", "-c", "65536", text(&disk.part)]);
+    disk.flush();
+    let image = at("a.vhdx");
+    assert!(matches!(disk.image(&image, Some(0)).status, Ended::Stopped(_)));
+    for (stops_at, label) in [(Some(len / 4), "second"), (None, "third")] {
+        let before = disk.part.clone();
+        disk.come_back();
+        assert_ne!(disk.part, before);
+        run("ntfslabel", &[text(&disk.part), label]);
+        disk.flush();
+        let outcome = disk.image_on_trust(&image, stops_at, true);
+        assert!(outcome.resumed);
+        assert_eq!(matches!(outcome.status, Ended::Whole), stops_at.is_none(), "{:?}", outcome.status);
+    }
+    let flat = at("flat.img");
+    convert(&image, &flat);
+    assert_eq!(judged(&flat), (2048, len / 512, BASIC_DATA.to_owned()));
 }

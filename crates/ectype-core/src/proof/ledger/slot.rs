@@ -71,3 +71,8 @@ pub(super) fn read_slot<F: for<'a> Deserialize<'a>>(state: &dyn ReadAt, at: u64)
     }
     Some((head.generation.get(), serde_json::from_slice(json).ok()?))
 }
+
+/// The newest of the two slots, with its generation, where one is whole.
+pub(super) fn newest(state: &dyn ReadAt) -> Option<(u64, Slot<serde_json::Value>)> {
+    [0, SLOT].into_iter().filter_map(|at| read_slot(state, at)).max_by_key(|(generation, _)| *generation)
+}

@@ -1,6 +1,7 @@
 //! What is planned before anything is touched: what the image will be like, its base, a table around a volume, its room.
 
 use super::super::open::{self, Images, Opened};
+use super::super::target::Files;
 use super::super::wrapped::{Wrapped, volume_in};
 use super::{Options, Prepared};
 use crate::error::{Error, Kind, Result};
@@ -159,15 +160,22 @@ fn relative(folder: &Path, to: &Path) -> PathBuf {
 pub(super) struct Wrap {
     pub(super) volume: Option<Extent>,
     pub(super) why: String,
+    /// What its table is made of, where it got one here.
+    pub(super) seed: Option<[u8; 32]>,
 }
 
 /// A volume becomes a disk with one partition in formats that are attached as disks; one that is in an image stays it.
-pub(super) fn wrap(opened: Opened, options: &Options, format: &Format) -> Result<(Opened, Option<Wrap>)> {
+pub(super) fn wrap(
+    opened: Opened,
+    options: &Options,
+    format: &Format,
+    files: &Files,
+) -> Result<(Opened, Option<Wrap>)> {
     if options.images.is_some() {
         let size = opened.geometry().size;
         let wrapped = volume_in(&opened)?.filter(|wrapped| wrapped.volume.end() <= size);
         let why = "a volume with a partition table around it, and both are copied";
-        let wrap = |wrapped: Wrapped| Wrap { volume: Some(wrapped.volume), why: why.to_owned() };
+        let wrap = |wrapped: Wrapped| Wrap { volume: Some(wrapped.volume), why: why.to_owned(), seed: None };
         return Ok((opened, wrapped.map(wrap)));
     }
     let is_volume = opened.device.as_ref().is_some_and(|device| device.whole.is_some());
@@ -183,17 +191,21 @@ pub(super) fn wrap(opened: Opened, options: &Options, format: &Format) -> Result
     let Geometry { size, sector, .. } = opened.geometry();
     let volume = Extent::new(WRAPPED_START, size);
     let kind = opened.volumes.first().map_or("", |facts| facts.kind);
-    let named = format!("{} {:?}", opened.identity.path, opened.identity.volumes);
-    let hash = blake3::hash(named.as_bytes());
-    let Some(table) = around(volume, sector, kind, hash.as_bytes()) else {
+    // What is held has a table already, or the half of one.
+    let earlier = if options.restart { None } else { files.earlier().and_then(|facts| facts.table_seed) };
+    let seed = earlier.unwrap_or_else(|| {
+        let named = format!("{} {:?}", opened.identity.path, opened.identity.volumes);
+        *blake3::hash(named.as_bytes()).as_bytes()
+    });
+    let Some(table) = around(volume, sector, kind, &seed) else {
         let why = "a volume of this size has no place in a partition table: it stays bare";
-        return Ok((opened, Some(Wrap { volume: None, why: why.to_owned() })));
+        return Ok((opened, Some(Wrap { volume: None, why: why.to_owned(), seed: None })));
     };
     let by_gpt = if table.scheme == "gpt" { ", by a GPT as it is too large for an MBR" } else { "" };
     let why = format!(
         "a volume: one partition of a disk in the image{by_gpt}, so that it attaches (--bare leaves that out)"
     );
-    Ok((opened.wrap(table.start, table.end), Some(Wrap { volume: Some(volume), why })))
+    Ok((opened.wrap(table.start, table.end), Some(Wrap { volume: Some(volume), why, seed: Some(seed) })))
 }
 
 /// A number that no other image has. The standard library's hasher has keys of the system's randomness.
