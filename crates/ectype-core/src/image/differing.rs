@@ -7,7 +7,7 @@
 //! ```
 
 use super::{Image, Pack, Packed, Placement, Sink};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, PIECE};
 use crate::io::{Content, ReadAt, is_zero};
 use std::io;
@@ -30,9 +30,19 @@ impl Differing {
 
     /// Reads what the image holds now at `offset`, `len` bytes, at most a piece.
     fn held(&mut self, offset: u64, len: usize) -> Result<()> {
-        self.image
-            .read_at(&mut self.buffer[..len], offset)
-            .map_err(|error| Error::io("reading the parent of the image", error).at(offset))
+        self.image.read_at(&mut self.buffer[..len], offset).map_err(|error| unreadable_parent(error, offset))
+    }
+}
+
+/// Why the parent does not give what is at `offset`. What contradicts its format does so whenever it is asked.
+pub(super) fn unreadable_parent(error: io::Error, offset: u64) -> Error {
+    let context = "reading the parent of the image";
+    match error.kind() {
+        io::ErrorKind::InvalidData => Error::new(Kind::Corrupt, context)
+            .because(error)
+            .at(offset)
+            .advise("begin anew over another base, or without --base"),
+        _ => Error::io(context, error).at(offset),
     }
 }
 
@@ -82,10 +92,8 @@ impl Sink for Differing {
         let by_piece = self.image.packer().is_some();
         let mut offset = at.offset;
         while offset < at.end() {
-            let (content, until) = self
-                .image
-                .content_at(offset)
-                .map_err(|error| Error::io("reading the parent of the image", error).at(offset))?;
+            let (content, until) =
+                self.image.content_at(offset).map_err(|error| unreadable_parent(error, offset))?;
             let end = until.min(at.end());
             if content != Content::Data {
                 offset = end;

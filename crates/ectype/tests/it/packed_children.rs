@@ -149,3 +149,24 @@ fn the_two_steps_that_damage_asks_for_end_in_the_child() {
     ectype(dir, ["verify", "a.qcow2", "later"]).ends_with(3);
     assert!(size(dir, "a.qcow2") < 8 * MIB as u64);
 }
+
+#[test]
+fn a_base_that_contradicts_its_format_is_no_interruption() {
+    let dir = folder();
+    let dir = dir.path();
+    // Packed to the last cluster, so that any byte in the middle is of one.
+    let text: String = (0..600_000u64).map(|n| format!("{:07x} ", n * 7919 % 600_011)).collect();
+    fs::write(dir.join("disk"), &text).unwrap();
+    ectype(dir, ["create", "--compress", "zlib", "disk", "base.qcow2"]).ends_with(0);
+    let mut base = fs::read(dir.join("base.qcow2")).unwrap();
+    let middle = base.len() / 2;
+    base[middle..middle + 512].fill(0xff);
+    fs::write(dir.join("base.qcow2"), base).unwrap();
+    for compress in ["none", "zstd", "zlib"] {
+        let child = format!("{compress}.qcow2");
+        let args = ["create", "--base", "base.qcow2", "--compress", compress, "disk", &child];
+        let said = ectype(dir, args).ends_with(1);
+        let said = said.says("reading the parent of the image").says("without --base");
+        assert!(!said.err.contains("the same command goes on"), "{said:#?}");
+    }
+}

@@ -2,9 +2,10 @@
 
 use super::header::Compression;
 use super::plan::ZLIB_LEVEL;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::extent::Extent;
 use crate::image::codec::{Deflate, Wrapper, Zstd};
+use crate::image::differing::unreadable_parent;
 use crate::image::{Form, Grain, Opened, Pack, Packed};
 use crate::io::{is_zero, read_padded};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ impl Packer {
     fn of_parent(&self, at: Extent) -> Result<Option<Vec<u8>>> {
         let Some(parent) = &self.parent else { return Ok(None) };
         let mut bytes = vec![0; at.len as usize];
-        let failed = |error| Error::io("reading the parent", error).at(at.offset);
+        let failed = |error| unreadable_parent(error, at.offset);
         read_padded(&**parent, &mut bytes, at.offset).map_err(failed)?;
         Ok(Some(bytes))
     }

@@ -17,6 +17,7 @@ use super::plan;
 use super::tables::Tables;
 use crate::error::{Error, Result};
 use crate::extent::Extent;
+use crate::image::differing::unreadable_parent;
 use crate::image::{Form, Image, Opened, Pack, Packed, Place, Placement, Sink, Spec};
 use crate::io::{Content, ReadAt, Storage, is_zero, read_padded};
 use std::io;
@@ -289,8 +290,7 @@ impl Writer {
         let mut offset = at.offset;
         while offset < at.end() && offset < parent.size() {
             let known = parent.content_at(offset);
-            let (content, until) =
-                known.map_err(|error| Error::io("reading the parent", error).at(offset))?;
+            let (content, until) = known.map_err(|error| unreadable_parent(error, offset))?;
             if content == Content::Data {
                 let within = self.geometry().in_cluster(offset);
                 return Ok((offset - within).max(at.offset));
@@ -456,7 +456,7 @@ impl Writer {
             return Ok(());
         }
         let mut bytes = vec![0; part.len as usize];
-        let failed = |error| Error::io("reading the parent", error).at(part.offset);
+        let failed = |error| unreadable_parent(error, part.offset);
         read_padded(&**parent, &mut bytes, part.offset).map_err(failed)?;
         self.write(part.offset, &bytes)
     }

@@ -9,6 +9,7 @@
 //! can be opened; at a checkpoint the footer is at its end, too. Blocks lie on pages of 4 KiB, as Windows places them, so each
 //! bitmap has some zeros in front of it.
 
+use super::super::differing::unreadable_parent;
 use super::super::{Facts, Image, Opened, Parent, Place, Sink, Spec};
 use super::blocks::{self, Blocks, Own};
 use super::layout::{
@@ -347,7 +348,7 @@ impl SparseImage {
         let mut at = part.offset;
         while at < part.end().min(parent.size()) {
             if !known.1.contains(at) {
-                let reading = |error| Error::io("asking the parent of the image", error).at(at);
+                let reading = |error| unreadable_parent(error, at);
                 let (content, until) = parent.content_at(at).map_err(reading)?;
                 *known = (content, Extent::between(at, until));
             }

@@ -16,6 +16,7 @@ use super::reader::{content_from, fill_from};
 use super::sparse::read_plain;
 use crate::error::{Error, Result};
 use crate::extent::Extent;
+use crate::image::differing::unreadable_parent;
 use crate::image::{self, Image, Opened, Sink, Spec};
 use crate::io::{Content, ReadAt, Storage, read_padded};
 use std::collections::HashMap;
@@ -196,7 +197,8 @@ impl SparseImage {
             return self.allocate(grain).map(|_| ());
         }
         let mut whole = vec![0; GRAIN as usize];
-        fill_from(over, &mut whole, grain * GRAIN).map_err(|error| Error::io("reading the parent", error))?;
+        fill_from(over, &mut whole, grain * GRAIN)
+            .map_err(|error| unreadable_parent(error, grain * GRAIN))?;
         whole[inside..inside + data.len()].copy_from_slice(data);
         self.write(&whole, at)?;
         self.allocate(grain).map(|_| ())
@@ -274,7 +276,7 @@ impl SparseImage {
         let Some(parent) = self.parent.clone() else { return self.zero_stored(part) };
         let mut data = vec![0; part.len as usize];
         fill_from(Some(&*parent), &mut data, part.offset)
-            .map_err(|error| Error::io("reading the parent", error))?;
+            .map_err(|error| unreadable_parent(error, part.offset))?;
         self.put(part.offset, &data)
     }
 
@@ -351,7 +353,7 @@ impl Sink for SparseImage {
         let mut offset = at.offset;
         while offset < at.end() {
             let (content, until) = content_from(Some(&*parent), Extent::between(offset, at.end()))
-                .map_err(|error| Error::io("reading the parent", error))?;
+                .map_err(|error| unreadable_parent(error, offset))?;
             if content == Content::Data {
                 self.zero_over_parent(Extent::between(offset, until))?;
             }
