@@ -82,6 +82,7 @@ pub(crate) fn wine(names: &[String]) -> Result {
     let wine = Wine::at("target/wine")?;
     let tested = wine.tests(names).inspect_err(|error| eprintln!("wine: {error}"));
     let compared = if names.is_empty() { wine.compare() } else { Ok(()) };
+    let compared = compared.inspect_err(|error| eprintln!("wine: {error}"));
     // Only ours: every prefix has a server of its own.
     let _ = run::run(wine.env(&mut Command::new(WINESERVER)).arg("-k"));
     tested.and(compared)

@@ -31,7 +31,7 @@ const REFUSED: &[(&[&str], i32, &str)] = &[
     (&["create", "E:", r"\\.\E:"], 1, "ectype restore"),
     (&["restore", "d.img", "E:"], 1, "nobody confirmed it"),
     (&["restore", "--confirm", "another", "d.img", "E:"], 1, r"is not \\.\E:"),
-    (&["restore", "d.img", r"\\.\PhysicalDrive0"], 1, "lies on"),
+    (&["restore", "d.img", r"\\.\PhysicalDrive0"], 1, "the running system lives on"),
 ];
 
 /// A loop device, detached at the end.

@@ -63,6 +63,9 @@ impl Said {
     }
 }
 
+/// What Windows says where the starting itself went wrong: ERROR_INTERNAL_ERROR.
+const INTERNAL_ERROR: i32 = 1359;
+
 /// A run that goes on.
 pub(crate) struct Running {
     child: Child,
@@ -76,7 +79,17 @@ impl Running {
     pub(crate) fn start(mut command: Command) -> Running {
         let (out, err) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
         command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(err.try_clone().unwrap());
-        Running { child: command.spawn().unwrap(), out, err, killed: false }
+        let mut started = command.spawn();
+        // Wine on a busy machine does not always get a program to begin, which tests nothing of it.
+        for _ in 0..3 {
+            match &started {
+                Err(error) if cfg!(windows) && error.raw_os_error() == Some(INTERNAL_ERROR) => {
+                    started = command.spawn();
+                }
+                _ => break,
+            }
+        }
+        Running { child: started.unwrap(), out, err, killed: false }
     }
 
     /// Sends a signal by its name: KILL, INT, TERM …
