@@ -92,6 +92,11 @@ impl Error {
         advice.into_iter().fold(error, Error::advise)
     }
 
+    /// Somebody asked the run to stop.
+    pub fn interrupted() -> Self {
+        Error::new(Kind::Cancelled, "interrupted")
+    }
+
     /// Refused for safety.
     pub fn refused(context: impl Into<String>) -> Self {
         Error::new(Kind::Refused, context)

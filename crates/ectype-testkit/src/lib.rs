@@ -10,12 +10,14 @@
 
 pub mod memory;
 pub mod need;
+pub mod said;
 pub mod sick;
 pub mod sparse;
 pub mod system;
 pub mod torn;
 
 pub use memory::MemoryDisk;
+pub use said::Said;
 pub use sick::SickDrive;
 pub use sparse::{SparseCheck, SparseRandom};
 pub use system::FileAt;

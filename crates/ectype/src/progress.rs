@@ -2,10 +2,10 @@
 
 use crate::args::{Common, ProgressKind, When};
 use crate::{exit, report};
+use ectype_core::Error;
 use ectype_core::os::host;
 use ectype_core::plan::map::Cell;
 use ectype_core::watch::{Phase, Progress, Watch};
-use ectype_core::{Error, Kind};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
@@ -273,7 +273,7 @@ fn heed(watch: &'static Watch) {
     let stop = move || {
         let opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(output) = &*opening {
-            let code = exit::failed(&Error::new(Kind::Cancelled, "interrupted"), output);
+            let code = exit::failed(&Error::interrupted(), output);
             std::process::exit(code as i32);
         }
         if watch.stop_asked() {

@@ -131,7 +131,7 @@ pub fn copy(job: Job<'_>) -> Result<Copied> {
         (reader_end, committed)
     });
     // A wish that came when everything was asked for may still have cut off a digest.
-    let reader_stopped = reader_end.stopped.or_else(|| watch.stop_asked().then(cancelled));
+    let reader_stopped = reader_end.stopped.or_else(|| watch.stop_asked().then(Error::interrupted));
     let digests = takers.finish(job.ledger.map().size(), reader_stopped.is_none() && committed.is_ok());
     let stopped = match (committed, reader_stopped) {
         (Err(error), _) => {
@@ -162,9 +162,4 @@ impl Drop for Ends<'_> {
 /// A limit on processes, or memory: what was copied before still counts.
 fn no_thread(error: std::io::Error) -> Error {
     Error::new(Kind::Limit, "the system starts no further thread").because(error)
-}
-
-/// The error of a copy that was asked to stop.
-fn cancelled() -> Error {
-    Error::new(Kind::Cancelled, "interrupted")
 }

@@ -7,7 +7,7 @@
 
 use super::pipeline::{Belt, CommitterGone, Step};
 use super::pool::Pool;
-use super::{Limits, Tuning, cancelled};
+use super::{Limits, Tuning};
 use crate::error::{Error, Kind, again};
 use crate::extent::{Extent, PIECE};
 use crate::image::Placement;
@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
     /// Answers of a hanging drive are not waited for: its threads are left behind.
     fn stop_if_it_is_time(&mut self) -> Result<(), Stop> {
         let error = if self.watch.stop_asked() {
-            cancelled()
+            Error::interrupted()
         } else if self.limits.time.is_some_and(|most| self.begun.elapsed() >= most) {
             limit("the time that was given is over".to_owned())
         } else {

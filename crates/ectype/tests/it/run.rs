@@ -1,9 +1,9 @@
 //! Runs the binary as a user does, and judges what it said.
 
 use ectype_testkit::FileAt as _;
+pub(crate) use ectype_testkit::Said;
 use ectype_testkit::need;
 use ectype_testkit::system::signal_of;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -19,49 +19,6 @@ pub(crate) const MIB: usize = 1 << 20;
 
 /// Longer than this, a run hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What a run said, and how it ended.
-#[derive(Debug)]
-pub(crate) struct Said {
-    pub(crate) code: Option<i32>,
-    pub(crate) signal: Option<i32>,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
-impl Said {
-    /// Fails the test unless the exit status is this one.
-    #[track_caller]
-    pub(crate) fn ends_with(self, code: i32) -> Said {
-        assert_eq!(self.code, Some(code), "{self:#?}");
-        self
-    }
-
-    /// Fails the test unless stdout or stderr has this text.
-    #[track_caller]
-    pub(crate) fn says(self, text: &str) -> Said {
-        assert!(self.out.contains(text) || self.err.contains(text), "nothing of {text:?} in {self:#?}");
-        self
-    }
-
-    /// The one object on stdout.
-    #[track_caller]
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
-    }
-
-    /// Every line of stderr as an object.
-    #[track_caller]
-    pub(crate) fn events(&self) -> Vec<Value> {
-        let object = |line: &str| {
-            let value: Value =
-                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?} in {self:#?}"));
-            assert!(value.is_object(), "{line}");
-            value
-        };
-        self.err.lines().map(object).collect()
-    }
-}
 
 /// What Windows says where the starting itself went wrong: ERROR_INTERNAL_ERROR.
 const INTERNAL_ERROR: i32 = 1359;

@@ -1,6 +1,6 @@
 //! A disk of two volumes, of which somebody uses both, and runs of the program on it.
 
-use serde_json::Value;
+use ectype_testkit::Said;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -35,34 +35,6 @@ pub(crate) struct Machine {
     pub(crate) home: tempfile::TempDir,
     /// The disk as it is before anything.
     pub(crate) before: Vec<u8>,
-}
-
-/// What a run said, and how it ended.
-#[derive(Debug)]
-pub(crate) struct Said {
-    pub(crate) code: Option<i32>,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
-impl Said {
-    #[track_caller]
-    pub(crate) fn ends_with(self, code: i32) -> Said {
-        assert_eq!(self.code, Some(code), "{self:#?}");
-        self
-    }
-
-    #[track_caller]
-    pub(crate) fn says(self, text: &str) -> Said {
-        assert!(self.out.contains(text) || self.err.contains(text), "nothing of {text:?} in {self:#?}");
-        self
-    }
-
-    /// The one object on stdout.
-    #[track_caller]
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
-    }
 }
 
 impl Machine {
@@ -227,5 +199,5 @@ pub(crate) fn ended(run: Child) -> Said {
     std::thread::spawn(move || told.send(run.wait_with_output()));
     let output = answer.recv_timeout(PATIENCE).expect("a run hangs").unwrap();
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    Said { code: output.status.code(), signal: None, out: text(&output.stdout), err: text(&output.stderr) }
 }

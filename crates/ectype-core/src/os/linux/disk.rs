@@ -472,7 +472,7 @@ fn lock_whole(
     loop {
         match rustix::fs::flock(whole.as_ref().unwrap_or(node), operation) {
             Ok(()) => return Ok(whole),
-            Err(_) if stop() => return Err(Error::new(Kind::Cancelled, "interrupted")),
+            Err(_) if stop() => return Err(Error::interrupted()),
             Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < patience => {
                 std::thread::sleep(Duration::from_millis(50));
             }

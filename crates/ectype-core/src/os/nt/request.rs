@@ -141,7 +141,7 @@ pub(in crate::os) trait Holding {
 const TRIES: usize = 10;
 
 /// In a pause the wish to stop is looked for so often.
-const GLANCE: Duration = Duration::from_millis(50);
+pub(in crate::os) const GLANCE: Duration = Duration::from_millis(50);
 
 /// Locks a volume, with pauses between the tries. With `force`, whoever still has files open on it loses them. False where
 /// the system knows no such lock.

@@ -8,6 +8,7 @@ use super::bindings::*;
 use super::survey;
 use crate::os::nt::holders::{self, Handle, Holder};
 use crate::os::nt::names::Name;
+use crate::os::nt::request::GLANCE;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
@@ -23,8 +24,6 @@ const NAME: OBJECT_INFORMATION_CLASS = 1;
 const MOST: usize = 256 << 20;
 /// A name comes at once, or perhaps never.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// The wish to stop is looked for so often.
-const GLANCE: Duration = Duration::from_millis(50);
 /// So many threads may be left behind, and so long may it take in all.
 const LEFT_BEHIND: usize = 8;
 const IN_ALL: Duration = Duration::from_secs(10);

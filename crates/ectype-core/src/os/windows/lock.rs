@@ -8,7 +8,7 @@
 use super::control::{Access, DeviceHandle};
 use super::survey::Volume;
 use super::{holders, host};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::os::nt::names::Name;
 use crate::os::nt::request::{Asking, Hold, Holding, Query, locked};
 use crate::os::nt::{code, is_held};
@@ -34,14 +34,14 @@ pub(super) fn lock(
 fn in_use(volume: &Name, write: bool, error: std::io::Error, stop: &dyn Fn() -> bool) -> Error {
     let shown = volume.device();
     if error.kind() == ErrorKind::Interrupted {
-        return Error::new(Kind::Cancelled, "interrupted");
+        return Error::interrupted();
     }
     if !is_held(&error) {
         return Error::io(format!("locking {shown}"), error);
     }
     let who = holders::of_volume(volume, stop);
     if stop() {
-        return Error::new(Kind::Cancelled, "interrupted");
+        return Error::interrupted();
     }
     let who = if who.is_empty() { "by whom could not be found out".to_owned() } else { who.join("; ") };
     let error = Error::refused(format!("{shown} is in use: {who}"))

@@ -86,7 +86,7 @@ impl Ledger {
         while index < pieces {
             for leaf in self.leaves_at(index, (pieces - index).min(BATCH))? {
                 if watch.stop_asked() {
-                    return Err(Error::new(Kind::Cancelled, "interrupted"));
+                    return Err(Error::interrupted());
                 }
                 let at = Extent::between(index * PIECE, (index + 1).saturating_mul(PIECE).min(size));
                 index += 1;

@@ -2,7 +2,7 @@
 
 use super::proven::{is_hole, not_held};
 use super::{BATCH, Ledger, STALE_SLOT, ZERO_SLOT};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::extent::{Extent, Extents, PIECE};
 use crate::io::ReadAt;
 use crate::proof::tree::{self, Tree, TreeBuilder};
@@ -43,7 +43,7 @@ impl Ledger {
                     _ if is_zeros(STALE_SLOT) => tree::zero_leaf(),
                     _ => {
                         if watch.stop_asked() {
-                            return Err(Error::new(Kind::Cancelled, "interrupted"));
+                            return Err(Error::interrupted());
                         }
                         if !std::mem::replace(&mut is_reading, true) {
                             watch.enter(Phase::Verifying, recorded.len);

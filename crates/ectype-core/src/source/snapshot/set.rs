@@ -131,7 +131,7 @@ pub fn make(volumes: &[String], making: Making<'_>) -> Result<Made> {
             Err(trouble) => trouble,
         };
         let (call, failure, volume, writers) = match trouble {
-            Trouble::Stopped => return Err(Error::new(Kind::Cancelled, "interrupted")),
+            Trouble::Stopped => return Err(Error::interrupted()),
             Trouble::Own(error) => return Err(error),
             Trouble::TooLong(step) => {
                 let context = format!("the snapshot service did not end {} in half an hour", name(step));
@@ -163,7 +163,7 @@ pub fn make(volumes: &[String], making: Making<'_>) -> Result<Made> {
                     "no snapshot yet: {who}; another try in {} s ({tried} of {most})",
                     after.as_secs()
                 ));
-                waiting.pass(after).map_err(|_| Error::new(Kind::Cancelled, "interrupted"))?;
+                waiting.pass(after).map_err(|_| Error::interrupted())?;
                 continue;
             }
             Remedy::Without => volume,

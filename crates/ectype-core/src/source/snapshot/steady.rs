@@ -71,7 +71,7 @@ fn agree_on(device: &dyn ReadOnce, at: Extent, shown: &str, stop: &dyn Fn() -> b
     let mut reading = || -> Result<Vec<Option<Leaf>>> {
         let one = |cell: Extent| {
             if stop() {
-                return Err(Error::new(Kind::Cancelled, "interrupted"));
+                return Err(Error::interrupted());
             }
             let room = &mut buffer[..cell.len as usize];
             let read = device.read_once(cell, room);

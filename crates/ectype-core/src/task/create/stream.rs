@@ -218,7 +218,7 @@ fn why(error: Error, pipe: &Pipe, watch: &Watch) -> Error {
     let is_over = error.io_cause().is_some_and(is_over);
     let error = match pipe.failure() {
         // What reads may have been interrupted, too.
-        _ if watch.stop_asked() => Error::new(Kind::Cancelled, "interrupted"),
+        _ if watch.stop_asked() => Error::interrupted(),
         // Whoever reads may take nothing any more: it is the sink that sees it.
         _ if is_over => Error::new(Kind::Limit, "the time that was given is over"),
         Some(cause) if cause.kind() == io::ErrorKind::BrokenPipe => {

@@ -115,7 +115,7 @@ pub(in crate::task) fn open_image_watched(path: &Path, images: &Images, watch: &
         match opened.recv_timeout(GLANCE) {
             Ok(opened) => return opened,
             Err(RecvTimeoutError::Timeout) if !watch.stop_asked() => {}
-            Err(RecvTimeoutError::Timeout) => return Err(Error::new(Kind::Cancelled, "interrupted")),
+            Err(RecvTimeoutError::Timeout) => return Err(Error::interrupted()),
             Err(RecvTimeoutError::Disconnected) => panic!("an image was neither opened nor refused"),
         }
     }
