@@ -14,7 +14,7 @@ impl Ledger {
     /// written, with `lost` missing, it says nothing of.
     ///
     /// # Errors
-    /// [`Kind::Changed`] with the place where it is not.
+    /// `Changed` with the place where it is not.
     pub fn check_recorded(
         &self,
         image: &dyn ReadAt,
