@@ -10,7 +10,8 @@ pub(crate) const HELP: &str = "\
 cargo xtask tidy
 
 Checks the rules that no compiler knows: `unsafe` and the operating system only in os/, dependencies between the rooms of
-ectype-core only one way, a silent library, module documentation, files of a readable size, no paths of one machine.";
+ectype-core only one way, a silent library, module documentation, files of a readable size, no paths of one machine; and
+that the lock file of fuzz/, which no other build reads, has followed the workspace.";
 
 /// The library's source, and the one room that touches the system.
 const CORE: &str = "crates/ectype-core/src/";
@@ -79,6 +80,7 @@ pub(crate) fn main(args: &[String]) -> Result {
         check(file, &mut faults);
     }
     check_codemap(&files, &mut faults);
+    check_lock_of_fuzz(&mut faults);
     for fault in &faults {
         eprintln!("{fault}");
     }
@@ -94,6 +96,24 @@ fn tracked() -> Result<Vec<File>> {
     // Binary files, and those that are deleted but not yet committed, are passed over.
     let read = |path: &str| Some(File { path: path.to_owned(), text: fs::read_to_string(path).ok()? });
     Ok(names.split('\0').filter(|name| !name.is_empty()).filter_map(read).collect())
+}
+
+/// fuzz/ is a workspace of its own: a new dependency of ours leaves its lock file behind, and only a build of the fuzz
+/// targets would notice.
+fn check_lock_of_fuzz(faults: &mut BTreeSet<String>) {
+    let mut resolve = run::cargo();
+    resolve.args([
+        "metadata",
+        "--quiet",
+        "--locked",
+        "--format-version",
+        "1",
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+    ]);
+    if let Err(error) = run::output(&mut resolve) {
+        faults.insert(format!("fuzz/Cargo.lock: not what its manifests ask for; `cargo xtask fuzz` brings it up to date: {error}"));
+    }
 }
 
 /// The rules that look at one file.
