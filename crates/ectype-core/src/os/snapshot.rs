@@ -2,6 +2,7 @@
 
 pub use super::vss::*;
 
+use super::Device;
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,11 @@ pub fn volumes(_disk: &Path) -> Result<(u32, Vec<Volume>)> {
 /// The name of the volume on which a file lies or would lie; not known here.
 pub fn volume_of(_path: &Path) -> Option<String> {
     None
+}
+
+/// The disk below a device that is a volume.
+pub fn below(device: &Device) -> Option<PathBuf> {
+    device.whole.clone()
 }
 
 /// The folder where a run notes which snapshots it holds; `None` where there is none.

@@ -259,12 +259,8 @@ pub fn prepare(options: Options) -> Result<Prepared> {
     if !options.stream {
         refuse_device(&image)?;
     }
-    let mut decrypts = Vec::new();
-    if let Some(snapshots) = &opened.snapshot {
-        if !options.stream {
-            snapshots.layout.refuse_target(&image)?;
-        }
-        decrypts = snapshots.layout.unlocked();
+    if let Some(snapshots) = opened.snapshot.as_ref().filter(|_| !options.stream) {
+        snapshots.layout.refuse_target(&image)?;
     }
     let files = Files::new(image, options.map.clone());
     let (opened, wrapped) = wrap(opened, &options, format, &files)?;
@@ -366,7 +362,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         scope: opened.scope(),
         consistency,
         hashes,
-        decrypts,
+        decrypts: opened.decrypts.clone(),
         parts: Vec::new(),
         why,
         // A pipe has no holes.

@@ -6,7 +6,7 @@ pub use image::{Images, open_image, unfinished};
 pub(super) use image::{is_unfinished, open_image_watched};
 
 use self::image::looking;
-use super::snapshot::{Held, Layout};
+use super::snapshot::{Held, Layout, without_snapshots};
 use super::wrapped::Wrapped;
 use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents, PIECE};
@@ -110,6 +110,8 @@ pub struct Opened {
     pub(super) around: Option<Surroundings>,
     /// Which volumes are to be read from snapshots, and once they are made, these.
     pub(super) snapshot: Option<Snapshots>,
+    /// Encrypted volumes that it gives as what they mean.
+    pub(super) decrypts: Vec<String>,
     /// The table that was put around a volume: what is before it, and what is behind.
     around_it: Option<(Vec<u8>, Vec<u8>)>,
     probe: Probe,
@@ -429,6 +431,7 @@ fn open_file(path: &Path) -> Result<Opened> {
         record: None,
         around: None,
         snapshot: None,
+        decrypts: Vec::new(),
         around_it: None,
         probe: Probe::File(path.to_owned()),
     })
@@ -482,11 +485,17 @@ fn open_device(
     if !disk.direct() {
         why.push("the device refuses direct reads: it is read through the page cache".to_owned());
     }
-    let mut snapshot = None;
+    let (mut snapshot, mut decrypts) = (None, Vec::new());
     if consistency == Consistency::Snapshot {
         let layout = Layout::of(&device, &disk, Arc::clone(system))?;
         why.extend(layout.why());
+        decrypts = layout.unlocked();
         snapshot = Some(Snapshots { layout, reader: None, held: None });
+    } else if how.purpose != Purpose::Look && device.medium != Medium::Optical && system.is_there() {
+        let perhaps = how.purpose == Purpose::Plan && may_snapshot(&device, how, &**system);
+        let told;
+        (told, decrypts) = without_snapshots(&device, &disk, &**system, perhaps);
+        why.extend(told);
     }
     let mut toc = None;
     if device.medium == Medium::Optical {
@@ -540,6 +549,7 @@ fn open_device(
         record: None,
         around: None,
         snapshot,
+        decrypts,
         around_it: None,
         probe: Probe::Device(disk),
         device: Some(device),

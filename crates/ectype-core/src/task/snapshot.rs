@@ -51,24 +51,7 @@ pub(super) struct Taken {
 impl Layout {
     /// The volumes of `device`, which is open as `disk`.
     pub(super) fn of(device: &Device, disk: &Arc<Disk>, system: Arc<dyn System>) -> Result<Layout> {
-        let size = disk.geometry().size;
-        let mut pieces = match &device.whole {
-            None => {
-                let (number, volumes) = system.volumes(&device.path)?;
-                arrange(number, size, &volumes)?
-            }
-            Some(_) => {
-                let volume = system.volume_of(&device.path).ok_or_else(|| {
-                    let context = format!("the system knows no volume {}", device.path.display());
-                    Error::refused(context).advise("hold it while it is copied:  --consistency lock")
-                })?;
-                let shown = device.mounts.first().map_or_else(
-                    || device.path.display().to_string(),
-                    |mount| mount.target.display().to_string().trim_end_matches('\\').to_owned(),
-                );
-                vec![Piece { volume, shown, at: Extent::new(0, size), cipher: Cipher::None }]
-            }
-        };
+        let mut pieces = pieces(device, disk, &*system)?;
         if pieces.is_empty() {
             let context =
                 format!("{} has no volume of which a snapshot could be made", device.path.display());
@@ -82,16 +65,11 @@ impl Layout {
 
     /// The volumes that are unlocked now: their image is not encrypted.
     pub(super) fn unlocked(&self) -> Vec<String> {
-        let unlocked = self.pieces.iter().filter(|piece| piece.cipher == Cipher::Unlocked);
-        unlocked.map(|piece| piece.shown.clone()).collect()
+        shown(&self.pieces, Cipher::Unlocked)
     }
 
     /// What the plan says.
     pub(super) fn why(&self) -> Vec<String> {
-        let shown = |cipher: Cipher| {
-            let of = self.pieces.iter().filter(move |piece| piece.cipher == cipher);
-            of.map(|piece| piece.shown.as_str()).collect::<Vec<_>>().join(", ")
-        };
         let mut why = Vec::new();
         let plain = self.pieces.iter().filter(|piece| piece.cipher != Cipher::Locked);
         let plain: Vec<&str> = plain.map(|piece| piece.shown.as_str()).collect();
@@ -103,17 +81,7 @@ impl Layout {
                 plain.join(", ")
             ));
         }
-        let (unlocked, locked) = (shown(Cipher::Unlocked), shown(Cipher::Locked));
-        if !unlocked.is_empty() {
-            why.push(format!(
-                "{unlocked}: BitLocker, unlocked: the image holds what it means, not ciphertext, so anybody can read the image, and what is restored from it is not protected until BitLocker is turned on again"
-            ));
-        }
-        if !locked.is_empty() {
-            why.push(format!(
-                "{locked}: BitLocker, locked: copied as ciphertext, which its key opens after a restore"
-            ));
-        }
+        why.extend(of_volumes(&self.pieces));
         why
     }
 
@@ -274,26 +242,31 @@ fn gaps(facts: &mut Vec<PartFacts>, size: u64) {
     facts.sort_by_key(|fact| fact.offset);
 }
 
-/// Whether the disk has ciphertext where the volume gives what it means. A volume that is the source itself gives that in any
-/// case: there the disk below it is asked.
+/// The volumes of `device`, which is open as `disk`; whether they are encrypted is not asked yet.
+fn pieces(device: &Device, disk: &Disk, system: &dyn System) -> Result<Vec<Piece>> {
+    let size = disk.geometry().size;
+    if device.whole.is_none() {
+        let (number, volumes) = system.volumes(&device.path)?;
+        return arrange(number, size, &volumes);
+    }
+    let volume = system.volume_of(&device.path).ok_or_else(|| {
+        let context = format!("the system knows no volume {}", device.path.display());
+        Error::refused(context).advise("hold it while it is copied:  --consistency lock")
+    })?;
+    let shown = device.mounts.first().map_or_else(
+        || device.path.display().to_string(),
+        |mount| mount.target.display().to_string().trim_end_matches('\\').to_owned(),
+    );
+    Ok(vec![Piece { volume, shown, at: Extent::new(0, size), cipher: Cipher::None }])
+}
+
+/// Whether the disk has ciphertext where the volume gives what it means.
 fn cipher(device: &Device, disk: &Arc<Disk>, piece: &Piece, system: &dyn System) -> Cipher {
-    let first = |disk: &Arc<Disk>, offset: u64| {
-        let mut sector = vec![0; 512];
-        DeviceReader::new(Arc::clone(disk)).read_at(&mut sector, offset).ok().map(|()| sector)
-    };
-    let raw = match &device.whole {
-        None => first(disk, piece.at.offset),
-        Some(whole) => system.volumes(whole).ok().and_then(|(number, volumes)| {
-            let own = volumes.iter().find(|volume| volume.name.eq_ignore_ascii_case(&piece.volume))?;
-            let extent = own.extents.iter().find(|extent| extent.disk == number)?;
-            let below = Arc::new(system.open(whole, device, Lock::Shared, &|| false).ok()?);
-            first(&below, extent.at.offset)
-        }),
-    };
-    if !raw.is_some_and(|sector| fs::is_bitlocker(&sector)) {
+    let below = system.below(device);
+    if !is_ciphertext(device, disk, below.as_deref(), piece, system) {
         return Cipher::None;
     }
-    let given = match &device.whole {
+    let given = match below {
         Some(_) => first(disk, 0),
         None => {
             let volume = system.open(Path::new(&piece.volume), device, Lock::Shared, &|| false);
@@ -304,6 +277,95 @@ fn cipher(device: &Device, disk: &Arc<Disk>, piece: &Piece, system: &dyn System)
         Some(sector) if !fs::is_bitlocker(&sector) => Cipher::Unlocked,
         _ => Cipher::Locked,
     }
+}
+
+/// Whether the disk has ciphertext for a volume. One that is the source itself gives what it means: there the disk `below` it is
+/// asked.
+fn is_ciphertext(
+    device: &Device,
+    disk: &Arc<Disk>,
+    below: Option<&Path>,
+    piece: &Piece,
+    system: &dyn System,
+) -> bool {
+    let raw = match below {
+        None => first(disk, piece.at.offset),
+        Some(below) => system.volumes(below).ok().and_then(|(number, volumes)| {
+            let own = volumes.iter().find(|volume| volume.name.eq_ignore_ascii_case(&piece.volume))?;
+            let extent = own.extents.iter().find(|extent| extent.disk == number)?;
+            let below = Arc::new(system.open(below, device, Lock::Shared, &|| false).ok()?);
+            first(&below, extent.at.offset)
+        }),
+    };
+    raw.is_some_and(|sector| fs::is_bitlocker(&sector))
+}
+
+/// The sector at `offset`, where it can be read.
+fn first(disk: &Arc<Disk>, offset: u64) -> Option<Vec<u8>> {
+    let mut sector = vec![0; 512];
+    DeviceReader::new(Arc::clone(disk)).read_at(&mut sector, offset).ok().map(|()| sector)
+}
+
+/// Those of the volumes to which BitLocker does this, as people know them.
+fn shown(pieces: &[Piece], cipher: Cipher) -> Vec<String> {
+    pieces.iter().filter(|piece| piece.cipher == cipher).map(|piece| piece.shown.clone()).collect()
+}
+
+/// What is to be said of encrypted volumes that are read as volumes.
+fn of_volumes(pieces: &[Piece]) -> Vec<String> {
+    let (unlocked, locked) = (shown(pieces, Cipher::Unlocked), shown(pieces, Cipher::Locked));
+    let mut why = Vec::new();
+    if !unlocked.is_empty() {
+        why.push(format!(
+            "BitLocker, unlocked ({}): the image holds what it means, not ciphertext, so anybody can read the image, and what is restored from it is not protected until BitLocker is turned on again",
+            unlocked.join(", ")
+        ));
+    }
+    if !locked.is_empty() {
+        why.push(format!(
+            "BitLocker, locked ({}): copied as ciphertext, which its key opens after a restore",
+            locked.join(", ")
+        ));
+    }
+    why
+}
+
+/// Of a device that is read without snapshots: what is to be said of BitLocker, and the volumes whose image will not be
+/// encrypted. Where nobody tells, nothing. `perhaps`: by the time of the run it may be read from snapshots after all.
+pub(super) fn without_snapshots(
+    device: &Device,
+    disk: &Arc<Disk>,
+    system: &dyn System,
+    perhaps: bool,
+) -> (Vec<String>, Vec<String>) {
+    let mut pieces = pieces(device, disk, system).unwrap_or_default();
+    let below = system.below(device);
+    pieces.retain(|piece| is_ciphertext(device, disk, below.as_deref(), piece, system));
+    if pieces.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    // Volumes of a disk that is held answer nobody.
+    if below.is_some() || perhaps {
+        for piece in &mut pieces {
+            piece.cipher = cipher(device, disk, piece, system);
+        }
+    }
+    if below.is_some() {
+        return (of_volumes(&pieces), shown(&pieces, Cipher::Unlocked));
+    }
+    let names: Vec<&str> = pieces.iter().map(|piece| piece.shown.as_str()).collect();
+    let mut why = vec![format!(
+        "BitLocker ({}): a disk that is held gives ciphertext, which the key opens after a restore",
+        names.join(", ")
+    )];
+    let unlocked = shown(&pieces, Cipher::Unlocked);
+    if !unlocked.is_empty() {
+        why.push(format!(
+            "read from snapshots, the image would hold what {} means, not ciphertext: that is asked before, or answered by --decrypted",
+            unlocked.join(", ")
+        ));
+    }
+    (why, Vec::new())
 }
 
 impl Held {

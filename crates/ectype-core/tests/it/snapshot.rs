@@ -68,6 +68,8 @@ struct Machine {
     asked: Mutex<u32>,
     /// Volumes that were held.
     held: Mutex<Vec<String>>,
+    /// The source is a volume: of all of this disk, which gives ciphertext.
+    below: Mutex<Option<LoopDevice>>,
 }
 
 impl Machine {
@@ -112,7 +114,15 @@ impl System for Scripted {
             mounted: if letter.is_empty() { vec![] } else { vec![format!("{letter}\\")] },
             extents: vec![DiskExtent { disk: 3, at }],
         };
+        if self.0.below.lock().unwrap().is_some() {
+            return Ok((3, vec![volume(1, "F:", Extent::new(0, FIRST.len))]));
+        }
         Ok((3, vec![volume(2, "", SECOND), volume(1, "C:", FIRST)]))
+    }
+
+    fn below(&self, device: &Device) -> Option<PathBuf> {
+        let below = self.0.below.lock().unwrap().as_ref().map(|disk| disk.path().to_owned());
+        below.or_else(|| device.whole.clone())
     }
 
     fn volume_of(&self, path: &Path) -> Option<String> {
@@ -337,6 +347,7 @@ fn machine(script: Script) -> Option<(tempfile::TempDir, Scripted)> {
         log: Mutex::default(),
         asked: Mutex::default(),
         held: Mutex::default(),
+        below: Mutex::default(),
     };
     Some((folder, Scripted(Arc::new(machine))))
 }
@@ -553,6 +564,62 @@ fn unlocked_and_locked(to_go: bool) {
     assert_same(&fs::read(scripted.0.folder.join("a.img")).unwrap(), &overlay(&before, &after, &[SECOND]));
     let part = outcome.plan.parts.iter().find(|part| part.offset == FIRST.offset).unwrap();
     assert!(part.from == "disk" && part.note.contains("ciphertext"), "{part:?}");
+}
+
+/// What is held is not decrypted behind anybody's back either: a volume gives what it means, a disk ciphertext.
+#[test]
+fn what_is_held_says_whether_the_image_is_encrypted() {
+    let script = || Script { cipher: true, holds: true, ..Script::default() };
+    let Some((_folder, scripted)) = machine(script()) else { return };
+    let by = |consistency, image| Options { consistency, ..options(&scripted, image) };
+    let before = fs::read(scripted.0.file()).unwrap();
+    let prepared = prepare(by(Some(Consistency::Lock), "disk.img")).unwrap();
+    assert!(!prepared.asks());
+    let says = |why: &[String], words: &str| why.iter().filter(|line| line.contains(words)).count();
+    assert_eq!(says(&prepared.plan().why, "BitLocker (C:): a disk that is held gives ciphertext"), 1);
+    assert_eq!(says(&prepared.plan().why, "--decrypted"), 0);
+    prepared.run(&Watch::new()).unwrap();
+    assert_same(&fs::read(scripted.0.folder.join("disk.img")).unwrap(), &before);
+    // By the time of the run somebody may use it.
+    let dry = Options { dry_run: true, ..by(None, "b.img") };
+    let prepared = prepare(dry).unwrap();
+    assert_eq!(says(&prepared.plan().why, "would hold what C: means, not ciphertext"), 1);
+    assert!(!prepared.asks());
+    drop(prepared);
+
+    // A stick without a table: the volume begins where the disk does, and only the disk has ciphertext.
+    let plain = scripted.0.folder.join("plain");
+    let below = scripted.0.folder.join("below");
+    let ciphertext = &before[FIRST.offset as usize..FIRST.end() as usize];
+    fs::write(&below, ciphertext).unwrap();
+    *scripted.0.below.lock().unwrap() = Some(LoopDevice::attach(&below, &["-r"]).unwrap());
+    let stick = LoopDevice::attach(&plain, &[]).unwrap();
+    for consistency in [Consistency::Lock, Consistency::None, Consistency::Snapshot] {
+        let volume = Options { source: stick.path().to_owned(), ..by(Some(consistency), "stick.img") };
+        let prepared = prepare(volume.clone()).unwrap();
+        assert!(prepared.asks(), "{consistency:?}");
+        assert_eq!(prepared.plan().decrypts, ["F:"]);
+        assert_eq!(says(&prepared.plan().why, "BitLocker, unlocked (F:)"), 1);
+        let error = prepared.run(&Watch::new()).unwrap_err();
+        assert!(error.advice().iter().any(|line| line.contains("--decrypted")), "{error:?}");
+        assert!(!scripted.0.folder.join("stick.img").exists());
+    }
+    let volume = Options { source: stick.path().to_owned(), ..by(Some(Consistency::Lock), "stick.img") };
+    prepare(Options { decrypted: true, ..volume.clone() }).unwrap().run(&Watch::new()).unwrap();
+    assert_same(&fs::read(scripted.0.folder.join("stick.img")).unwrap(), &fs::read(&plain).unwrap());
+    // Locked: the volume gives what the disk has.
+    drop(stick);
+    let stick = LoopDevice::attach(&below, &["-r"]).unwrap();
+    let locked = Options {
+        source: stick.path().to_owned(),
+        image: Some(scripted.0.folder.join("locked.img")),
+        ..volume
+    };
+    let prepared = prepare(locked).unwrap();
+    assert!(!prepared.asks());
+    assert_eq!(says(&prepared.plan().why, "BitLocker, locked (F:): copied as ciphertext"), 1);
+    prepared.run(&Watch::new()).unwrap();
+    assert_same(&fs::read(scripted.0.folder.join("locked.img")).unwrap(), ciphertext);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! What is asked at a terminal, and what becomes of it where nobody can be asked.
 
-use crate::machine::{DISK, FIRST, Machine, SECOND, SNAPSHOT, notes};
+use crate::machine::{DISK, FIRST, Machine, SECOND, SNAPSHOT, notes, volume};
 use std::fs;
 
 /// A disk whose first volume has ciphertext below it.
-fn encrypted() -> Option<Machine> {
-    let machine = Machine::new(&[], &[])?;
+fn encrypted(of: &[&str]) -> Option<Machine> {
+    let machine = Machine::new(&[], of)?;
     let mut below = machine.before.clone();
     let head = FIRST.0;
     below[head..head + 3].copy_from_slice(&[0xeb, 0x58, 0x90]);
@@ -18,7 +18,7 @@ fn encrypted() -> Option<Machine> {
 #[test]
 fn an_image_that_is_not_encrypted_wants_a_word() {
     let create = ["create", SNAPSHOT, DISK, "a.img"];
-    let Some(machine) = encrypted() else { return };
+    let Some(machine) = encrypted(&[]) else { return };
     machine.run(&create).ends_with(1).says("BitLocker").says("--decrypted");
     let said = machine.run(&["create", SNAPSHOT, "--json", DISK, "a.img"]).ends_with(1);
     assert!(said.json()["error"]["advice"].to_string().contains("--decrypted"), "{said:?}");
@@ -41,13 +41,36 @@ fn an_image_that_is_not_encrypted_wants_a_word() {
 
 #[test]
 fn who_agrees_gets_what_it_means() {
-    let Some(machine) = encrypted() else { return };
+    let Some(machine) = encrypted(&[]) else { return };
     machine.run(&["create", SNAPSHOT, "--decrypted", DISK, "a.img"]).ends_with(0);
     assert!(fs::read(machine.path("a.img")).unwrap() == machine.wanted(&[FIRST, SECOND]));
     machine.is_left_clean();
-    let Some(machine) = encrypted() else { return };
+    let Some(machine) = encrypted(&[]) else { return };
     machine.at_terminal(&[("Go on? [y/N]", r"y\r")], &["create", SNAPSHOT, DISK, "a.img"]).ends_with(0);
     assert!(fs::read(machine.path("a.img")).unwrap() == machine.wanted(&[FIRST, SECOND]));
+    machine.is_left_clean();
+}
+
+/// Where it is held, too, a volume gives what it means.
+#[test]
+fn a_volume_that_is_held_is_not_decrypted_unasked() {
+    let Some(machine) = encrypted(&["nobody"]) else { return };
+    let first = volume(1);
+    let create = ["create", "--consistency=lock", &first, "v.img"];
+    machine.run(&create).ends_with(1).says("BitLocker, unlocked").says("--decrypted");
+    assert_eq!(machine.made(), Vec::<String>::new());
+    machine.is_left_clean();
+    machine.at_terminal(&[("Go on? [y/N]", r"y\r")], &create).ends_with(0);
+    assert!(
+        fs::read(machine.path("v.img")).unwrap() == machine.before[FIRST.0..FIRST.0 + FIRST.1],
+        "not what the volume means"
+    );
+    // The disk below it has ciphertext, and nobody is asked.
+    machine.run(&["create", "--consistency=lock", DISK, "d.img"]).ends_with(0).says("gives ciphertext");
+    let below = fs::read(machine.folder.join("disk")).unwrap();
+    assert!(fs::read(machine.path("d.img")).unwrap() == below);
+    // What the run would do where somebody uses it by then.
+    machine.run(&["create", "--dry-run", DISK, "e.img"]).ends_with(0).says("would hold what Q: means");
     machine.is_left_clean();
 }
 

@@ -222,11 +222,15 @@ fn pick(first: io::Error, second: io::Error) -> io::Error {
 }
 
 fn mounts(volume: &Volume) -> Vec<Mount> {
+    let (filesystem, read_only) = match &volume.places[..] {
+        [] => return Vec::new(),
+        _ => volume.file_system().unwrap_or_default(),
+    };
     let mount = |place: &String| Mount {
         target: PathBuf::from(place),
         node: PathBuf::from(volume.shown().device()),
-        filesystem: volume.filesystem.clone(),
-        read_only: volume.read_only,
+        filesystem: filesystem.clone(),
+        read_only,
         // Nothing moves the volumes that Windows itself runs from.
         gives_way: volume.system.is_empty(),
     };
@@ -321,7 +325,7 @@ impl Disk {
             (Name::Disk(number), Lock::Exclusive | Lock::Forced) => {
                 let survey = Survey::take();
                 let on: Vec<&Volume> = survey.volumes.iter().filter(|volume| volume.is_on(*number)).collect();
-                lock::lock_all(&on, write, lock == Lock::Forced, stop)?
+                lock::lock_all(&on, write, lock == Lock::Forced, stop, &mut notes)?
             }
             _ => Vec::new(),
         };
@@ -331,7 +335,7 @@ impl Disk {
         }
         if lock != Lock::Shared && !matches!(name, Name::Disk(_)) {
             if !lock::lock(&handle, &name, write, lock == Lock::Forced, stop)? {
-                notes.push(format!("{} knows no lock: nothing keeps others out", device.path.display()));
+                notes.push(lock::unknown(&name));
             } else if write {
                 let _ = handle.hold(Hold::Dismount);
                 lock::allow_extended(&handle);

@@ -53,7 +53,13 @@ fn in_use(volume: &Name, write: bool, error: std::io::Error, stop: &dyn Fn() -> 
     }
 }
 
-/// Opens and locks every one of these volumes, and where their disk is to be written makes their file systems let go.
+/// What is to be told of a volume whose driver knows no lock.
+pub(super) fn unknown(volume: &Name) -> String {
+    format!("{} knows no lock: nothing keeps others out", volume.device())
+}
+
+/// Opens and locks every one of these volumes, and where their disk is to be written makes their file systems let go. What is to be
+/// told of that goes to `notes`.
 ///
 /// # Errors
 /// `Refused` where somebody uses one; `Cancelled` as soon as `stop` says so. What was locked until then is let go.
@@ -62,6 +68,7 @@ pub(super) fn lock_all(
     write: bool,
     force: bool,
     stop: &dyn Fn() -> bool,
+    notes: &mut Vec<String>,
 ) -> Result<Vec<DeviceHandle>> {
     let mut held = Vec::new();
     for volume in volumes {
@@ -76,7 +83,9 @@ pub(super) fn lock_all(
             Err(error) if is_held(&error) => return Err(in_use(&name, write, error, stop)),
             Err(_) => continue,
         };
-        lock(&handle, &name, write, force, stop)?;
+        if !lock(&handle, &name, write, force, stop)? {
+            notes.push(unknown(&name));
+        }
         if write {
             let _ = handle.hold(Hold::Dismount);
         }

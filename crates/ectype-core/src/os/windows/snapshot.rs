@@ -11,6 +11,7 @@ use super::control::{Access, DeviceHandle};
 use super::survey::{self, Survey};
 use crate::error::{Error, Kind, Result};
 use crate::extent::Extent;
+use crate::os::Device;
 use crate::os::nt::names::{self, Name};
 use crate::os::nt::replies;
 use crate::os::nt::request::{Query, asked};
@@ -397,19 +398,10 @@ const E_ABORT: u32 = 0x8000_4004;
 /// # Errors
 /// Where the system does not tell.
 pub fn volumes(disk: &Path) -> Result<(u32, Vec<Volume>)> {
-    let number = match names::parse(&disk.to_string_lossy()) {
-        Some(Name::Disk(number)) => number,
-        name => name
-            .and_then(|name| {
-                let handle = DeviceHandle::open(&name.device(), Access::Ask).ok()?;
-                replies::device_number(&asked(&handle, Query::DeviceNumber, &[]).ok()?)
-            })
-            .map(|number| number.number)
-            .ok_or_else(|| {
-                let context = format!("Windows does not tell which disk {} is", disk.display());
-                Error::new(Kind::Unsupported, context)
-            })?,
-    };
+    let number = number_of(disk).ok_or_else(|| {
+        let context = format!("Windows does not tell which disk {} is", disk.display());
+        Error::new(Kind::Unsupported, context)
+    })?;
     let one = |volume: &survey::Volume| Volume {
         name: volume.name.device(),
         mounted: volume.places.clone(),
@@ -421,6 +413,26 @@ pub fn volumes(disk: &Path) -> Result<(u32, Vec<Volume>)> {
     };
     let survey = Survey::take();
     Ok((number, survey.volumes.iter().filter(|volume| volume.is_on(number)).map(one).collect()))
+}
+
+/// The number of a disk, or of that of which a volume is all or a part.
+fn number_of(device: &Path) -> Option<u32> {
+    match names::parse(&device.to_string_lossy())? {
+        Name::Disk(number) => Some(number),
+        name => {
+            let handle = DeviceHandle::open(&name.device(), Access::Ask).ok()?;
+            let number = replies::device_number(&asked(&handle, Query::DeviceNumber, &[]).ok()?)?;
+            number.disk.then_some(number.number)
+        }
+    }
+}
+
+/// The disk below a device that is a volume, also one that begins where its disk does.
+pub fn below(device: &Device) -> Option<PathBuf> {
+    let itself = names::parse(&device.path.to_string_lossy())?;
+    let disk = || Some(PathBuf::from(Name::Disk(number_of(&device.path)?).device()));
+    let is_volume = !matches!(itself, Name::Disk(_) | Name::CdRom(_));
+    is_volume.then(|| device.whole.clone().or_else(disk))?
 }
 
 /// The name of the volume that a path names, or on which a file lies or would lie.

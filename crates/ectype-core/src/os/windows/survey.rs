@@ -22,10 +22,6 @@ pub(super) struct Volume {
     pub(super) name: Name,
     /// Where it is: roots of letters, and folders.
     pub(super) places: Vec<String>,
-    /// The file system; empty where none was recognised.
-    pub(super) filesystem: String,
-    /// Whether it cannot be written.
-    pub(super) read_only: bool,
     /// Where it lies; empty where the system does not tell.
     pub(super) extents: Vec<DiskExtent>,
     /// Which device it is, where it lies on one.
@@ -39,6 +35,12 @@ impl Volume {
     pub(super) fn shown(&self) -> Name {
         let letter = |place: &String| names::parse(place).filter(|name| matches!(name, Name::Letter(_)));
         self.places.iter().find_map(letter).unwrap_or_else(|| self.name.clone())
+    }
+
+    /// The file system, and whether it cannot be written; `None` where none was recognised. The medium is read for that, so a
+    /// dying one elsewhere must not be asked.
+    pub(super) fn file_system(&self) -> Option<(String, bool)> {
+        file_system(&self.name.root()?)
     }
 
     /// Whether any of it lies on this disk.
@@ -88,17 +90,8 @@ fn volume(name: Name, system: &[(Name, String)]) -> Option<Volume> {
     let reply = |query| handle.as_ref().ok().and_then(|handle| asked(handle, query, &[]).ok());
     let extents = reply(Query::VolumeExtents).and_then(|reply| replies::extents(&reply)).unwrap_or_default();
     let number = reply(Query::DeviceNumber).and_then(|reply| replies::device_number(&reply));
-    let (filesystem, read_only) = file_system(&root).unwrap_or_default();
     let reasons = system.iter().filter(|(of, _)| *of == name).map(|(_, why)| why.clone());
-    Some(Volume {
-        places: places(&root),
-        filesystem,
-        read_only,
-        extents,
-        number,
-        system: reasons.collect(),
-        name,
-    })
+    Some(Volume { places: places(&root), extents, number, system: reasons.collect(), name })
 }
 
 /// What GetDriveType says of a root.

@@ -56,6 +56,11 @@ pub trait System: Debug + Send + Sync {
         snapshot::volume_of(path)
     }
 
+    /// The disk below a device that is a volume.
+    fn below(&self, device: &Device) -> Option<PathBuf> {
+        snapshot::below(device)
+    }
+
     /// The folder of the notes.
     fn notes(&self) -> Option<PathBuf> {
         snapshot::notes()

@@ -97,6 +97,7 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
         record,
         around: None,
         snapshot: None,
+        decrypts: Vec::new(),
         around_it: None,
         probe: Probe::Image { path: path.to_owned(), image, files, parent },
     })
