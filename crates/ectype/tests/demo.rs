@@ -20,7 +20,7 @@ fn demo(home: &Path, options: &[&str]) -> Output {
 /// The kept folder of a demonstration, and what it told.
 fn kept(home: &Path) -> (PathBuf, Value) {
     let output = demo(home, &["--json", "--keep"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{output:?}");
     let value: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
     (PathBuf::from(value["folder"].as_str().expect("the folder was kept")), value)
 }
