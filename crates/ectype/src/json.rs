@@ -75,6 +75,7 @@ fn plan_facts(plan: &Plan) -> Value {
         "held": plan.held,
         "compare": plan.compare,
         "failed": plan.failed,
+        "parts": plan.parts,
         "why": plan.why,
     })
 }
