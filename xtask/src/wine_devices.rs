@@ -146,7 +146,7 @@ fn restore(windows: &Path, device: &Path, theirs: &dyn Fn() -> Command) -> Resul
             return Err(format!("{image} passes for a device that holds something else"));
         }
         let mut restore = theirs();
-        restore.args(["restore", "-q", "--force-layout", "--confirm", r"\\.\E:", image, r"\\.\E:"]);
+        restore.args(["restore", "-q", "--force-layout", "--confirm", "e:", image, r"\\.\E:"]);
         run::output(restore.current_dir(windows))?;
         let held = fs::read(device).map_err(failed)?;
         let wanted = content(1);

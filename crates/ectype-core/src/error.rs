@@ -186,7 +186,9 @@ impl fmt::Display for Error {
             write!(f, " (at byte {offset})")?;
         }
         if let Some(source) = &self.source {
-            write!(f, ": {source}")?;
+            // Names of drives have one at their end.
+            let colon = if self.context.ends_with(':') && self.offset.is_none() { "" } else { ":" };
+            write!(f, "{colon} {source}")?;
         }
         Ok(())
     }
@@ -199,10 +201,13 @@ pub fn word(path: &std::path::Path) -> String {
 
 /// The same for the shells of Windows, where a backslash is a separator and names have no quotes.
 fn quoted(text: &str, windows: bool) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c) || windows && "\\?{}".contains(c);
+    // PowerShell takes words apart at commas and braces.
+    let known = if windows { "-_./=:+%\\?" } else { "-_./=:,+@%" };
+    let plain = |c: char| c.is_alphanumeric() || known.contains(c);
     match windows {
         _ if !text.is_empty() && text.chars().all(plain) => text.to_owned(),
-        true => format!("\"{text}\""),
+        // A separator before the quote would be its escape.
+        true => format!("\"{text}{}\"", &text[text.trim_end_matches('\\').len()..]),
         false => format!("'{}'", text.replace('\'', "'\\''")),
     }
 }
@@ -248,7 +253,9 @@ mod tests {
         }
         for (path, text) in [
             (r"\\.\E:", r"\\.\E:"),
-            (r"\\?\Volume{8b1c}", r"\\?\Volume{8b1c}"),
+            (r"\\?\Volume{8b1c}", r#""\\?\Volume{8b1c}""#),
+            (r"\\server\my share\", r#""\\server\my share\\""#),
+            (r"C:\a,b", r#""C:\a,b""#),
             (r"C:\My Images", r#""C:\My Images""#),
             ("", r#""""#),
         ] {

@@ -170,7 +170,7 @@ fn carry_out(options: Options, output: &Output, step: Step) -> Result<Code> {
     let (dry_run, stream) = (options.dry_run, options.stream);
     if stream && !dry_run && std::io::stdout().is_terminal() {
         return Err(Error::refused("an image is nothing for a terminal")
-            .advise("lead standard output elsewhere:  ectype create SOURCE - | ssh HOST 'cat > x.img'"));
+            .advise("lead standard output elsewhere:  ectype create SOURCE - | ssh HOST \"cat > x.img\""));
     }
     let watch: &'static Watch = Box::leak(Box::default());
     let source = options.source.clone();

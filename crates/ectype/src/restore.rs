@@ -79,7 +79,9 @@ pub(crate) fn run(args: &RestoreArgs, output: &Output) -> Result<Code> {
 fn tell_plan(plan: &Plan, asks: bool, output: &Output) {
     let say = |text: &str| if asks { output.finding(text) } else { output.line(text) };
     let is_device = !plan.confirm.is_empty();
-    let target = format!("{}: {}", side(&plan.target, is_device, output), content(&plan.target));
+    // A drive's name has the colon.
+    let target = side(&plan.target, is_device, output);
+    let target = format!("{}: {}", target.strip_suffix(':').unwrap_or(&target), content(&plan.target));
     say(&format!(
         "  This overwrites   {}",
         if is_device { target } else { side(&plan.target, false, output) }

@@ -6,13 +6,14 @@
 //!
 //! An image is hostile: it may name any file of the system as its parent, itself, or a chain without end. So only files in
 //! the image's own folder and in the folders that the user named (`--parents`) are opened, by regular files only, at most
-//! [`DEEPEST`] deep, and none that is already open in the chain. Where only its header is wanted, a stand-in answers for the
+//! [`DEEPEST`] deep, and none that is already open in the chain. What lies on another machine is not even looked at: that
+//! machine would be told who asks. Where only its header is wanted, a stand-in answers for the
 //! parent: see [`open_header`].
 
 use super::{Facts, Findings, Gate, Opened};
 use crate::error::{Error, Kind, Result, word};
 use crate::io::{Content, ReadAt};
-use crate::os::file::{PlainFile, as_written, folder};
+use crate::os::file::{self, PlainFile, as_written, folder};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -104,7 +105,7 @@ impl Folders {
     /// The file that one of `names` means: a regular file in a folder that is allowed.
     fn find(&self, names: &[String]) -> Result<PathBuf> {
         let child = self.chain.last().map_or(Path::new(""), |child| folder(child));
-        let (mut outside, mut itself) = (None, None);
+        let (mut outside, mut itself, mut away) = (None, None, false);
         for name in names {
             // Windows writes its own separators, drive letters and `file://`.
             let name = name.strip_prefix("file://").unwrap_or(name);
@@ -113,6 +114,11 @@ impl Folders {
             let mut places: Vec<PathBuf> = vec![child.join(name), child.join(&unix)];
             places.extend(self.allowed.iter().map(|folder| folder.join(&last)));
             for place in places.into_iter().filter(|_| !last.is_empty()) {
+                let is_within = |place: &Path| self.allowed.iter().any(|folder| place.starts_with(folder));
+                if !is_within(&place) && file::leads_away(&place, &self.allowed) {
+                    away = true;
+                    continue;
+                }
                 let Ok(found) = std::fs::canonicalize(&place) else { continue };
                 // Child and parent often have one name, in two folders.
                 if self.chain.contains(&found) {
@@ -122,7 +128,7 @@ impl Folders {
                 if !std::fs::metadata(&found).is_ok_and(|facts| facts.is_file()) {
                     continue;
                 }
-                if self.allowed.iter().any(|folder| found.starts_with(folder)) {
+                if is_within(&found) {
                     return Ok(found);
                 }
                 outside.get_or_insert(found);
@@ -136,6 +142,11 @@ impl Folders {
                 as_written(&found).display()
             ))
             .advise(format!("if it is right:  --parents {}", word(folder(&as_written(&found))))),
+            // As a command it would be proposed in the image's own words.
+            (None, None) if away => Error::refused(format!(
+                "the image names {named:?}, which is on another machine or no file, and was not looked at"
+            ))
+            .advise("put it into the image's folder, or if it is right, name its folder:  --parents DIR"),
             (None, None) => {
                 Error::new(Kind::Io, format!("the file {named:?} that the image needs is not there"))
                     .advise("put it into the image's folder, or name its folder:  --parents DIR")
@@ -227,5 +238,9 @@ fn open_file(path: &Path) -> Result<PlainFile> {
     if !std::fs::metadata(path).map_err(failed)?.is_file() {
         return Err(Error::refused(format!("{shown} is no file, and images are files")));
     }
-    PlainFile::open(path).map_err(failed)
+    PlainFile::open(path).map_err(|error| {
+        let is_held = file::is_held(&error);
+        let error = failed(error);
+        if is_held { error.advise("close it in the program that has it open") } else { error }
+    })
 }

@@ -3,7 +3,7 @@
 mod image;
 
 pub use image::{Images, open_image, unfinished};
-pub(super) use image::{is_unfinished, open_image_watched};
+pub(super) use image::{is_unfinished, open_image_watched, refuse_no_file};
 
 use self::image::looking;
 use super::snapshot::{Held, Layout, without_snapshots};

@@ -28,7 +28,7 @@ use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents};
 use crate::image;
 use crate::io::{ReadAt, Window};
-use crate::os::disk::Disk;
+use crate::os::disk::{self, Disk};
 use crate::os::writable::WritableDisk;
 use crate::os::{Device, Lock, advice};
 use crate::plan::map::{RescueMap, Status};
@@ -226,7 +226,7 @@ enum Held {
 
 /// Opens the image, finds the target, refuses or holds it, and says what will be done.
 pub fn prepare(options: Options) -> Result<Prepared> {
-    verify::refuse_no_file(&options.image)?;
+    open::refuse_no_file(&options.image)?;
     let opened = open::open_image(&options.image, &options.images)?;
     verify::refuse_another_size(&options.image, &opened)?;
     let wrapped = volume_in(&opened)?;
@@ -433,7 +433,7 @@ impl Prepared {
             return Err(Error::refused("the target is a file, which has no serial number")
                 .advise("overwrite it:  --yes"));
         }
-        if !known.iter().any(|known| known.trim() == name) {
+        if !known.iter().any(|known| known.trim() == name || disk::is_same(known, name)) {
             let target = self.plan.target.path.display();
             let what = if self.plan.target.serial.is_empty() {
                 "has no serial number: its name"
@@ -441,7 +441,7 @@ impl Prepared {
                 "has the serial number"
             };
             return Err(Error::refused(format!(
-                "{name:?} is not {target}, which {what} is {}",
+                "\"{name}\" is not {target}, which {what} is {}",
                 known.join(" or ")
             ))
             .advise("`ectype devices` shows which disk is which; nothing was written"));

@@ -23,7 +23,7 @@ use crate::proof::ledger::{Ledger, Left};
 use crate::proof::record::{self, Record};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 /// Advice of an image of which only a map tells.
@@ -166,15 +166,35 @@ pub(super) fn refuse_device(image: &Path) -> Result<()> {
             })
         }
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let folder = file::folder(image);
-            if folder.is_dir() {
-                return Ok(());
+        Err(error) => {
+            refuse_no_folder(file::folder(image))?;
+            match error.kind() {
+                ErrorKind::NotFound => Ok(()),
+                _ => Err(Error::io(format!("looking at {}", image.display()), error)),
             }
-            Err(Error::refused(format!("there is no folder {}", folder.display()))
-                .advise(format!("make it:  {}", os::advice::make_folder(folder))))
         }
-        Err(error) => Err(Error::io(format!("looking at {}", image.display()), error)),
+    }
+}
+
+/// Refuses a folder that is not there, or is none.
+pub(super) fn refuse_no_folder(folder: &Path) -> Result<()> {
+    let shown = folder.display();
+    match std::fs::metadata(folder) {
+        Ok(facts) if facts.is_dir() => Ok(()),
+        Ok(_) => Err(Error::refused(format!("{shown} is no folder")).advise("choose another place")),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            // Nobody makes a drive or a share by a command.
+            let top = folder.ancestors().filter(|place| !place.as_os_str().is_empty()).last();
+            match top.filter(|top| top.file_name().is_none() && top.components().next().is_some()) {
+                Some(top) if std::fs::metadata(top).is_err() => {
+                    Err(Error::refused(format!("{} is not there", top.display()))
+                        .advise("connect it, or choose another folder"))
+                }
+                _ => Err(Error::refused(format!("there is no folder {shown}"))
+                    .advise(format!("make it:  {}", os::advice::make_folder(folder)))),
+            }
+        }
+        Err(error) => Err(Error::io(format!("looking at the folder {shown}"), error)),
     }
 }
 
@@ -186,8 +206,9 @@ pub(super) fn refuse_misnamed(path: &Path) -> Result<()> {
         None => return Ok(()),
         Some(why) => why,
     };
-    Err(Error::refused(format!("{} is no name for a file: {why}", path.display()))
-        .advise("choose another name"))
+    let error = Error::refused(format!("{} is no name for a file: {why}", path.display()));
+    let device = os::disk::meant(path).map(|device| format!("the device is {}", device.display()));
+    Err(device.into_iter().fold(error, Error::advise).advise("choose another name"))
 }
 
 /// The text of a map, which may be any file that the user named.
@@ -196,7 +217,7 @@ pub(super) fn map_text(path: &Path) -> Result<Vec<u8>> {
     // The length that a file tells may not be that of what it gives.
     File::open(path).and_then(|file| file.take(LONGEST_MAP + 1).read_to_end(&mut text)).map_err(|error| {
         let is_link = std::fs::symlink_metadata(path).is_ok_and(|facts| facts.is_symlink());
-        if is_link && error.kind() == std::io::ErrorKind::NotFound {
+        if is_link && error.kind() == ErrorKind::NotFound {
             let context = format!("{} is a link that leads nowhere", path.display());
             return Error::refused(context).advise("remove it, or give the map another name");
         }
@@ -285,7 +306,7 @@ fn map_claims(path: &Path) -> Result<u64> {
 fn exists(path: &Path) -> Result<bool> {
     match std::fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(Error::io(format!("looking at {}", path.display()), error)),
     }
 }
@@ -311,7 +332,7 @@ impl Files {
             let inode = |stamp: FileStamp| (stamp.device, stamp.inode);
             match PlainFile::open(&self.state).and_then(|file| file.stamp()) {
                 Ok(named) if inode(named) == inode(state.stamp().map_err(failed)?) => break state,
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
                     if state.size() == 0 {
                         let _ = remove(&self.state);
                     }
@@ -352,10 +373,11 @@ impl Files {
         let _ = remove(&self.state);
     }
 
-    /// Removes the image that stands here, and its record, on the user's word.
+    /// Removes the image that stands here, and its record, on the user's word. First the image: where it has to stay, its record
+    /// still speaks of it, and without it a record says nothing.
     pub(super) fn discard(&self) -> Result<()> {
-        self.discard_record()?;
         remove(&self.image)?;
+        self.discard_record()?;
         let folder = file::folder(&self.image);
         file::sync_dir(folder).map_err(|error| Error::io("flushing the folder", error))
     }
@@ -416,10 +438,13 @@ pub(super) fn is_same(a: &Path, b: &Path) -> bool {
         let stamp = PlainFile::open(path).and_then(|file| file.stamp()).ok()?;
         Some((stamp.device, stamp.inode))
     };
-    let spelled =
-        |path: &Path| Some((std::fs::canonicalize(file::folder(path)).ok()?, path.file_name()?.to_owned()));
+    let is_folder = |a: &Path, b: &Path| {
+        let real = |path| std::fs::canonicalize(file::folder(path)).ok();
+        real(a).is_some_and(|folder| Some(folder) == real(b))
+    };
     let is_file = |path: &Path| std::fs::metadata(path).is_ok_and(|facts| facts.is_file());
-    let by_name = spelled(a).is_some_and(|name| Some(name) == spelled(b));
+    let is_name = |(a, b)| file::is_same_name(a, b);
+    let by_name = a.file_name().zip(b.file_name()).is_some_and(is_name) && is_folder(a, b);
     by_name || (is_file(a) && is_file(b) && stamp(a).is_some_and(|file| Some(file) == stamp(b)))
 }
 
@@ -630,8 +655,10 @@ fn unfinished(files: &Files, options: &Options, opened: &Opened, known: Known) -
 /// Removes a file, if it is there.
 fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io(format!("removing {}", path.display()), error))
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            let is_held = file::is_held(&error);
+            let error = Error::io(format!("removing {}", path.display()), error);
+            Err(if is_held { error.advise("close it in the program that has it open") } else { error })
         }
         _ => Ok(()),
     }

@@ -101,7 +101,7 @@ pub fn verify_image(
     tuning: Tuning,
     watch: &Watch,
 ) -> Result<Verified> {
-    refuse_no_file(path)?;
+    refuse_no_image(path)?;
     let mut opened = open::open_image_watched(path, images, watch)?;
     opened.forget();
     let record = opened.record.take();
@@ -246,7 +246,7 @@ pub fn verify_against(
     tuning: Tuning,
     watch: &Watch,
 ) -> Result<(Comparison, Option<Record>)> {
-    refuse_no_file(image)?;
+    refuse_no_image(image)?;
     let mut opened = open::open_image_watched(image, images, watch)?;
     let mut other = match disk::find(source)? {
         Found::File(file) => {
@@ -344,14 +344,15 @@ fn unless_written(path: &Path, opened: &Opened) -> Result<()> {
         .advise("let its writer end, and run the same command again"))
 }
 
-/// Opening a pipe would wait for its other end, and a device has no record.
-pub(super) fn refuse_no_file(path: &Path) -> Result<()> {
-    let failed = |error| Error::io(format!("opening {}", path.display()), error);
-    if std::fs::metadata(path).map_err(failed)?.is_file() {
-        return Ok(());
-    }
-    Err(Error::refused(format!("{} is no file, and images are files", path.display()))
-        .advise("to compare a device, name the image first:  ectype verify IMAGE DEVICE"))
+/// The same for who compares, and may have named the device first.
+fn refuse_no_image(path: &Path) -> Result<()> {
+    let advised = |error: Error| match error.kind() {
+        Kind::Refused => {
+            error.advise("to compare a device, name the image first:  ectype verify IMAGE DEVICE")
+        }
+        _ => error,
+    };
+    open::refuse_no_file(path).map_err(advised)
 }
 
 /// A sink that keeps nothing: the tree and the digests are all that is wanted.

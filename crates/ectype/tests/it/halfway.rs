@@ -49,6 +49,6 @@ fn a_folder_that_is_missing_is_named_with_the_way_to_make_it() {
     noisy(dir.path(), "x.img", MIB, 24);
     ectype(dir.path(), ["restore", "x.img", "no where/y"])
         .ends_with(1)
-        .says("make it first:  mkdir")
+        .says("make it:  mkdir")
         .says(&word("no where".as_ref()));
 }

@@ -114,9 +114,68 @@ pub(in crate::os) fn as_written(path: &str) -> Option<String> {
     (is_root || below.strip_suffix('\\').unwrap_or(below).split('\\').all(is_same)).then_some(written)
 }
 
-/// Why a file cannot have this name, the last part of a path: it would be another one, or a device.
-pub(in crate::os) fn misnamed(name: &str) -> Option<&'static str> {
-    // Windows keeps these for devices, whatever the extension; the superscript digits count too.
+/// Whether a look at `path` alone would ask another machine, one that none of `from` is on, or a device.
+pub(in crate::os) fn leads_away<'a>(path: &str, from: impl IntoIterator<Item = &'a str>) -> bool {
+    match reach(path) {
+        Reach::Here => false,
+        Reach::Device => true,
+        share => !from.into_iter().any(|place| reach(place) == share),
+    }
+}
+
+/// Who is asked for what lies at a path.
+#[derive(PartialEq, Eq)]
+enum Reach {
+    /// A drive or a volume: of the network at most where the user connected one.
+    Here,
+    /// Another machine, in small letters.
+    Server(String),
+    /// What is no file.
+    Device,
+}
+
+fn reach(path: &str) -> Reach {
+    let text = path.replace('/', r"\");
+    let server =
+        |share: &str| Reach::Server(share.split('\\').next().unwrap_or_default().to_ascii_lowercase());
+    let has = |text: &str, prefix: &str| {
+        text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+    };
+    let Some(rest) = [r"\\?\", r"\\.\", r"\??\"].iter().find_map(|space| text.strip_prefix(space)) else {
+        return match text.strip_prefix(r"\\") {
+            Some(share) => server(share),
+            // Under any folder such a name is that of the device.
+            None if text.rsplit('\\').next().is_some_and(is_kept) => Reach::Device,
+            None => Reach::Here,
+        };
+    };
+    match rest.as_bytes() {
+        [letter, b':', b'\\', ..] if letter.is_ascii_alphabetic() => Reach::Here,
+        _ if has(rest, r"UNC\") => server(&rest[4..]),
+        _ if has(rest, "Volume{") && rest.contains(r"}\") => Reach::Here,
+        _ => Reach::Device,
+    }
+}
+
+/// What was meant by a name that only lacks `\\.\` to be a device's.
+pub(in crate::os) fn meant(name: &str) -> Option<Name> {
+    let device = parse(&format!(r"\\.\{name}"))?;
+    matches!(device, Name::Disk(_) | Name::CdRom(_) | Name::Volume(_)).then_some(device)
+}
+
+/// Whether two names in one folder are of one file: large and small letters are the same there.
+pub(in crate::os) fn is_same(a: &str, b: &str) -> bool {
+    let capital = |c: char| {
+        let mut capitals = c.to_uppercase();
+        // The table of Windows has one for one.
+        capitals.next().filter(|_| capitals.next().is_none()).unwrap_or(c)
+    };
+    a.chars().map(capital).eq(b.chars().map(capital))
+}
+
+/// Whether Windows keeps this name for a device, whatever the extension.
+fn is_kept(name: &str) -> bool {
+    // The superscript digits count too.
     let base = name.split(['.', ':']).next().unwrap_or_default().trim_end_matches(' ').to_ascii_uppercase();
     let numbered = ["COM", "LPT"].iter().any(|port| {
         base.strip_prefix(port).is_some_and(|rest| {
@@ -124,10 +183,13 @@ pub(in crate::os) fn misnamed(name: &str) -> Option<&'static str> {
             rest.next().is_some_and(|c| "0123456789¹²³".contains(c)) && rest.next().is_none()
         })
     });
+    numbered || ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"].contains(&&*base)
+}
+
+/// Why a file cannot have this name, the last part of a path: it would be another one, or a device.
+pub(in crate::os) fn misnamed(name: &str) -> Option<&'static str> {
     match () {
-        () if numbered || ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"].contains(&&*base) => {
-            Some("Windows keeps this name for a device")
-        }
+        () if is_kept(name) => Some("Windows keeps this name for a device"),
         () if name.ends_with(['.', ' ']) => {
             Some("Windows leaves out the dots and blanks at the end of a name")
         }
@@ -282,6 +344,64 @@ mod tests {
         {
             assert_eq!(misnamed(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn what_leads_to_another_machine_or_to_a_device() {
+        let from = [r"\\?\C:\images", r"\\?\UNC\Server\share\x"];
+        let leads_away = |path: &str| leads_away(path, from);
+        for path in [
+            r"\\evil.example\share\base.vhd",
+            "//evil.example/share/base.vhd",
+            r"\/evil.example\share",
+            r"\\evil@SSL@8080\DavWWWRoot\x",
+            r"\\?\UNC\evil\share\x",
+            r"\\.\unc\evil\share\x",
+            r"\??\UNC\evil\share\x",
+            r"\\?\GLOBALROOT\Device\Mup\evil\x",
+            r"\\.\pipe\x",
+            r"\\.\PhysicalDrive0",
+            r"\\.\C:",
+            r"\\",
+            r"C:\COM1",
+            r"C:\a\nul.vhd",
+            "aux",
+        ] {
+            assert!(leads_away(path), "{path}");
+        }
+        for path in [
+            r"C:\images\base.vhd",
+            "C:/images/base.vhd",
+            r"\\?\D:\x",
+            r"\\.\D:\x",
+            r"\\?\Volume{1}\x",
+            r"\\server\other\x",
+            "//SERVER/share/x",
+            r"..\..\x",
+            r"\x\y",
+            "base.vhd",
+            "C:base.vhd",
+            "",
+        ] {
+            assert!(!leads_away(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_lacks_its_beginning() {
+        assert_eq!(meant("physicaldrive1"), Some(Name::Disk(1)));
+        assert_eq!(meant("CdRom0"), Some(Name::CdRom(0)));
+        assert_eq!(meant("Volume{1}"), Some(Name::Volume("1".to_owned())));
+        for name in ["PhysicalDrive1.img", "PhysicalDrive", "Volume{1}.vhd", "COM1", "a.img", "", "E:"] {
+            assert!(!matches!(meant(name), Some(Name::Disk(_) | Name::CdRom(_) | Name::Volume(_))), "{name}");
+        }
+        assert_eq!(meant("E:"), None);
+    }
+
+    #[test]
+    fn letters_are_the_same_large_and_small() {
+        assert!(is_same("a.img", "A.IMG") && is_same("Größe.map", "GRÖßE.MAP") && is_same("", ""));
+        assert!(!is_same("a.img", "a.im") && !is_same("ß", "SS"));
     }
 
     #[test]

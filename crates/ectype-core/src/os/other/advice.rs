@@ -13,6 +13,9 @@ pub const STICK: &str = "/dev/sdb";
 /// Names that devices have here.
 pub const NAMES: &str = "/dev/sr0, /dev/disk/by-id/…";
 
+/// Said of a folder that was named as what is to be overwritten.
+pub const NO_TARGET: &str = "`ectype devices` lists the devices; one that is mounted must be unmounted first";
+
 /// How to be rid of a mount; `None` where there is no way that is worth a line.
 pub fn unmount(mount: &Mount) -> Option<String> {
     Some(format!("unmount it:  umount {}", word(&mount.target)))

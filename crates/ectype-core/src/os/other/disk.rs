@@ -30,6 +30,16 @@ pub fn is_name(_path: &Path) -> bool {
     false
 }
 
+/// Whether two names are spellings of one device's: here a name has one.
+pub fn is_same(a: &str, b: &str) -> bool {
+    a == b
+}
+
+/// The device that was meant by a name that lacks its beginning: here none.
+pub fn meant(_path: &Path) -> Option<PathBuf> {
+    None
+}
+
 /// Why nothing that is made can have the name `path`, where that is so: here a file may have any name.
 pub fn misnamed(_path: &Path) -> Option<&'static str> {
     None

@@ -5,9 +5,10 @@ use crate::io::{ReadAt, WriteAt, write_zeros};
 use crate::os::Blame;
 pub use crate::os::{Allocation, FileStamp, Space, folder, temporary};
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A file as positioned storage.
 #[derive(Debug)]
@@ -145,6 +146,21 @@ impl WriteAt for PlainFile {
 /// A path that the system made canonical, as people write it: here it is.
 pub fn as_written(path: &Path) -> Cow<'_, Path> {
     Cow::Borrowed(path)
+}
+
+/// Nothing here: a look at a path asks nobody else.
+pub fn leads_away(_path: &Path, _from: &[PathBuf]) -> bool {
+    false
+}
+
+/// Whether two names in one folder are of one file.
+pub fn is_same_name(a: &OsStr, b: &OsStr) -> bool {
+    a == b
+}
+
+/// Nothing here: files that are open elsewhere can be opened and removed.
+pub fn is_held(_error: &io::Error) -> bool {
+    false
 }
 
 /// What standard output leads to, for more than words.

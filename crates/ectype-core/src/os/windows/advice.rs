@@ -13,6 +13,9 @@ pub const STICK: &str = "F:";
 /// Names that devices have here.
 pub const NAMES: &str = r"E:, \\.\PhysicalDrive1, \\?\Volume{…}";
 
+/// Said of a folder that was named as what is to be overwritten.
+pub const NO_TARGET: &str = "`ectype devices` lists the devices";
+
 /// How to be rid of a mount: one that does not give way to a lock is of the running system.
 pub fn unmount(_mount: &Mount) -> Option<String> {
     None

@@ -63,9 +63,23 @@ pub fn is_name(path: &Path) -> bool {
     names::parse(&path.to_string_lossy()).is_some()
 }
 
+/// Whether two names are spellings of one device's, as `E:` and `\\.\e:`.
+pub fn is_same(a: &str, b: &str) -> bool {
+    names::parse(a).is_some_and(|name| Some(name) == names::parse(b))
+}
+
+/// The device that was meant by a name that only lacks its beginning, as `PhysicalDrive1`.
+pub fn meant(path: &Path) -> Option<PathBuf> {
+    // In a folder it is a file's.
+    let is_bare = Some(path.as_os_str()) == path.file_name();
+    is_bare.then(|| names::meant(&path.to_string_lossy()))?.map(|name| name.device().into())
+}
+
 /// Why nothing that is made can have the name `path`, where that is so.
 pub fn misnamed(path: &Path) -> Option<&'static str> {
-    names::misnamed(&path.file_name()?.to_string_lossy())
+    let name = path.file_name()?.to_string_lossy();
+    let is_meant = || meant(path).map(|_| r"it is a device's, without the \\.\ before it");
+    names::misnamed(&name).or_else(is_meant)
 }
 
 /// What `path` means as a source: a device's name, a folder where a volume is mounted, or a file.
@@ -82,8 +96,15 @@ pub fn find(path: &Path) -> Result<Found> {
     }
     let about = fs::metadata(path).map_err(|error| {
         let missing = error.kind() == io::ErrorKind::NotFound;
-        let error = Error::io(format!("looking for the source {shown}"), error);
-        if missing { error.advise(LIST) } else { error }
+        let error = match misnamed(path).filter(|_| !missing) {
+            Some(why) => Error::refused(format!("{shown} is neither a file nor a disk: {why}")),
+            None => Error::io(format!("looking for the source {shown}"), error),
+        };
+        let is_word = error.kind() == Kind::Refused;
+        let meant =
+            meant(path).filter(|_| missing).map(|device| format!("the device is {}", device.display()));
+        let error = meant.into_iter().fold(error, Error::advise);
+        if missing || is_word { error.advise(LIST) } else { error }
     })?;
     if about.is_file() {
         return Ok(Found::File(path.to_path_buf()));
@@ -484,7 +505,7 @@ fn not_opened(name: &Name, error: io::Error) -> Error {
             let who = super::holders::of_volume(name, &|| false);
             let who =
                 if who.is_empty() { "by whom could not be found out".to_owned() } else { who.join("; ") };
-            Error::refused(format!("another program has locked {shown}: {who}"))
+            Error::refused(format!("{shown} is locked by another program, {who}"))
                 .advise("wait until it has ended, or end it")
         }
         _ => Error::io(format!("opening {shown}"), error),

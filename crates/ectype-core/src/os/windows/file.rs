@@ -14,11 +14,12 @@ use crate::os::Blame;
 use crate::os::nt::names;
 pub use crate::os::{Allocation, FileStamp, Space, folder, temporary};
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, OwnedHandle};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use windows_core::PCWSTR;
 use zerocopy::IntoBytes;
@@ -343,6 +344,18 @@ pub fn as_written(path: &Path) -> Cow<'_, Path> {
     }
 }
 
+/// Whether a look at `path` alone would ask another machine, one that none of the folders `from` is on, or a device: whoever wrote
+/// the path would learn of it, and who we are.
+pub fn leads_away(path: &Path, from: &[PathBuf]) -> bool {
+    let from: Vec<Cow<'_, str>> = from.iter().map(|folder| folder.to_string_lossy()).collect();
+    names::leads_away(&path.to_string_lossy(), from.iter().map(|folder| &**folder))
+}
+
+/// Whether two names in one folder are of one file.
+pub fn is_same_name(a: &OsStr, b: &OsStr) -> bool {
+    a == b || names::is_same(&a.to_string_lossy(), &b.to_string_lossy())
+}
+
 /// What standard output leads to, for more than words: bytes pass as they are.
 pub fn standard_output() -> io::Result<File> {
     Ok(io::stdout().as_handle().try_clone_to_owned()?.into())
@@ -430,8 +443,14 @@ fn patiently(mut work: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     work()
 }
 
+/// Deleted by its last holder a file is denied for a moment, too.
 fn is_in_use(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(ERROR_ACCESS_DENIED | ERROR_SHARING_VIOLATION | ERROR_LOCK_VIOLATION))
+    is_held(error) || error.raw_os_error() == Some(ERROR_ACCESS_DENIED)
+}
+
+/// Whether another program has the file open, and lets nobody beside it.
+pub fn is_held(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(ERROR_SHARING_VIOLATION | ERROR_LOCK_VIOLATION))
 }
 
 /// Whom an error of a read blames. A medium that cannot give a sector answers by its class driver: a checksum that does not

@@ -5,8 +5,8 @@ use crate::error::{Error, Kind, Result};
 use crate::extent::{Extent, Extents};
 use crate::image::{self, Format, gate, raw};
 use crate::io::{ReadAt, Window};
-use crate::os::Medium;
 use crate::os::file::PlainFile;
+use crate::os::{Medium, disk};
 use crate::plan::map::{MapFile, Status};
 use crate::plan::rescue;
 use crate::proof::identity::Identity;
@@ -37,6 +37,10 @@ pub struct Images {
 
 /// Opens the image in the file `path`: its content, not the file's bytes.
 pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
+    refuse_no_file(path).map_err(|error| match error.kind() {
+        Kind::Refused => error.advise("to image a device:  ectype create DEVICE IMAGE"),
+        _ => error,
+    })?;
     let record = Record::of(path)?;
     if !images.unfinished {
         refuse_unfinished(path, record.as_ref())?;
@@ -101,6 +105,28 @@ pub fn open_image(path: &Path, images: &Images) -> Result<Opened> {
         around_it: None,
         probe: Probe::Image { path: path.to_owned(), image, files, parent },
     })
+}
+
+/// Opening a pipe would wait for its other end, and a device has no record.
+pub(in crate::task) fn refuse_no_file(path: &Path) -> Result<()> {
+    let shown = path.display();
+    let refused = || Err(Error::refused(format!("{shown} is no file, and images are files")));
+    // Where devices have names of their own, a look at them is no look at a file.
+    if disk::is_name(path) {
+        return refused();
+    }
+    match std::fs::metadata(path) {
+        Ok(facts) if facts.is_file() => Ok(()),
+        Ok(_) => refused(),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound && disk::misnamed(path).is_some() => {
+            refused()
+        }
+        Err(error) => {
+            let error = Error::io(format!("opening {shown}"), error);
+            let device = disk::meant(path).map(|device| format!("the device is {}", device.display()));
+            Err(device.into_iter().fold(error, Error::advise))
+        }
+    }
 }
 
 /// The same until a stop is asked for: a compressed file may have to be inflated for hours to learn how long its content is.
@@ -198,9 +224,6 @@ fn format_of(path: &Path, images: &Images, record: Option<&Record>) -> Result<Op
         return Ok(Some(format));
     }
     let failed = |error| Error::io(format!("opening {}", path.display()), error);
-    if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(Error::refused(format!("{} is no file, and images are files", path.display())));
-    }
     let stored = PlainFile::open(path).map_err(failed)?;
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let named = image::of_extension(extension);

@@ -6,7 +6,7 @@ use crate::os::disk::{self, Found};
 use crate::os::file::{self, PlainFile};
 use crate::os::{Device, Medium, advice};
 use crate::task::open::{self, Opened};
-use crate::task::target::is_same;
+use crate::task::target::{is_same, refuse_misnamed, refuse_no_folder};
 use crate::task::wrapped::Wrapped;
 use std::path::{Path, PathBuf};
 
@@ -31,14 +31,17 @@ pub(super) fn find(path: &Path) -> Result<Target> {
             refuse_new_file(path)?;
             return Ok(Target::File(path.to_owned(), false));
         }
-        Err(error) => return Err(Error::io(format!("looking for the target {}", path.display()), error)),
+        Err(error) => {
+            refuse_misnamed(path)?;
+            return Err(Error::io(format!("looking for the target {}", path.display()), error));
+        }
     };
     if about.is_dir() {
         return Err(Error::refused(format!(
             "{} is a folder, and an image is restored to a device or a file",
             path.display()
         ))
-        .advise("`ectype devices` lists the devices; one that is mounted must be unmounted first"));
+        .advise(advice::NO_TARGET));
     }
     match disk::find(path)? {
         Found::Device { device, .. } => Ok(Target::Device(device)),
@@ -48,18 +51,12 @@ pub(super) fn find(path: &Path) -> Result<Target> {
 
 /// A slip in a device's name must not fill the memory that /dev lies in.
 fn refuse_new_file(path: &Path) -> Result<()> {
-    crate::task::target::refuse_misnamed(path)?;
+    refuse_misnamed(path)?;
     let shown = path.display();
     let folder = file::folder(path);
-    let real = std::fs::canonicalize(folder).map_err(|error| {
-        let is_missing = error.kind() == std::io::ErrorKind::NotFound;
-        let error = Error::io(format!("looking for the folder of {shown}"), error);
-        if is_missing {
-            error.advise(format!("make it first:  {}", advice::make_folder(folder)))
-        } else {
-            error
-        }
-    })?;
+    refuse_no_folder(folder)?;
+    let failed = |error| Error::io(format!("looking for the folder of {shown}"), error);
+    let real = std::fs::canonicalize(folder).map_err(failed)?;
     if real.starts_with("/dev") && !real.starts_with("/dev/shm") {
         return Err(Error::new(Kind::Gone, format!("there is no device {shown}"))
             .advise("`ectype devices` lists what is here"));
