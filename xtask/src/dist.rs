@@ -8,9 +8,14 @@ use std::process::Command;
 pub(crate) const HELP: &str = "\
 cargo xtask dist
 
-Builds the command for release into target/dist: a static one for Linux (musl), and ectype.exe for Windows; SHA256SUMS is of both.
-Looks into each that it needs nothing but the system. Needs both targets (rustup target add) and the Debian packages of `cargo
-xtask install checks`.";
+Builds the command for release into target/dist, in some ten minutes:
+  ectype-VERSION-x86_64-unknown-linux-musl       for Linux, static
+  ectype-VERSION-x86_64-pc-windows-gnu.exe       for Windows 10 or newer
+  SHA256SUMS                                     of both
+Looks into each that it needs nothing but the system. They may be renamed.
+
+Needs the Debian packages of `cargo xtask install checks`, and
+  rustup target add x86_64-unknown-linux-musl x86_64-pc-windows-gnu";
 
 /// A target, how its program's name ends, and what looks into it.
 type Target = (&'static str, &'static str, fn(&Path) -> Result);
