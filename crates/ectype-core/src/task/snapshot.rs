@@ -194,9 +194,11 @@ impl Layout {
             covered(piece, disk.geometry().size, sector)
         };
         match open(Lock::Exclusive) {
-            Ok(disk) => return Ok((Part { at: at(&disk)?, disk: Arc::new(disk), agreed: None }, true)),
+            Ok(disk) if disk.knows_lock() => {
+                return Ok((Part { at: at(&disk)?, disk: Arc::new(disk), agreed: None }, true));
+            }
             Err(error) if error.kind() == Kind::Cancelled => return Err(error),
-            Err(_) => {}
+            _ => {}
         }
         let disk = Arc::new(open(Lock::Shared)?);
         let at = at(&disk)?;

@@ -1,6 +1,6 @@
 //! Images of a disk in use.
 
-use crate::machine::{DISK, FIRST, Machine, SECOND, SNAPSHOT, ended, volume};
+use crate::machine::{DISK, FIRST, Machine, SECOND, SNAPSHOT, ended, guid, volume};
 use serde_json::Value;
 use std::fs;
 
@@ -29,7 +29,7 @@ fn what_nobody_uses_is_held_instead() {
     let Some(machine) = Machine::new(&[], &["nobody"]) else { return };
     machine.run(&["create", DISK, "a.img"]).ends_with(0).says("held exclusively");
     assert!(fs::read(machine.path("a.img")).unwrap() == machine.before);
-    assert_eq!(machine.locked().len(), 2);
+    assert_eq!(machine.told("lock").len(), 2);
     assert!(!machine.was_called("StartSnapshotSet"));
     machine.is_left_clean();
     // And where it is in use, nothing is taken that was not asked for.
@@ -37,6 +37,34 @@ fn what_nobody_uses_is_held_instead() {
     machine.run(&["create", "--consistency", "lock", DISK, "a.img"]).ends_with(1).says("in use");
     assert_eq!(machine.made(), Vec::<String>::new());
     assert!(!machine.was_called("StartSnapshotSet"));
+    machine.is_left_clean();
+}
+
+/// A program keeps its file open, which is dead after the dismount, and keeps the volume from being locked.
+#[test]
+fn what_is_taken_away_is_held() {
+    let Some(machine) = Machine::new(&[], &[]) else { return };
+    let said = machine.run(&["create", "--unmount", "--json", "Q:", "a.img"]).ends_with(0);
+    let (offset, len) = FIRST;
+    assert!(fs::read(machine.path("a.img")).unwrap() == machine.before[offset..offset + len]);
+    assert_eq!(said.json()["plan"]["consistency"], "lock");
+    assert_eq!(machine.told("dismount"), [guid(1)]);
+    assert!(!machine.was_called("StartSnapshotSet"));
+    machine.is_left_clean();
+}
+
+#[test]
+fn what_knows_no_lock_is_not_called_locked() {
+    let lockless = format!("lockless\t{}", guid(2));
+    let Some(machine) = Machine::new(&[], &["nobody", &lockless]) else { return };
+    for (source, name, consistency) in
+        [(DISK, "a.img", "none"), (&volume(2), "b.img", "none"), ("Q:", "c.img", "lock")]
+    {
+        let said = machine.run(&["create", "--json", source, name]).ends_with(0);
+        assert_eq!(said.json()["plan"]["consistency"], consistency, "{source}");
+        let is_told = said.json()["plan"]["why"].to_string().contains("nothing keeps others out");
+        assert_eq!(is_told, consistency == "none", "{source}");
+    }
     machine.is_left_clean();
 }
 

@@ -4,7 +4,8 @@
 // ECTYPE_VSS_MACHINE names a file of lines, their words parted by tabs:
 //   disk NUMBER DEVICE SIZE SERIAL               \\.\PhysicalDriveNUMBER is what Wine has at DEVICE
 //   volume GUID DEVICE DISK OFFSET LENGTH ROOT   \\?\Volume{GUID}, and ROOT (as Q:\) where it is not "-"
-//   used GUID                                    somebody has a file open on the volume: it cannot be locked
+//   used GUID                                    somebody has a file open on the volume, and keeps it: it cannot be locked
+//   lockless GUID                                it knows no lock
 //   lies FOLDER ROOT                             what is in FOLDER is on the volume at ROOT
 // What is locked is told in that file's name with ".log": "lock GUID", "dismount GUID", "free GUID".
 
@@ -30,7 +31,7 @@ struct Volume {
     std::string guid, device, root;
     DWORD disk;
     LONGLONG offset, len;
-    bool used = false;
+    bool used = false, lockless = false;
 };
 
 struct Open {
@@ -179,7 +180,8 @@ DWORD answer(Open& open, DWORD code, const void* input, std::vector<char>& reply
     case 0x00090083:  // FSCTL_ALLOW_EXTENDED_DASD_IO
         return 0;
     case FSCTL_LOCK_VOLUME:
-        if (!volume) return ERROR_INVALID_FUNCTION;
+        if (!volume || volume->lockless) return ERROR_INVALID_FUNCTION;
+        // Handles that a dismount made dead count, too.
         if (volume->used) return ERROR_ACCESS_DENIED;
         if (!open.locked) line("lock " + volume->guid);
         open.locked = true;
@@ -187,7 +189,6 @@ DWORD answer(Open& open, DWORD code, const void* input, std::vector<char>& reply
     case FSCTL_DISMOUNT_VOLUME:
         if (!volume) return ERROR_INVALID_FUNCTION;
         line("dismount " + volume->guid);
-        volumes[open.volume].used = false;
         return 0;
     default:
         return ERROR_INVALID_FUNCTION;
@@ -331,6 +332,8 @@ void read_control() {
             volumes.push_back({word[1], word[2], word[6], (DWORD)atol(word[3].c_str()), atoll(word[4].c_str()), atoll(word[5].c_str())});
         if (word[0] == "used" && word.size() == 2)
             for (auto& volume : volumes) volume.used = volume.used || same(volume.guid, word[1]);
+        if (word[0] == "lockless" && word.size() == 2)
+            for (auto& volume : volumes) volume.lockless = volume.lockless || same(volume.guid, word[1]);
         if (word[0] == "lies" && word.size() == 3) folders.emplace_back(word[1], word[2]);
     }
     if (file) fclose(file);

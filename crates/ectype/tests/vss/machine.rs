@@ -24,7 +24,7 @@ pub(crate) fn volume(number: u32) -> String {
     format!(r"\\?\Volume{{{}}}", guid(number))
 }
 
-fn guid(number: u32) -> String {
+pub(crate) fn guid(number: u32) -> String {
     format!("{number:08x}-0000-0000-0000-100000000000")
 }
 
@@ -129,10 +129,11 @@ impl Machine {
         self.lines("log").iter().any(|line| *line == format!("call {call}"))
     }
 
-    /// What was locked, in the order of locking.
-    pub(crate) fn locked(&self) -> Vec<String> {
+    /// Of which volumes the log of the machine says this word (`lock`, `dismount`), in order.
+    pub(crate) fn told(&self, word: &str) -> Vec<String> {
         let log = self.lines("machine.log");
-        log.iter().filter_map(|line| line.strip_prefix("lock ").map(str::to_owned)).collect()
+        let of = |line: &String| line.strip_prefix(word)?.strip_prefix(' ').map(str::to_owned);
+        log.iter().filter_map(of).collect()
     }
 
     /// Every duty was done: no deviation, no snapshot, no lock, no note.
@@ -142,9 +143,11 @@ impl Machine {
         let deviations: Vec<&String> = log.iter().filter(|line| line.starts_with("DEVIATION")).collect();
         assert!(deviations.is_empty(), "{deviations:#?} in {log:#?}");
         assert_eq!(self.held(), Vec::<String>::new(), "{log:#?}");
-        let machine = self.lines("machine.log");
-        let count = |word: &str| machine.iter().filter(|line| line.starts_with(word)).count();
-        assert_eq!(count("lock "), count("free "), "{machine:?}");
+        let sorted = |mut volumes: Vec<String>| {
+            volumes.sort();
+            volumes
+        };
+        assert_eq!(sorted(self.told("lock")), sorted(self.told("free")));
         assert_eq!(notes(), Vec::<PathBuf>::new());
     }
 
@@ -184,7 +187,7 @@ pub(crate) fn notes() -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// What is left of it is removed at the next test.
+/// What it left by intent is in no other test's way.
 impl Drop for Machine {
     fn drop(&mut self) {
         for note in notes() {

@@ -270,6 +270,11 @@ impl Disk {
         &[]
     }
 
+    /// Whether the lock that was asked for is known here: every block device has it.
+    pub fn knows_lock(&self) -> bool {
+        true
+    }
+
     /// Whether reads go past the page cache. Then `buf`, its length and the offset must be multiples of the sector, and
     /// `buf` aligned as a [`Buffer`](crate::os::buffer::Buffer) is.
     pub fn direct(&self) -> bool {

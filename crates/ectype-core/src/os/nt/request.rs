@@ -99,7 +99,7 @@ impl Property {
 pub(in crate::os) enum Hold {
     /// Nobody else may open a file on the volume; fails where somebody has one open.
     Lock,
-    /// The file system lets the volume go, whoever has files open on it; the next access mounts it again.
+    /// The file system lets the volume go, whoever has files open on it, and does not come back before this handle is closed.
     Dismount,
     /// The tray stays closed, or may be opened again, also after the handle is closed.
     Tray(bool),
@@ -143,15 +143,15 @@ const TRIES: usize = 10;
 /// In a pause the wish to stop is looked for so often.
 pub(in crate::os) const GLANCE: Duration = Duration::from_millis(50);
 
-/// Locks a volume, with pauses between the tries. With `force`, whoever still has files open on it loses them. False where
-/// the system knows no such lock.
+/// Locks a volume, with pauses between the tries. With `force`, whoever still has files open on it loses them: it is dismounted,
+/// and held by that. False where the system knows no such lock.
 ///
 /// # Errors
 /// What the last try was answered; `Interrupted` as soon as `stop` says so: then nobody loses anything any more.
 pub(in crate::os) fn locked(
     volume: &impl Holding,
     pause: Duration,
-    mut force: bool,
+    force: bool,
     stop: &dyn Fn() -> bool,
 ) -> io::Result<bool> {
     let mut tries = 0;
@@ -165,18 +165,20 @@ pub(in crate::os) fn locked(
             Err(error) => error,
         };
         tries += 1;
-        if tries == TRIES {
-            if force && stop() {
-                return Err(io::ErrorKind::Interrupted.into());
-            }
-            if !force || volume.hold(Hold::Dismount).is_err() {
-                return Err(error);
-            }
-            // Their handles are dead now; who opens new ones is met once more with patience.
-            (tries, force) = (0, false);
-        } else {
+        if tries < TRIES {
             waited(pause, stop);
+            continue;
         }
+        if force && stop() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        if !force || volume.hold(Hold::Dismount).is_err() {
+            return Err(error);
+        }
+        // Their handles are dead now, and nobody gets new ones. But they count against a lock until they are closed, so that it may
+        // be refused still, and is not needed.
+        let _ = volume.hold(Hold::Lock);
+        return Ok(true);
     }
 }
 
@@ -308,14 +310,13 @@ mod tests {
         assert_eq!(asked(&greedy, Query::Layout, &[]).unwrap_err().raw_os_error(), Some(code::MORE_DATA));
     }
 
-    /// A volume that refuses its lock so often, with this answer, and until it is dismounted.
+    /// A volume that refuses its lock so often, with this answer. Handles that a dismount made dead are open all the same.
     struct Busy(Mutex<usize>, i32);
 
     impl Holding for Busy {
         fn hold(&self, hold: Hold) -> io::Result<()> {
             let mut left = self.0.lock().unwrap();
             if hold == Hold::Dismount {
-                *left = 1;
                 return Ok(());
             }
             assert_eq!(hold, Hold::Lock);

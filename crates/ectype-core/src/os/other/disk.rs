@@ -95,6 +95,11 @@ impl Disk {
         match self.never {}
     }
 
+    /// Whether the lock that was asked for is known.
+    pub fn knows_lock(&self) -> bool {
+        match self.never {}
+    }
+
     /// Whether reads go past the page cache.
     pub fn direct(&self) -> bool {
         match self.never {}

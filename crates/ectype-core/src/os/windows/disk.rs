@@ -306,6 +306,8 @@ pub struct Disk {
     handle: Arc<DeviceHandle>,
     geometry: Geometry,
     notes: Vec<String>,
+    /// Whether the lock that was asked for is known.
+    knows_lock: bool,
     /// The request that opens the tray again.
     tray: Option<Hold>,
     /// Locks on the volumes of a disk, as long as they are open.
@@ -341,14 +343,13 @@ impl Disk {
         let name = names::parse(&device.path.to_string_lossy()).ok_or_else(|| {
             Error::new(Kind::Gone, format!("{} is no device's name", device.path.display()))
         })?;
-        let mut notes = Vec::new();
-        let volumes = match (&name, lock) {
+        let (volumes, mut free) = match (&name, lock) {
             (Name::Disk(number), Lock::Exclusive | Lock::Forced) => {
                 let survey = Survey::take();
                 let on: Vec<&Volume> = survey.volumes.iter().filter(|volume| volume.is_on(*number)).collect();
-                lock::lock_all(&on, write, lock == Lock::Forced, stop, &mut notes)?
+                lock::lock_all(&on, write, lock == Lock::Forced, stop)?
             }
-            _ => Vec::new(),
+            _ => (Vec::new(), Vec::new()),
         };
         let handle = opened(&name, device, write).map_err(|error| not_opened_of(device, &name, error))?;
         if name.has_file_system() {
@@ -356,7 +357,7 @@ impl Disk {
         }
         if lock != Lock::Shared && !matches!(name, Name::Disk(_)) {
             if !lock::lock(&handle, &name, write, lock == Lock::Forced, stop)? {
-                notes.push(lock::unknown(&name));
+                free.push(name.clone());
             } else if write {
                 let _ = handle.hold(Hold::Dismount);
                 lock::allow_extended(&handle);
@@ -365,7 +366,8 @@ impl Disk {
         let optical = device.medium == Medium::Optical;
         let sizes = sizes::sizes(&handle, &handle, optical, file::blame)
             .map_err(|error| unmeasured(device, &name, error))?;
-        notes.extend(sizes.notes);
+        let no_lock = |name: &Name| format!("{} knows no lock: nothing keeps others out", name.device());
+        let notes = free.iter().map(no_lock).chain(sizes.notes).collect();
         if device.diskseq.is_some() && !optical && changes(&handle) != device.diskseq {
             let context = format!("{} is no longer the device that was found there", device.path.display());
             return Err(Error::new(Kind::Changed, context).advise("look at `ectype devices` again"));
@@ -376,7 +378,15 @@ impl Disk {
             .find(|&hold| optical && handle.hold(hold).is_ok())
             .map(|hold| if hold == Hold::OwnTray(true) { Hold::OwnTray(false) } else { Hold::Tray(false) });
         let handle = Arc::new(handle);
-        Ok(Disk { device: device.clone(), handle, geometry: sizes.geometry, notes, tray, _volumes: volumes })
+        Ok(Disk {
+            device: device.clone(),
+            handle,
+            geometry: sizes.geometry,
+            notes,
+            knows_lock: free.is_empty(),
+            tray,
+            _volumes: volumes,
+        })
     }
 
     /// The device as it was found before it was opened.
@@ -392,6 +402,11 @@ impl Disk {
     /// What there is to say of how it was opened and measured.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Whether the lock that was asked for is known here; where it is not, nothing keeps others out.
+    pub fn knows_lock(&self) -> bool {
+        self.knows_lock
     }
 
     /// Whether reads go past the caches: here they always do.

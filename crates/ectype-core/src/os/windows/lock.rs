@@ -53,13 +53,8 @@ fn in_use(volume: &Name, write: bool, error: std::io::Error, stop: &dyn Fn() -> 
     }
 }
 
-/// What is to be told of a volume whose driver knows no lock.
-pub(super) fn unknown(volume: &Name) -> String {
-    format!("{} knows no lock: nothing keeps others out", volume.device())
-}
-
-/// Opens and locks every one of these volumes, and where their disk is to be written makes their file systems let go. What is to be
-/// told of that goes to `notes`.
+/// Opens and locks every one of these volumes, and where their disk is to be written makes their file systems let go. With them,
+/// those that know no lock.
 ///
 /// # Errors
 /// `Refused` where somebody uses one; `Cancelled` as soon as `stop` says so. What was locked until then is let go.
@@ -68,9 +63,8 @@ pub(super) fn lock_all(
     write: bool,
     force: bool,
     stop: &dyn Fn() -> bool,
-    notes: &mut Vec<String>,
-) -> Result<Vec<DeviceHandle>> {
-    let mut held = Vec::new();
+) -> Result<(Vec<DeviceHandle>, Vec<Name>)> {
+    let (mut held, mut free) = (Vec::new(), Vec::new());
     for volume in volumes {
         let name = volume.shown();
         let access = if write { Access::ReadWrite } else { Access::Read };
@@ -84,14 +78,14 @@ pub(super) fn lock_all(
             Err(_) => continue,
         };
         if !lock(&handle, &name, write, force, stop)? {
-            notes.push(unknown(&name));
+            free.push(name);
         }
         if write {
             let _ = handle.hold(Hold::Dismount);
         }
         held.push(handle);
     }
-    Ok(held)
+    Ok((held, free))
 }
 
 /// Lets a volume's handle reach what lies behind its file system. Elsewhere the request is not known, and not needed.
