@@ -245,6 +245,14 @@ pub fn temporary(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Whether a folder is one of those that a system of this family keeps for itself.
+#[cfg(not(windows))]
+fn is_system_folder(dir: &Path) -> bool {
+    const WITH_ALL_BELOW: [&str; 9] =
+        ["/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/sbin", "/sys", "/usr"];
+    ["/", "/var"].map(Path::new).contains(&dir) || WITH_ALL_BELOW.iter().any(|folder| dir.starts_with(folder))
+}
+
 /// The folder that holds `path`.
 pub fn folder(path: &Path) -> &Path {
     match path.parent() {

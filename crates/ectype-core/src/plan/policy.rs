@@ -10,7 +10,7 @@
 
 use crate::error::{Error, Result};
 use crate::image::{self, Format, raw};
-use crate::os::Medium;
+use crate::os::{Medium, host};
 use crate::proof::identity::VolumeId;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -125,12 +125,7 @@ pub fn name(
         }
         Medium::Optical | Medium::Removable => {}
     }
-    const SYSTEM: [&str; 11] =
-        ["/", "/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/sbin", "/sys", "/usr", "/var"];
-    let is_system = SYSTEM.iter().any(|folder| {
-        dir == Path::new(folder) || (*folder != "/" && *folder != "/var" && dir.starts_with(folder))
-    });
-    if is_system {
+    if host::is_system_folder(dir) {
         return Err(Error::refused(format!("{} is a folder of the system", dir.display()))
             .advise("go to a folder of yours, or name the image with its path"));
     }
@@ -156,7 +151,9 @@ fn safe(text: &str) -> String {
     // Windows keeps these for devices, whatever the extension.
     let base = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
     let numbered = |prefix: &str| {
-        base.len() == 4 && base.starts_with(prefix) && base.ends_with(|c: char| c.is_ascii_digit())
+        base.strip_prefix(prefix).is_some_and(|rest| {
+            rest.chars().count() == 1 && rest.contains(|c: char| "0123456789¹²³".contains(c))
+        })
     };
     let reserved =
         ["CON", "PRN", "AUX", "NUL"].contains(&base.as_str()) || numbered("COM") || numbered("LPT");
@@ -175,6 +172,8 @@ mod tests {
             ("a/b\\c:d*e?f\"g<h>i|j", "a_b_c_d_e_f_g_h_i_j"),
             ("CON", "CON_disc"),
             ("com1", "com1_disc"),
+            ("COM¹", "COM¹_disc"),
+            ("COM10", "COM10"),
             ("  Größe  ", "Größe"),
             ("\u{0}\n\u{1b}[31m", "31m"),
             ("...", ""),
@@ -208,9 +207,10 @@ mod tests {
         let volumes = [VolumeId { kind: "vfat".into(), label: "STICK".into(), uuid: String::new() }];
         let name = |medium, dir| name(medium, &raw::RAW, &volumes, "Model", Path::new(dir));
         assert_eq!(name(Medium::Removable, "/home/x").unwrap(), Path::new("/home/x/STICK.img"));
-        assert!(name(Medium::Removable, "/etc").is_err());
-        assert!(name(Medium::Removable, "/usr/share").is_err());
-        assert!(name(Medium::Removable, "/").is_err());
+        let system = ["/etc", "/usr/share", "/", r"C:\windows\system32"];
+        let system: Vec<&str> =
+            system.into_iter().filter(|dir| host::is_system_folder(Path::new(dir))).collect();
+        assert!(!system.is_empty() && system.iter().all(|dir| name(Medium::Removable, dir).is_err()));
         assert!(name(Medium::Fixed, "/home/x").is_err());
     }
 }

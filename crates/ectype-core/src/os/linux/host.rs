@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "the disposition of a signal")]
 
 use std::fs;
+use std::path::Path;
 
 /// The identity of this boot: diskseq and write counters mean something only within one.
 pub fn boot_id() -> Option<String> {
@@ -13,6 +14,11 @@ pub fn boot_id() -> Option<String> {
 /// Whether we run as root, so that devices can be opened whoever owns them.
 pub fn is_privileged() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// Whether a folder is the system's own, where a slip leaves nothing of ours.
+pub fn is_system_folder(dir: &Path) -> bool {
+    crate::os::is_system_folder(dir)
 }
 
 /// Makes a write beyond the limit on a file's length (`ulimit -f`) fail with an error instead of ending the process.

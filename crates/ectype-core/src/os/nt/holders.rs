@@ -39,7 +39,7 @@ pub(in crate::os) fn files(handles: &[Handle], own_process: u32, own_file: u64) 
     handles.iter().filter(|handle| handle.kind == kind && handle.process != own_process).copied().collect()
 }
 
-/// Whether an object of this name is the device, or lies on its file system.
+/// Whether what has this name is the device, or the folder, or lies on its file system, or in it.
 pub(in crate::os) fn lies_on(object: &str, device: &str) -> bool {
     // Names of Windows are the same in capitals.
     object.get(..device.len()).is_some_and(|head| head.eq_ignore_ascii_case(device))

@@ -1,5 +1,7 @@
 //! The machine, as far as it is known here: not at all yet.
 
+use std::path::Path;
+
 /// The identity of this boot.
 pub fn boot_id() -> Option<String> {
     None
@@ -8,6 +10,11 @@ pub fn boot_id() -> Option<String> {
 /// Whether we may open devices.
 pub fn is_privileged() -> bool {
     false
+}
+
+/// Whether a folder is the system's own, where a slip leaves nothing of ours.
+pub fn is_system_folder(dir: &Path) -> bool {
+    crate::os::is_system_folder(dir)
 }
 
 /// A limit on a file's length is an error here as it is.

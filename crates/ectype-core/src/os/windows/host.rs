@@ -2,7 +2,10 @@
 #![expect(unsafe_code, reason = "questions to the system")]
 
 use super::bindings::*;
+use super::survey;
+use crate::os::nt::holders::lies_on;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::path::Path;
 use std::sync::OnceLock;
 
 /// The identity of this boot: the moment at which it began. Somebody who sets the clock moves that moment too, and by how
@@ -47,6 +50,11 @@ pub fn is_privileged() -> bool {
         )
     };
     answered.as_bool() && elevation.TokenIsElevated != 0
+}
+
+/// Whether a folder is the system's own, where a slip leaves nothing of ours: the terminal of an administrator begins in one.
+pub fn is_system_folder(dir: &Path) -> bool {
+    survey::windows_folder().is_some_and(|windows| lies_on(&dir.to_string_lossy(), &windows))
 }
 
 /// Makes a drive without a medium an error instead of a dialog. A limit on a file's length is an error here as it is.
@@ -99,6 +107,16 @@ unsafe extern "system" fn closing(event: u32) -> windows_core::BOOL {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_of_windows_is_the_systems_own() {
+        let of = |dir: &str| is_system_folder(Path::new(dir));
+        let windows = survey::windows_folder().unwrap();
+        assert!(of(&windows) && of(&windows.to_uppercase()) && of(&(windows.clone() + r"\System32")));
+        assert!(!of(&(windows + "2")) && !of(r"C:\Users"));
+    }
+
     #[test]
     fn the_machine_knows_its_boot() {
         let boot = super::boot_id();

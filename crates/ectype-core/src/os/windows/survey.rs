@@ -216,6 +216,14 @@ pub(super) fn object_name(name: &Name) -> Option<String> {
     dos_device(Some(&name.short()))?.into_iter().next()
 }
 
+/// The folder of Windows.
+pub(super) fn windows_folder() -> Option<String> {
+    let mut room = [0u16; 512];
+    // SAFETY: the room is as long as is said.
+    let len = unsafe { GetWindowsDirectoryW(PWSTR(room.as_mut_ptr()), room.len() as u32) };
+    (1..room.len() as u32).contains(&len).then(|| text(&room))
+}
+
 /// Volumes on which the running system lives, and why.
 fn system_places() -> Vec<(Name, String)> {
     let mut found = Vec::new();
@@ -224,11 +232,7 @@ fn system_places() -> Vec<(Name, String)> {
             found.push((name, why));
         }
     };
-    let mut room = [0u16; 512];
-    // SAFETY: the room is as long as is said.
-    let len = unsafe { GetWindowsDirectoryW(PWSTR(room.as_mut_ptr()), room.len() as u32) };
-    if (1..room.len() as u32).contains(&len) {
-        let windows = text(&room);
+    if let Some(windows) = windows_folder() {
         add(Path::new(&windows), format!("Windows in {windows}"));
     }
     let memory = r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management";
