@@ -289,8 +289,11 @@ impl Opened {
 
     /// The scope in plans and JSON.
     pub fn scope(&self) -> &'static str {
+        let recorded = self.record.as_ref().map(|record| &*record.plan.scope);
         match &self.device {
-            None if self.record.as_ref().is_some_and(|record| record.plan.scope == "volume") => "volume",
+            None if recorded == Some("volume") => "volume",
+            // A stick without a table looks like a volume.
+            None if recorded == Some("disk") => "disk",
             None if self.medium == Medium::Image && self.table.is_some() => "disk",
             None if self.medium == Medium::Image && !self.volumes.is_empty() => "volume",
             None => "file",
@@ -484,9 +487,9 @@ fn open_device(
     why.extend(disk.notes().iter().cloned());
     if !disk.direct() {
         why.push("the device refuses direct reads: it is read through the page cache".to_owned());
-    if consistency == Consistency::Lock && !disk.knows_lock() {
-        consistency = Consistency::None;
-    }
+        if consistency == Consistency::Lock && !disk.knows_lock() {
+            consistency = Consistency::None;
+        }
     }
     let (mut snapshot, mut decrypts) = (None, Vec::new());
     if consistency == Consistency::Snapshot {

@@ -162,6 +162,8 @@ impl Layout {
             parts.push(part);
         }
         for piece in self.pieces.iter().filter(|piece| piece.cipher == Cipher::Locked) {
+            // Nobody holds it, and its key may be given to the system meanwhile.
+            is_torn = true;
             facts.push(fact(piece, piece.at, "disk", false, "ciphertext of a locked volume".to_owned()));
         }
         gaps(&mut facts, self.disk.geometry().size);

@@ -49,7 +49,7 @@ struct Script {
     cipher: bool,
     /// By the header of BitLocker To Go.
     to_go: bool,
-    /// Nothing opens the volume either.
+    /// Nothing opens the first volume either.
     locked: bool,
     /// An interrupt, as soon as the service is asked for a snapshot.
     interrupt: Option<Arc<Watch>>,
@@ -139,7 +139,7 @@ impl System for Scripted {
         let shown = path.display().to_string();
         let at = if shown == name(1) { FIRST } else { SECOND };
         if shown.starts_with(r"\\?\")
-            && (self.0.script.locked || (lock == Lock::Exclusive && !self.0.script.holds))
+            && ((self.0.script.locked && at == FIRST) || (lock == Lock::Exclusive && !self.0.script.holds))
         {
             if self.0.script.waits {
                 // Nobody lets go of it, until somebody at the keyboard has enough.
@@ -564,6 +564,12 @@ fn unlocked_and_locked(to_go: bool) {
     assert_same(&fs::read(scripted.0.folder.join("a.img")).unwrap(), &overlay(&before, &after, &[SECOND]));
     let part = outcome.plan.parts.iter().find(|part| part.offset == FIRST.offset).unwrap();
     assert!(part.from == "disk" && part.note.contains("ciphertext"), "{part:?}");
+
+    // The other one is held, and nobody holds this one: that is no lock.
+    let script = Script { locked: true, unsupported: vec![name(2)], holds: true, ..script() };
+    let Some((_folder, scripted)) = machine(script) else { return };
+    let outcome = prepare(options(&scripted, "a.img")).unwrap().run(&Watch::new()).unwrap();
+    assert_eq!(outcome.plan.consistency, Consistency::None);
 }
 
 /// What is held is not decrypted behind anybody's back either: a volume gives what it means, a disk ciphertext.

@@ -264,6 +264,27 @@ fn a_volume_and_a_disk_are_not_mixed_up() {
     onto(dir.path(), &volume, device.path(), &["--force-layout"]).ends_with(0);
 }
 
+/// A stick without a table is a disk, also after its image was converted.
+#[test]
+fn a_disk_without_a_table_stays_one() {
+    if !(need::loop_devices() && need::tools(&["mkfs.ext4", "e2fsck"])) {
+        return;
+    }
+    let dir = folder();
+    let stick = full(dir.path(), "stick", 8 * MIB);
+    tool("mkfs.ext4", args!["-q", "-F", stick]);
+    let device = LoopDevice::attach(&stick, &[]).unwrap();
+    let other = LoopDevice::attach(&full(dir.path(), "other", 8 * MIB), &[]).unwrap();
+    ectype(dir.path(), args!["create", device.path(), "stick.img"]).ends_with(0);
+    let json = ectype(dir.path(), args!["convert", "--json", "stick.img", "stick.vhdx"]).ends_with(0).json();
+    assert_eq!(json["plan"]["scope"], "disk");
+    ectype(dir.path(), args!["convert", "stick.vhdx", "again.qcow2"]).ends_with(0);
+    for image in ["stick.img", "stick.vhdx", "again.qcow2"] {
+        onto(dir.path(), &dir.path().join(image), other.path(), &[]).ends_with(0);
+        tool("e2fsck", args!["-fn", other.path()]);
+    }
+}
+
 #[test]
 fn a_volume_in_a_disk_of_its_own_comes_back_as_either() {
     if !(need::loop_devices() && need::tools(&["sfdisk", "mkfs.ext4", "e2fsck"])) {
