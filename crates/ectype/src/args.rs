@@ -445,7 +445,7 @@ fn parse_consistency(text: &str) -> Result<Choice<Consistency>, String> {
 /// What later versions bring, by the names that they will have: asked for now, it is refused by name and not as a slip.
 const LATER_VERBS: [&str; 11] =
     ["clone", "list", "extract", "mount", "serve", "try", "backup", "versions", "recover", "forget", "check"];
-const LATER_OPTIONS: [&str; 4] = ["--blocks", "--unmount", "--preallocate", "--eject"];
+const LATER_OPTIONS: [&str; 5] = ["--blocks", "--unmount", "--decrypted", "--preallocate", "--eject"];
 
 /// Values of options that work, but not with these.
 const LATER_VALUES: [(&[&str], &[&str]); 2] =
@@ -494,7 +494,11 @@ pub(crate) fn asked_for_later(args: impl Iterator<Item = OsString>) -> Option<Er
     if let Some(verb) = verb.filter(|verb| LATER_VERBS.contains(&verb.as_str())) {
         return Some(Error::unsupported(format!("ectype {verb} is not in this version")));
     }
-    let is_here = |option: &str| option == "--unmount" && disk::TAKES_FILES_AWAY;
+    let is_here = |option: &str| match option {
+        "--unmount" => disk::TAKES_FILES_AWAY,
+        "--decrypted" => snapshot::IS_THERE,
+        _ => false,
+    };
     let named = |arg: &&String| {
         let option = arg.split('=').next().unwrap_or_default();
         LATER_OPTIONS.contains(&option) && !is_here(option)
@@ -558,8 +562,9 @@ fn command() -> clap::Command {
 }
 
 fn in_names(command: clap::Command) -> clap::Command {
-    let after =
-        command.get_after_help().map(|help| with_names(&help.to_string(), advice::DISC, advice::STICK));
+    let after = command
+        .get_after_help()
+        .map(|help| with_names(&help.to_string(), advice::DISC, advice::STICK, advice::DISK));
     let command = command.mut_args(|arg| {
         let help =
             arg.get_help().map(|help| help.to_string().replace("/dev/sr0, /dev/disk/by-id/…", advice::NAMES));
@@ -575,17 +580,33 @@ fn in_names(command: clap::Command) -> clap::Command {
     command.mut_subcommands(in_names)
 }
 
-/// Examples with other names in them; what they say stays in its column.
-fn with_names(examples: &str, disc: &str, stick: &str) -> String {
+/// Examples with other names in them; what they say stays in its column, where there is room.
+fn with_names(examples: &str, disc: &str, stick: &str, disk: &str) -> String {
     let line = |line: &str| {
-        let named = line.replace("/dev/sr0", disc).replace("/dev/sdb", stick);
-        let less = line.len().saturating_sub(named.len());
-        match named.char_indices().skip(2).find(|&(at, _)| named[at..].starts_with("  ")) {
-            Some((gap, _)) => format!("{}{}{}", &named[..gap], " ".repeat(less), &named[gap..]),
-            None => named,
+        // What is restored of a whole disk goes onto one; a letter mostly is a part.
+        let target = if line.contains("ectype restore") { disk } else { stick };
+        let named = |text: &str| text.replace("/dev/sr0", disc).replace("/dev/sdb", target);
+        match explained(line) {
+            Some(column) => {
+                let command = named(line[..column].trim_end());
+                let width = column.max(command.len() + 2);
+                format!("{command:width$}{}", named(&line[column..]))
+            }
+            None => named(line),
         }
     };
     examples.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Where the words begin that explain an example: behind two blanks, or behind one where the command fills its column.
+fn explained(line: &str) -> Option<usize> {
+    const COLUMN: usize = 47;
+    let text = line.trim_start();
+    let indent = line.len() - text.len();
+    let gap = text.find("  ").map(|gap| indent + gap);
+    let behind = |at: usize| line.len() - line[at..].trim_start().len();
+    gap.map(behind)
+        .or_else(|| line.as_bytes().get(COLUMN - 1).is_some_and(|&byte| byte == b' ').then_some(COLUMN))
 }
 
 /// What was typed.
@@ -699,15 +720,22 @@ mod tests {
         let of = |name: &str| {
             let command = Cli::command();
             let verb = command.find_subcommand(name).unwrap();
-            with_names(&verb.get_after_help().unwrap().to_string(), "E:", "F:")
+            with_names(&verb.get_after_help().unwrap().to_string(), "E:", "F:", r"\\.\PhysicalDrive2")
         };
         let create = of("create");
         assert!(create.contains("\n  ectype create E:                             an ISO"), "{create}");
         assert!(create.contains("\n  ectype create --verify F: stick.img          read"), "{create}");
+        let restore = of("restore");
+        let onto = r"\\.\PhysicalDrive2";
+        assert!(restore.contains(&format!("\n  ectype restore server.img {onto}  shows")), "{restore}");
+        assert!(
+            restore.contains(&format!("\n  ectype restore --changed-only a.img {onto}  reads")),
+            "{restore}"
+        );
         for name in ["create", "verify", "convert", "restore", "info"] {
             assert!(!of(name).contains("/dev/"), "{name}");
         }
-        assert!(!with_names(EXAMPLES, "E:", "F:").contains("/dev/"));
+        assert!(!with_names(EXAMPLES, "E:", "F:", r"\\.\PhysicalDrive2").contains("/dev/"));
         let help = command().render_long_help().to_string();
         assert!(help.contains(advice::DISC) && help.contains(advice::STICK), "{help}");
         let source = command().find_subcommand_mut("create").unwrap().render_help().to_string();
@@ -790,6 +818,7 @@ mod tests {
         assert!(asked("--progress json map convert --size 3 x").is_none());
         assert!(asked("--progress json create --preallocate /dev/sdz map").is_some());
         assert_eq!(asked("restore --unmount a.img /dev/sdz").is_none(), disk::TAKES_FILES_AWAY);
+        assert_eq!(asked("create --decrypted /dev/sdz a.img").is_none(), snapshot::IS_THERE);
         for verb in Cli::command().get_subcommands().filter(|verb| verb.get_name() != "map") {
             assert!(!LATER_VERBS.contains(&verb.get_name()), "{} works", verb.get_name());
             let shown = verb.get_arguments().filter(|option| !option.is_hide_set());

@@ -3,6 +3,7 @@
 use crate::args;
 use crate::progress::Output;
 use ectype_core::error::word;
+use ectype_core::os::advice;
 use ectype_core::plan::map::{Cell, Difference, MapFile, Phase, Status};
 use ectype_core::proof::identity::Identity;
 use ectype_core::proof::record::Missing;
@@ -101,10 +102,13 @@ pub(crate) fn volume(facts: &fs::Facts) -> String {
     let mut text = match facts.kind {
         "iso9660" => "ISO 9660".to_owned(),
         "udf" => "UDF".to_owned(),
+        // Which of the FATs it is says it all.
+        "vfat" if !facts.note.is_empty() => String::new(),
         kind => kind.to_owned(),
     };
     for note in &facts.note {
-        text += &format!(" + {note}");
+        text += if text.is_empty() { "" } else { " + " };
+        text += note;
     }
     if !facts.label.is_empty() {
         text += &format!(" \"{}\"", printable(&facts.label));
@@ -265,14 +269,9 @@ pub(crate) fn created(outcome: &Outcome, output: &Output) {
     if let Some(record) = &outcome.record {
         let record = printable(&record.display().to_string());
         let is_listed = outcome.plan.format.is_bytes && outcome.digests.contains_key("sha256");
-        let check = match (is_listed, outcome.plan.image.parent()) {
-            (false, _) => String::new(),
-            // The list names the image alone, so that both can be moved: it is checked where it lies.
-            (true, Some(folder)) if !folder.as_os_str().is_empty() => {
-                let name = outcome.plan.image.file_name().unwrap_or_default().to_string_lossy();
-                printable(&format!("; cd {} && sha256sum -c {name}.sha256", folder.display()))
-            }
-            (true, _) => format!("; sha256sum -c {image}.sha256"),
+        let check = match is_listed {
+            true => printable(&format!("; {}", advice::check_digest(&outcome.plan.image))),
+            false => String::new(),
         };
         output.line(&format!("  record: {record}{check}"));
     }

@@ -9,7 +9,7 @@ use crate::os::control::{Asked, Commands, Control, Request, ScsiReply};
 use std::convert::Infallible;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) const REFUSAL: &str = "devices are not read on this system in this version";

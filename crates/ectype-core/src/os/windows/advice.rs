@@ -10,6 +10,9 @@ pub const DISC: &str = "E:";
 /// What a stick is called there.
 pub const STICK: &str = "F:";
 
+/// What a whole disk is called there.
+pub const DISK: &str = r"\\.\PhysicalDrive2";
+
 /// Names that devices have here.
 pub const NAMES: &str = r"E:, \\.\PhysicalDrive1, \\?\Volume{…}";
 
@@ -39,4 +42,9 @@ pub fn make_folder(folder: &Path) -> String {
 /// How the same command gets the right to do what it does.
 pub fn as_administrator(command: &str) -> String {
     format!("in a terminal that runs as administrator (Windows key, type cmd, Ctrl+Shift+Enter):  {command}")
+}
+
+/// The command that compares the image at `path` with its list of digests: here it prints the digest.
+pub fn check_digest(path: &Path) -> String {
+    format!("certutil -hashfile {} SHA256", word(path))
 }
