@@ -484,12 +484,12 @@ fn open_device(
         }
     }
     let disk = Arc::new(disk);
+    if consistency == Consistency::Lock && !disk.knows_lock() {
+        consistency = Consistency::None;
+    }
     why.extend(disk.notes().iter().cloned());
     if !disk.direct() {
         why.push("the device refuses direct reads: it is read through the page cache".to_owned());
-        if consistency == Consistency::Lock && !disk.knows_lock() {
-            consistency = Consistency::None;
-        }
     }
     let (mut snapshot, mut decrypts) = (None, Vec::new());
     if consistency == Consistency::Snapshot {
