@@ -253,6 +253,38 @@ fn is_system_folder(dir: &Path) -> bool {
     ["/", "/var"].map(Path::new).contains(&dir) || WITH_ALL_BELOW.iter().any(|folder| dir.starts_with(folder))
 }
 
+/// The command that compares the image at `path` with its list of digests, which names the image alone: it is checked where it lies.
+#[cfg(not(windows))]
+pub fn check_digest(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let list = format!("{name}.sha256");
+    let check = format!("sha256sum -c {}", crate::error::word(Path::new(&list)));
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => {
+            format!("cd {} && {check}", crate::error::word(folder))
+        }
+        _ => check,
+    }
+}
+
+/// Nothing here: a look at a path asks nobody else.
+#[cfg(not(windows))]
+pub fn leads_away(_path: &Path, _from: &[PathBuf]) -> bool {
+    false
+}
+
+/// Whether two names in one folder are of one file.
+#[cfg(not(windows))]
+pub fn is_same_name(a: &std::ffi::OsStr, b: &std::ffi::OsStr) -> bool {
+    a == b
+}
+
+/// Nothing here: files that are open elsewhere can be opened and removed.
+#[cfg(not(windows))]
+pub fn is_held(_error: &std::io::Error) -> bool {
+    false
+}
+
 /// The folder that holds `path`.
 pub fn folder(path: &Path) -> &Path {
     match path.parent() {

@@ -1,5 +1,7 @@
 //! What to type here: the commands of this system, in the advice that errors give.
 
+pub use crate::os::check_digest;
+
 use crate::error::word;
 use crate::os::Mount;
 use std::path::Path;
@@ -42,15 +44,4 @@ pub fn make_folder(folder: &Path) -> String {
 /// How the same command gets the right to do what it does.
 pub fn as_administrator(command: &str) -> String {
     format!("as the administrator:  sudo {command}")
-}
-
-/// The command that compares the image at `path` with its list of digests, which names the image alone: it is checked where it lies.
-pub fn check_digest(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let list = format!("{name}.sha256");
-    let check = format!("sha256sum -c {}", word(Path::new(&list)));
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => format!("cd {} && {check}", word(folder)),
-        _ => check,
-    }
 }

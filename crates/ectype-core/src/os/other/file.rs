@@ -3,12 +3,11 @@
 use crate::extent::Extent;
 use crate::io::{ReadAt, WriteAt, write_zeros};
 use crate::os::Blame;
-pub use crate::os::{Allocation, FileStamp, Space, folder, temporary};
+pub use crate::os::{Allocation, FileStamp, Space, folder, is_held, is_same_name, leads_away, temporary};
 use std::borrow::Cow;
-use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A file as positioned storage.
 #[derive(Debug)]
@@ -146,21 +145,6 @@ impl WriteAt for PlainFile {
 /// A path that the system made canonical, as people write it: here it is.
 pub fn as_written(path: &Path) -> Cow<'_, Path> {
     Cow::Borrowed(path)
-}
-
-/// Nothing here: a look at a path asks nobody else.
-pub fn leads_away(_path: &Path, _from: &[PathBuf]) -> bool {
-    false
-}
-
-/// Whether two names in one folder are of one file.
-pub fn is_same_name(a: &OsStr, b: &OsStr) -> bool {
-    a == b
-}
-
-/// Nothing here: files that are open elsewhere can be opened and removed.
-pub fn is_held(_error: &io::Error) -> bool {
-    false
 }
 
 /// What standard output leads to, for more than words.
